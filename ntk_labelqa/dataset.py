@@ -1,0 +1,183 @@
+"""The labelled data set: items, the annotations people gave them, and where both came from.
+
+The unit is the item. Several annotations of one item stay several rows of :attr:`LabeledDataset.annotations`, all
+pointing at the same row of :attr:`LabeledDataset.items`, so that leaving an item out leaves out all that was said of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from ntk_labelqa.errors import InvalidInputError
+
+ItemKind = Literal["image", "text", "features"]
+
+ITEM_COLUMNS = ("task_id", "value")
+ANNOTATION_COLUMNS = ("annotation_id", "item", "annotator", "label", "updated_at")
+PREDICTION_COLUMNS = ("item", "model_version", "label")
+
+
+@dataclass(frozen=True)
+class Control:
+    """The labelling control that the labels come from, as the labelling config names it."""
+
+    name: str
+    to_name: str
+    tag: str = "Choices"
+    value_key: str = ""
+    """Key of the task data that the object tag shows, for example ``image``."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Something of the source that the audit does not use: why, and which tasks (or annotations) it concerns."""
+
+    reason: str
+    ids: tuple[int | str, ...]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a data set came from; enough to find it again and to link back to it."""
+
+    source: str
+    """Server address, file path, or ``arrays``."""
+    project_id: int | None = None
+    project_title: str = ""
+    server_url: str = ""
+    label_config_sha256: str = ""
+    notes: tuple[str, ...] = ()
+    """Things decided on the user's behalf, in words, for example that a labelling config was inferred."""
+
+
+@dataclass(frozen=True)
+class LabeledDataset:
+    """Items, their annotations, and the class names.
+
+    Attributes:
+        items: one row an item, in a fixed order: ``task_id`` (int64), ``value`` (what the labelling page shows: an image
+            address, a text; empty for plain features), and ``path`` once media were fetched.
+        annotations: one row an annotation: ``annotation_id`` (int64), ``item`` (row of *items*), ``annotator`` (str),
+            ``label`` (code into *class_names*), ``updated_at`` (str, ISO 8601, empty if unknown).
+        class_names: the label set in the config's order; classes that nobody used stay, so that codes keep their meaning.
+        kind: what the items are.
+        control: the labelling control, None for plain arrays.
+        predictions: labels given by models and not by us: ``item``, ``model_version``, ``label``.
+        left_out: what was dropped on the way here and why.
+    """
+
+    items: pd.DataFrame
+    annotations: pd.DataFrame
+    class_names: tuple[str, ...]
+    kind: ItemKind
+    provenance: Provenance
+    control: Control | None = None
+    predictions: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(PREDICTION_COLUMNS)))
+    left_out: tuple[LeftOut, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @property
+    def label_codes(self) -> np.ndarray:
+        """Each annotation's label, int64[A]."""
+        return self.annotations["label"].to_numpy(np.int64)
+
+    @property
+    def item_of_annotation(self) -> np.ndarray:
+        """Each annotation's item, int64[A]."""
+        return self.annotations["item"].to_numpy(np.int64)
+
+    def keep_items(self, keep: np.ndarray, reason: str) -> LabeledDataset:
+        """The same data set without the items where *keep* (bool[N]) is false; they are recorded as left out."""
+        keep = np.asarray(keep, bool)
+        if keep.all():
+            return self
+        new_row = np.cumsum(keep) - 1
+        gone = LeftOut(reason, tuple(self.items.loc[~keep, "task_id"].tolist()))
+
+        def follow(table: pd.DataFrame) -> pd.DataFrame:
+            rows = table["item"].to_numpy(np.int64)
+            kept = table[keep[rows]].copy()
+            kept["item"] = new_row[kept["item"].to_numpy(np.int64)]
+            return kept.reset_index(drop=True)
+
+        return replace(
+            self,
+            items=self.items[keep].reset_index(drop=True),
+            annotations=follow(self.annotations),
+            predictions=follow(self.predictions) if len(self.predictions) else self.predictions,
+            left_out=(*self.left_out, gone),
+        )
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the items, labels and class names: equal if and only if the same audit would be run again."""
+        digest = hashlib.sha256("\x1f".join(self.class_names).encode())
+        for table, columns in ((self.items, ITEM_COLUMNS), (self.annotations, ANNOTATION_COLUMNS[:4])):
+            digest.update(pd.util.hash_pandas_object(table[list(columns)], index=False).to_numpy().tobytes())
+        return digest.hexdigest()
+
+
+def encode_labels(labels: Sequence[object], classes: Sequence[object] | None = None) -> tuple[np.ndarray, list]:
+    """Integer codes of *labels* (1-D, names or ids) and the classes they index.
+
+    Classes are those given, else the distinct labels, sorted. Raises InvalidInputError for missing labels and for
+    labels that *classes* does not have.
+    """
+    column = pd.Series(list(labels))
+    if column.isna().any():
+        rows = np.flatnonzero(column.isna().to_numpy())
+        raise InvalidInputError(
+            f"{len(rows)} of {len(column)} labels are missing, the first at position {rows[0]}.",
+            remedy="Leave out the items without a label.",
+        )
+    names = sorted(column.unique().tolist(), key=lambda name: (str(type(name)), name)) if classes is None else list(classes)
+    codes = pd.Categorical(column, categories=names).codes.astype(np.int64)
+    if (codes < 0).any():
+        unknown = sorted({str(name) for name in column[codes < 0]})
+        raise InvalidInputError(
+            f"Labels that are not among the classes: {', '.join(unknown[:10])}.",
+            remedy="Pass every class in `classes`, or leave these items out.",
+        )
+    return codes, names
+
+
+def from_arrays(labels: Sequence[object], *, classes: Sequence[object] | None = None) -> LabeledDataset:
+    """A data set of plain labels, one annotation an item; ``task_id`` and ``annotation_id`` count from 0."""
+    codes, names = encode_labels(labels, classes)
+    count = len(codes)
+    return LabeledDataset(
+        items=pd.DataFrame({"task_id": np.arange(count), "value": [""] * count}),
+        annotations=pd.DataFrame(
+            {
+                "annotation_id": np.arange(count),
+                "item": np.arange(count),
+                "annotator": [""] * count,
+                "label": codes,
+                "updated_at": [""] * count,
+            }
+        ),
+        class_names=tuple(str(name) for name in names),
+        kind="features",
+        provenance=Provenance(source="arrays"),
+    )
+
+
+def label_means(dataset: LabeledDataset, labels: np.ndarray | None = None) -> np.ndarray:
+    """Y, float64[N, K]: each item's mean over its annotations' one-hot labels; the row of an unlabelled item is zero.
+
+    *labels* replaces the annotations' own codes, for what-if relabellings.
+    """
+    codes = dataset.label_codes if labels is None else labels
+    means = np.zeros((len(dataset), len(dataset.class_names)))
+    np.add.at(means, (dataset.item_of_annotation, codes), 1.0)
+    counts = means.sum(axis=1, keepdims=True)
+    return means / np.maximum(counts, 1.0)
+
+

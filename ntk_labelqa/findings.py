@@ -1,0 +1,79 @@
+"""The tables of an audit: their columns, types, and what each column means.
+
+Other people's scripts read these tables. A column is added here first, and never changes its meaning.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ntk_labelqa.errors import InvalidInputError
+
+SCHEMAS: dict[str, dict[str, str]] = {
+    "findings": {
+        "task_id": "int64",
+        "annotation_id": "int64",
+        "annotator": "str",
+        "given_label": "str",
+        "predicted_label": "str",  # the most probable label, never null
+        "suggested_label": "str",  # null unless is_label_issue
+        "label_score": "float64",  # 0 to 1, low = suspect: 1 - error_probability
+        "error_probability": "float64",  # 0 to 1, calibrated
+        "is_label_issue": "bool",
+        "margin": "float64",  # leave-one-out prediction, best other class less given one; high = suspect
+        "bde_gain": "float64",  # fall of the BDE if the label became predicted_label; high = suspect
+    },
+    "influences": {
+        "annotation_id": "int64",
+        "other_task_id": "int64",
+        "weight": "float64",  # contribution to the leave-one-out prediction; larger pulls harder
+        "toward": "str",  # the class it pulls to
+    },
+    "classes": {
+        "class_name": "str",
+        "items": "int64",
+        "issues": "int64",
+        "issue_rate": "float64",  # flagged share of its annotations; high = bad
+        "diffuseness": "float64",  # Z_kk / (n_k (n_k - 1)), null for classes of one; high = bad
+        "leave_one_out_accuracy": "float64",  # high = good
+    },
+    "entanglement": {
+        "class_a": "str",
+        "class_b": "str",
+        "coupling": "float64",  # -Z_ab / sqrt(Z_aa Z_bb); high = entangled
+    },
+    "schemes": {
+        "scheme": "str",
+        "items": "int64",
+        "error_rate": "float64",  # share of its labels that the leave-one-out prediction contradicts; high = bad
+        "error_low": "float64",
+        "error_high": "float64",
+        "error_rank": "int64",  # 1 = least noisy
+        "bde": "float64",  # high = bad; null where it cannot be compared
+        "bde_rank": "Int64",
+        "comparable": "bool",
+    },
+}
+NULLABLE = {("findings", "suggested_label"), ("classes", "diffuseness"), ("schemes", "bde"), ("schemes", "bde_rank")}
+
+
+def conform(name: str, table: pd.DataFrame) -> pd.DataFrame:
+    """*table* with exactly the columns, order and types of schema *name*.
+
+    Raises InvalidInputError for a missing column and for nulls where the schema has none: a wrong table must never be
+    written.
+    """
+    schema = SCHEMAS[name]
+    missing = [column for column in schema if column not in table]
+    if missing:
+        raise InvalidInputError(f"The {name} table lacks the columns {', '.join(missing)}.")
+    typed = table[list(schema)].astype({column: kind for column, kind in schema.items() if kind != "str"})
+    for column in schema:
+        if (name, column) not in NULLABLE and typed[column].isna().any():
+            raise InvalidInputError(f"The {name} table has missing values in {column}.")
+    return typed.reset_index(drop=True)
+
+
+def empty(name: str) -> pd.DataFrame:
+    """The table *name* with its columns and no row."""
+    return conform(name, pd.DataFrame({column: [] for column in SCHEMAS[name]}))
