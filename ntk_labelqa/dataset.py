@@ -1,7 +1,7 @@
 """The labelled data set: items, the annotations people gave them, and where both came from.
 
 The unit is the item. Several annotations of one item stay several rows of :attr:`LabeledDataset.annotations`, all
-pointing at the same row of :attr:`LabeledDataset.items`, so that leaving an item out leaves out all that was said of it.
+pointing at the same row of :attr:`LabeledDataset.items`: leaving an item out leaves out all that was said of it.
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ class Control:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Something of the source that the audit does not use: why, and which tasks (or annotations) it concerns."""
+    """Something of the source that the audit does not use: why, and which tasks or annotations it concerns."""
 
     reason: str
-    ids: tuple[int | str, ...]
+    ids: tuple[int, ...]
+    of: Literal["task", "annotation"] = "task"
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,11 @@ class LabeledDataset:
     """Items, their annotations, and the class names.
 
     Attributes:
-        items: one row an item, in a fixed order: ``task_id`` (int64), ``value`` (what the labelling page shows: an image
-            address, a text; empty for plain features), and ``path`` once media were fetched.
+        items: one row an item, in a fixed order: ``task_id`` (int64), ``value`` (what the labelling page shows: an
+            image address, a text; empty for plain features), and ``path`` once media were fetched.
         annotations: one row an annotation: ``annotation_id`` (int64), ``item`` (row of *items*), ``annotator`` (str),
             ``label`` (code into *class_names*), ``updated_at`` (str, ISO 8601, empty if unknown).
-        class_names: the label set in the config's order; classes that nobody used stay, so that codes keep their meaning.
+        class_names: the label set in the config's order; classes that nobody used stay.
         kind: what the items are.
         control: the labelling control, None for plain arrays.
         predictions: labels given by models and not by us: ``item``, ``model_version``, ``label``.
@@ -137,7 +138,9 @@ def encode_labels(labels: Sequence[object], classes: Sequence[object] | None = N
             f"{len(rows)} of {len(column)} labels are missing, the first at position {rows[0]}.",
             remedy="Leave out the items without a label.",
         )
-    names = sorted(column.unique().tolist(), key=lambda name: (str(type(name)), name)) if classes is None else list(classes)
+    names = (
+        sorted(column.unique().tolist(), key=lambda name: (str(type(name)), name)) if classes is None else list(classes)
+    )
     codes = pd.Categorical(column, categories=names).codes.astype(np.int64)
     if (codes < 0).any():
         unknown = sorted({str(name) for name in column[codes < 0]})
@@ -179,5 +182,3 @@ def label_means(dataset: LabeledDataset, labels: np.ndarray | None = None) -> np
     np.add.at(means, (dataset.item_of_annotation, codes), 1.0)
     counts = means.sum(axis=1, keepdims=True)
     return means / np.maximum(counts, 1.0)
-
-

@@ -1,0 +1,1 @@
+"""Items to feature arrays; see :func:`ntk_labelqa.encoders.choose.encode`."""

@@ -1,0 +1,142 @@
+"""The result of an audit, in memory and as a folder that other tools read.
+
+``audit.json`` is the manifest; every table of :data:`ntk_labelqa.findings.SCHEMAS` is a parquet file beside it;
+``items.parquet`` holds what a person needs to see of each item (its task, its value, a thumbnail where one was made).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ntk_labelqa import findings
+from ntk_labelqa.errors import InvalidInputError, LabelQAError
+
+FORMAT = 1
+MANIFEST = "audit.json"
+ITEM_COLUMNS = ("task_id", "value", "thumbnail")
+
+
+@dataclass(frozen=True)
+class Audit:
+    """A manifest and tables; see :mod:`ntk_labelqa.findings` for what each column means.
+
+    Attributes:
+        manifest: what ``audit.json`` holds: versions, options, seed, device, the data and its fingerprint, timings and
+            the headline figures under ``summary``.
+        items: ``task_id``, ``value`` (image address or text), ``thumbnail`` (PNG bytes or null), one row an item.
+    """
+
+    manifest: dict[str, Any]
+    findings: pd.DataFrame
+    influences: pd.DataFrame
+    classes: pd.DataFrame
+    entanglement: pd.DataFrame
+    schemes: pd.DataFrame
+    items: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(ITEM_COLUMNS)))
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The headline figures."""
+        return self.manifest["summary"]
+
+    def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write the audit folder and return its path; it appears whole or not at all.
+
+        Raises LabelQAError if the folder already holds something (an audit gives way only to ``overwrite``), or cannot
+        be written.
+        """
+        target = Path(folder)
+        check_target(target, overwrite=overwrite)
+        return _replace_folder(target, self._write)
+
+    def _write(self, folder: Path) -> None:
+        for name in findings.SCHEMAS:
+            findings.conform(name, getattr(self, name)).to_parquet(folder / f"{name}.parquet", index=False)
+        self.items[list(ITEM_COLUMNS)].to_parquet(folder / "items.parquet", index=False)
+        text = json.dumps(self.manifest, indent=2, ensure_ascii=False, allow_nan=False)
+        (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Audit:
+        """Read an audit folder. Raises InvalidInputError where it is none, is damaged, or is of a newer format."""
+        source = Path(folder)
+        manifest = read_manifest(source)
+        try:
+            tables = {name: pd.read_parquet(source / f"{name}.parquet") for name in (*findings.SCHEMAS, "items")}
+        except (OSError, ValueError) as error:  # pyarrow's own errors derive from these two
+            raise InvalidInputError(
+                f"The audit in {source} cannot be read: {error}",
+                why="A file of it is missing or damaged.",
+                remedy="Run the audit again with --overwrite.",
+            ) from error
+        items = tables.pop("items")
+        return cls(manifest, items=items, **{name: findings.conform(name, table) for name, table in tables.items()})
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """``audit.json`` of an audit folder; raises InvalidInputError where there is none that this version can read."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InvalidInputError(
+            f"{folder} is not an audit folder: it has no {MANIFEST}.",
+            remedy="Name a folder that `ntk-labelqa audit --out` has written.",
+        ) from None
+    except (OSError, ValueError) as error:
+        raise InvalidInputError(
+            f"{folder / MANIFEST} cannot be read: {error}", remedy="Run the audit again with --overwrite."
+        ) from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise InvalidInputError(
+            f"{folder} holds an audit of another format than {FORMAT}.",
+            why="It was written by another version of ntk-labelqa.",
+            remedy="Run the audit again, or use the version that wrote it.",
+        )
+    return manifest
+
+
+def check_target(folder: Path, *, overwrite: bool) -> None:
+    """Raise LabelQAError if an audit could not be saved at *folder*: called early, so that no long run is in vain."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if not (folder / MANIFEST).is_file():
+            raise LabelQAError(
+                f"{folder} exists and is not an audit folder.", remedy="Name a new folder, or an empty one."
+            )
+        if not overwrite:
+            raise LabelQAError(
+                f"{folder} already holds an audit.", remedy="Pass --overwrite to replace it, or name another folder."
+            )
+    parent = next(path for path in (folder.absolute().parent, *folder.absolute().parents) if path.exists())
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise LabelQAError(f"{parent} cannot be written to.", remedy="Name a folder you may write to.")
+
+
+def _replace_folder(target: Path, write: Callable[[Path], None]) -> Path:
+    """Write beside *target*, then rename: a reader sees the old folder or the new one, never a mixture."""
+    beside = target.with_name(f".{target.name}.partial-{os.getpid()}")
+    old = target.with_name(f".{target.name}.replaced-{os.getpid()}")
+    try:
+        beside.mkdir(parents=True)
+        write(beside)
+        if target.exists():
+            target.rename(old)
+        beside.rename(target)
+    except OSError as error:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        raise LabelQAError(
+            f"The audit could not be written to {target}: {error.strerror or error}",
+            remedy="Check the permissions and the free space there, or name another folder.",
+        ) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+    return target
