@@ -21,6 +21,7 @@ from ntk_labelqa.errors import InvalidInputError, LabelQAError
 
 FORMAT = 1
 MANIFEST = "audit.json"
+REPORT = "report.html"
 ITEM_COLUMNS = ("task_id", "value", "thumbnail")
 
 
@@ -47,22 +48,29 @@ class Audit:
         """The headline figures."""
         return self.manifest["summary"]
 
-    def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+    def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False, report: str | None = None) -> Path:
         """Write the audit folder and return its path; it appears whole or not at all.
+
+        Args:
+            folder: where to.
+            overwrite: replace an audit that is already there.
+            report: the HTML page that goes along as ``report.html``; see :mod:`ntk_labelqa.report`.
 
         Raises LabelQAError if the folder already holds something (an audit gives way only to ``overwrite``), or cannot
         be written.
         """
         target = Path(folder)
         check_target(target, overwrite=overwrite)
-        return _replace_folder(target, self._write)
+        return _replace_folder(target, lambda beside: self._write(beside, report))
 
-    def _write(self, folder: Path) -> None:
+    def _write(self, folder: Path, report: str | None) -> None:
         for name in findings.SCHEMAS:
             findings.conform(name, getattr(self, name)).to_parquet(folder / f"{name}.parquet", index=False)
         self.items[list(ITEM_COLUMNS)].to_parquet(folder / "items.parquet", index=False)
         text = json.dumps(self.manifest, indent=2, ensure_ascii=False, allow_nan=False)
         (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        if report is not None:
+            (folder / REPORT).write_text(report, encoding="utf-8")
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Audit:

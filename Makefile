@@ -1,0 +1,39 @@
+# Two commands do everything from a clean clone: `make demo` and `make test`. Needs Python 3.11 to 3.13, git and make.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+
+.PHONY: demo test test-all lint docs constraints clean
+
+demo: $(VENV)/.complete  ## A real Label Studio with planted wrong labels, audited and pushed
+	$(BIN)/ntk-labelqa demo $(DEMO_ARGS)
+
+test: $(VENV)/.complete lint  ## Unit tests, and the whole loop once against a real server
+	$(BIN)/python -m pytest -m "not slow" --durations=10
+
+test-all: $(VENV)/.complete lint  ## Everything
+	$(BIN)/python -m pytest --durations=25
+
+lint: $(VENV)/.complete
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+constraints: $(VENV)/.complete  ## Pin anew what the environments are made of
+	$(BIN)/uv pip compile --quiet pyproject.toml --group dev --universal --python-version 3.11 --upgrade \
+	  --no-header --no-annotate --no-emit-index-url | grep -v "'never'" > constraints.txt
+
+# The marker file is written last: an installation that was cut off is made again.
+$(VENV)/.complete: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "Python 3.11 to 3.13 is needed; name one with: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 3; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable . --group dev
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,238 @@
+"""Runs every diagnostic over a data set, with one kernel inverse, and gathers what they say."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ntk_labelqa import bde, findings
+from ntk_labelqa.audit_folder import FORMAT, Audit
+from ntk_labelqa.dataset import LabeledDataset, label_means
+from ntk_labelqa.diagnostics import schemes
+from ntk_labelqa.diagnostics.architecture_choice import choose_architecture
+from ntk_labelqa.diagnostics.entanglement import Entanglement, entangle
+from ntk_labelqa.diagnostics.evidence import influences
+from ntk_labelqa.diagnostics.label_issues import LabelIssues, find_label_issues_in
+from ntk_labelqa.diagnostics.self_measurement import SelfMeasurement, measure
+from ntk_labelqa.encoders.choose import encode
+from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.gram.choose import invert
+from ntk_labelqa.gram.inverse import RegularizedInverse, leave_one_out
+from ntk_labelqa.options import AuditOptions
+from ntk_labelqa.progress import Stages
+
+SHOWN = 300
+"""Findings that get thumbnails: those a report shows in full."""
+LISTED = 1000
+"""Ids of left-out tasks listed in the manifest, a reason; their number is always exact."""
+
+
+def run_audit(dataset: LabeledDataset, options: AuditOptions | None = None, *, stages: Stages | None = None) -> Audit:
+    """Audit the labels of *dataset*: findings, evidence, classes, entanglement and schemes.
+
+    Args:
+        dataset: items with their annotations; images must have been fetched (``path``).
+        options: how to compute; see :class:`~ntk_labelqa.options.AuditOptions`.
+        stages: shows progress; None is silent.
+
+    Raises:
+        InvalidInputError: fewer than two classes or items, or features that do not fit.
+        SingularKernelError, MemoryBudgetError: the kernel cannot be inverted, or does not fit into memory.
+
+    Cost: the Gram matrix and one factorisation (N³/3 flops dense, O(Nm²) with m landmarks) carry nearly all of it.
+    """
+    options, stages = options or AuditOptions(), stages or Stages(quiet=True)
+    with stages.stage("Encoding the items") as tick:
+        encoded = encode(
+            dataset, encoder=options.encoder, features_file=options.features, seed=options.seed, progress=tick
+        )
+    return audit_features(encoded.features, encoded.dataset, options, encoder=encoded.encoder, stages=stages)
+
+
+def audit_features(
+    features: np.ndarray, dataset: LabeledDataset, options: AuditOptions, *, encoder: str, stages: Stages
+) -> Audit:
+    """:func:`run_audit` once the items are features, float[N, …], a row an item of *dataset*."""
+    check_auditable(dataset)
+    labels = label_means(dataset)
+    with stages.stage("Choosing the architecture"):
+        architecture = options.architecture
+        if architecture == "auto":
+            architecture = choose_architecture(features, labels, seed=options.seed).name
+    with stages.stage("Inverting the kernel") as tick:
+        inverse = invert(
+            features,
+            labels,
+            architecture=architecture,
+            ridge=options.ridge,
+            landmarks=options.landmarks,
+            dtype=options.dtype,
+            seed=options.seed,
+            progress=tick,
+        )
+    with stages.stage("Finding label issues"):
+        issues = find_label_issues_in(dataset, inverse)
+    with stages.stage("Gathering evidence"):
+        pulls = influences(dataset, inverse, issues)
+    with stages.stage("Measuring itself"):
+        measured = measure(dataset, inverse, issues, seed=options.seed)
+    with stages.stage("Comparing classes and schemes"):
+        entanglement = entangle(inverse, labels, dataset.class_names)
+        predictions = leave_one_out(inverse, labels)
+        ranking = schemes.rank(inverse, predictions, list(schemes.schemes_of(dataset)), len(dataset.class_names))
+    found = findings_table(dataset, issues)
+    with stages.stage("Making thumbnails"):
+        items = items_table(dataset, found, pulls)
+    manifest = {
+        "format": FORMAT,
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": versions(),
+        "options": {**asdict(options), "encoder": encoder, "architecture": architecture, "ridge": inverse.ridge},
+        "seed": options.seed,
+        "device": device(),
+        "data": describe(dataset),
+        "timings": stages.seconds,
+        "summary": summarize(dataset, inverse, entanglement, found, measured, architecture),
+    }
+    classes = classes_table(dataset, entanglement, found, predictions, labels)
+    return Audit(manifest, found, pulls, classes, entanglement.pairs, ranking, items)
+
+
+def check_auditable(dataset: LabeledDataset) -> None:
+    """Raise InvalidInputError where no kernel could say anything: fewer than two labelled items or classes."""
+    if len(dataset.annotations) == 0:
+        raise InvalidInputError("There is no annotation to audit.", remedy="Label some items first.")
+    used = np.unique(dataset.label_codes)
+    if len(used) < 2:
+        raise InvalidInputError(
+            f"Every item is labelled {dataset.class_names[used[0]]!r}: with one class no label can look wrong.",
+            remedy="Audit a data set with at least two classes.",
+        )
+
+
+def findings_table(dataset: LabeledDataset, issues: LabelIssues) -> pd.DataFrame:
+    """The ``findings`` table, one row an annotation, in the data set's order."""
+    names = np.asarray(dataset.class_names, object)
+    predicted = names[issues.predicted]
+    return findings.conform(
+        "findings",
+        pd.DataFrame(
+            {
+                "task_id": dataset.items["task_id"].to_numpy()[dataset.item_of_annotation],
+                "annotation_id": dataset.annotations["annotation_id"].to_numpy(),
+                "annotator": dataset.annotations["annotator"].to_numpy(),
+                "given_label": names[dataset.label_codes],
+                "predicted_label": predicted,
+                "suggested_label": np.where(issues.is_label_issue, predicted, None),
+                "label_score": 1.0 - issues.error_probability,
+                "error_probability": issues.error_probability,
+                "is_label_issue": issues.is_label_issue,
+                "margin": issues.margin,
+                "bde_gain": issues.bde_gain,
+            }
+        ),
+    )
+
+
+def worst_first(found: pd.DataFrame) -> pd.DataFrame:
+    """*found* with the flagged annotations first, the most probable errors at the top."""
+    return found.sort_values(["is_label_issue", "error_probability", "margin"], ascending=False, kind="stable")
+
+
+def classes_table(
+    dataset: LabeledDataset,
+    entanglement: Entanglement,
+    found: pd.DataFrame,
+    predictions: np.ndarray,
+    labels: np.ndarray,
+) -> pd.DataFrame:
+    """The ``classes`` table, in the label set's order."""
+    table = entanglement.classes.copy()
+    by_class = found.groupby("given_label")["is_label_issue"].agg(["sum", "mean"])
+    table["issues"] = table["class_name"].map(by_class["sum"]).fillna(0)
+    table["issue_rate"] = table["class_name"].map(by_class["mean"]).fillna(0.0)
+    right = predictions.argmax(axis=1) == labels.argmax(axis=1)
+    accuracy = pd.Series(right).groupby(labels.argmax(axis=1)).mean()
+    table["leave_one_out_accuracy"] = accuracy.reindex(range(len(dataset.class_names)), fill_value=0.0).to_numpy()
+    return findings.conform("classes", table)
+
+
+def items_table(dataset: LabeledDataset, found: pd.DataFrame, pulls: pd.DataFrame) -> pd.DataFrame:
+    """What a person needs to see of each item; thumbnails for the findings shown in full and their evidence."""
+    table = dataset.items[["task_id", "value"]].copy()
+    table["thumbnail"] = None
+    if "path" in dataset.items:
+        from ntk_labelqa.thumbnails import thumbnail
+
+        worst = worst_first(found).head(SHOWN)
+        evidence = pulls[pulls["annotation_id"].isin(worst["annotation_id"])]["other_task_id"]
+        shown = table["task_id"].isin({*worst["task_id"], *evidence}).to_numpy()
+        table.loc[shown, "thumbnail"] = [thumbnail(path) for path in dataset.items.loc[shown, "path"]]
+    return table
+
+
+def summarize(
+    dataset: LabeledDataset,
+    inverse: RegularizedInverse,
+    entanglement: Entanglement,
+    found: pd.DataFrame,
+    measured: SelfMeasurement,
+    architecture: str,
+) -> dict[str, Any]:
+    """The headline figures."""
+    counts = label_means(dataset).sum(axis=0)
+    return {
+        "items": len(dataset),
+        "annotations": len(dataset.annotations),
+        "classes": len(dataset.class_names),
+        "issues": int(found["is_label_issue"].sum()),
+        "error_rate": measured.error_rate,
+        "error_rate_low": measured.error_rate_low,
+        "error_rate_high": measured.error_rate_high,
+        "architecture": architecture,
+        "ridge": inverse.ridge,
+        "bde": bde.error(entanglement.matrix, counts),
+        "self_measurement": measured.as_dict(),
+    }
+
+
+def describe(dataset: LabeledDataset) -> dict[str, Any]:
+    """The manifest's ``data``: what was audited, where it came from, what was left out and why."""
+    return {
+        "fingerprint": dataset.fingerprint(),
+        **asdict(dataset.provenance),
+        "kind": dataset.kind,
+        "control": asdict(dataset.control) if dataset.control else None,
+        "items": len(dataset),
+        "annotations": len(dataset.annotations),
+        "class_names": list(dataset.class_names),
+        "left_out": [
+            {"reason": gone.reason, "of": gone.of, "count": len(gone.ids), "ids": _listed(gone.ids)}
+            for gone in dataset.left_out
+        ],
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that figures depend on."""
+    packages = ("ntk-labelqa", "jax", "numpy", "scipy", "scikit-learn", "neural-tangents")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def device() -> str:
+    """The device jax computes on, in words."""
+    import jax
+
+    first = jax.devices()[0]
+    return f"{first.platform} ({first.device_kind})"
+
+
+def _listed(ids: Sequence[int]) -> list[int]:
+    return [int(i) for i in ids[:LISTED]]

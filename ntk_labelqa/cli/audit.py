@@ -1,0 +1,65 @@
+"""``ntk-labelqa audit``: all diagnostics over a project or an export, into an audit folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ntk_labelqa.cli.options import FOLDER, audit_options, compute_options, quiet_option, read_source, source_options
+from ntk_labelqa.progress import Stages
+
+if TYPE_CHECKING:
+    from ntk_labelqa.audit_folder import Audit
+
+
+@click.command()
+@source_options
+@click.option("--out", type=FOLDER, required=True, help="The audit folder to write.")
+@click.option("--overwrite", is_flag=True, help="Replace an audit that is already there.")
+@compute_options
+@quiet_option
+def audit(out: Path, overwrite: bool, quiet: bool, **given: Any) -> None:
+    """Find the labels of SOURCE that are probably wrong, and what they should be.
+
+    SOURCE is a Label Studio export (.json or .json.gz); or name a project with --project. Writes the audit folder with
+    its tables and report.html. Nothing in Label Studio is changed.
+    """
+    stages = Stages(quiet=quiet)
+    options = audit_options(given)
+
+    from ntk_labelqa.audit_folder import REPORT, check_target
+
+    check_target(out, overwrite=overwrite)
+    dataset = read_source(given, stages)
+
+    from ntk_labelqa.auditing import run_audit
+    from ntk_labelqa.report.html import render_report
+
+    result = run_audit(dataset, options, stages=stages)
+    with stages.stage("Writing the audit"):
+        folder = result.save(out, overwrite=overwrite, report=render_report(result))
+    if not quiet:
+        for note in notes(result):
+            click.echo(note, err=True)
+    click.echo(headline(result))
+    click.echo(f"Report: {folder / REPORT}")
+
+
+def headline(audit: Audit) -> str:
+    """The result in one sentence."""
+    figures = audit.summary
+    return (
+        f"{figures['issues']} of {figures['annotations']} labels are probably wrong "
+        f"(estimated error rate {figures['error_rate']:.1%}, between {figures['error_rate_low']:.1%} "
+        f"and {figures['error_rate_high']:.1%})."
+    )
+
+
+def notes(audit: Audit) -> list[str]:
+    """What was decided on the user's behalf, and what was left out."""
+    data, options = audit.manifest["data"], audit.manifest["options"]
+    gone = [f"Left out: {entry['count']} {entry['of']}s ({entry['reason']})." for entry in data["left_out"]]
+    how = f"Encoder {options['encoder']}, architecture {options['architecture']}, ridge {options['ridge']:.3g}."
+    return [*data["notes"], *gone, how]

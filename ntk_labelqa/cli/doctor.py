@@ -1,0 +1,94 @@
+"""``ntk-labelqa doctor``: what an audit would run with, in one table."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import click
+
+from ntk_labelqa.errors import LabelQAError
+
+Check = tuple[str, str]
+"""What was found, and what to do about it; the second is empty where nothing has to be done."""
+
+
+@click.command()
+def doctor() -> None:
+    """Show the device, precision, versions, memory, caches, and whether the Label Studio server and key work.
+
+    Exits with 3 if an audit of a project could not run. A server that is not configured is no fault: exports need none.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("", "check", "found", "what to do", title="ntk-labelqa doctor", title_justify="left")
+    failed = False
+    for name, look in CHECKS.items():
+        try:
+            found, advice = look()
+            mark = "[yellow]![/]" if advice else "[green]✓[/]"
+        except LabelQAError as error:
+            found, advice, mark, failed = error.what, error.remedy, "[red]✗[/]", True
+        table.add_row(mark, name, found, advice)
+    Console().print(table)
+    if failed:
+        click.get_current_context().exit(LabelQAError.exit_code)
+
+
+def _versions() -> Check:
+    from ntk_labelqa.auditing import versions
+
+    return ", ".join(f"{name} {number}" for name, number in versions().items()), ""
+
+
+def _device() -> Check:
+    from ntk_labelqa.auditing import device
+
+    return device(), ""
+
+
+def _precision() -> Check:
+    """The leave-one-out error that rounding causes: two nearly equal items are where a careless recursion fails."""
+    import numpy as np
+
+    from ntk_labelqa.gram.matrix import gram_matrix
+
+    rows = np.random.default_rng(0).normal(size=(64, 784))
+    rows[1] = rows[0] * (1 + 1e-7)
+    exact = gram_matrix(rows, architecture="10-L", dtype="float64")
+    single = gram_matrix(rows.astype(np.float32), architecture="10-L", dtype="float32")
+    worst = float((np.abs(single - exact) / np.abs(exact)).max())
+    found = f"float32 kernel within {worst:.0e} of float64"
+    return found, "" if worst < 1e-4 else "Use --dtype float64 on this device."
+
+
+def _memory() -> Check:
+    pages, size = os.sysconf("SC_AVPHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+    free = pages * size
+    largest = int((free / 2 / 8) ** 0.5)  # H and its factor, float64
+    return f"{free / 2**30:.1f} GiB free: exact inverse up to about {largest:,} items", ""
+
+
+def _cache() -> Check:
+    from ntk_labelqa.cache import cache_root
+
+    return str(cache_root()), ""
+
+
+def _label_studio() -> Check:
+    from ntk_labelqa.labelstudio.connect import connect_from_environment, describe_server
+
+    if not os.environ.get("LABEL_STUDIO_URL"):
+        return "not configured", "Set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY to audit a project."
+    return describe_server(connect_from_environment()), ""
+
+
+CHECKS: dict[str, Callable[[], Check]] = {
+    "versions": _versions,
+    "device": _device,
+    "precision": _precision,
+    "memory": _memory,
+    "cache": _cache,
+    "Label Studio": _label_studio,
+}

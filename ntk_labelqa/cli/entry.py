@@ -1,0 +1,106 @@
+"""The one way into the command line: every way out has the exit code that scripts rely on.
+
+0 done or gate passed, 1 gate failed and nothing else, 2 wrong usage, 3 could not run or be judged, 4 part of the result
+could not be delivered, 130 Ctrl-C, 141 closed pipe. click by itself answers 1 to most of these, hence this wrapper.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from ntk_labelqa.cli.commands import cli
+from ntk_labelqa.errors import LabelQAError
+
+PROGRAM = "ntk-labelqa"
+COULD_NOT_RUN, INTERRUPTED, TERMINATED, CLOSED_PIPE = 3, 130, 143, 141
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and leave the process with the exit code of the contract."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line on *arguments* and return the exit code; what went wrong is said on standard error."""
+    try:
+        code = _invoke(list(arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence(sys.stdout.fileno())
+        return CLOSED_PIPE
+    except (KeyboardInterrupt, click.Abort):
+        _say("Interrupted.")
+        return INTERRUPTED
+    except click.UsageError as error:
+        error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return COULD_NOT_RUN
+    except LabelQAError as error:
+        _say(f"Error: {error.what}", error.why, error.remedy)
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback reaches the user, none is lost
+        _say(
+            f"Error: {_without_secrets(f'{type(error).__name__}: {error}')}",
+            "This is a fault of ntk-labelqa, not of your data.",
+            f"Please report it with the details in {_write_crash_log(error)}.",
+        )
+        return COULD_NOT_RUN
+    return code
+
+
+def _invoke(arguments: list[str]) -> int:
+    if completion := os.environ.get("_NTK_LABELQA_COMPLETE"):
+        from click.shell_completion import shell_complete
+
+        return shell_complete(cli, {}, PROGRAM, "_NTK_LABELQA_COMPLETE", completion)
+    try:
+        # Not cli.main(): that turns a closed pipe into exit code 1 before anyone else sees it.
+        with cli.make_context(PROGRAM, arguments) as context:
+            cli.invoke(context)
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    return 0
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(TERMINATED)  # unwinds, so that servers are stopped and half-written files removed
+
+
+def _say(*lines: str) -> None:
+    click.echo("\n".join(line for line in lines if line), err=True)
+
+
+def _silence(descriptor: int) -> None:
+    """Point *descriptor* at nothing, so that the interpreter's last flush does not complain of the closed pipe."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
+def _without_secrets(text: str) -> str:
+    secret = os.environ.get("LABEL_STUDIO_API_KEY", "")
+    return text.replace(secret, "[key]") if secret else text
+
+
+def _write_crash_log(error: Exception) -> Path | str:
+    import tempfile
+    import traceback
+
+    text = _without_secrets("".join(traceback.format_exception(error)))
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix=f"{PROGRAM}-", suffix=".log", delete=False) as log:
+            log.write(text)
+    except OSError:
+        return f"this traceback (it could not be written to a file):\n{text}"
+    return Path(log.name)

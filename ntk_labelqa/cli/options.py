@@ -1,0 +1,164 @@
+"""Option bundles that several commands share, and what they are turned into."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import click
+
+from ntk_labelqa.errors import UsageError
+from ntk_labelqa.progress import Stages
+
+if TYPE_CHECKING:
+    from ntk_labelqa.dataset import LabeledDataset
+    from ntk_labelqa.options import AuditOptions
+
+F = TypeVar("F", bound=Callable[..., Any])
+FILE = click.Path(dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+class Landmarks(click.ParamType):
+    """A positive whole number, or ``auto``."""
+
+    name = "M|auto"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int | Literal["auto"]:
+        """*value* as a number of landmarks."""
+        if value == "auto":
+            return "auto"
+        if not str(value).isdigit() or int(str(value)) == 0:
+            self.fail(f"{value!r} is neither a positive whole number nor 'auto'.", param, ctx)
+        return int(str(value))
+
+
+def source_options(command: F) -> F:
+    """Where the labels come from: an export file or a project, and how to read it."""
+    for decorate in reversed(
+        (
+            click.argument("source", required=False, type=FILE),
+            click.option(
+                "--project",
+                type=int,
+                help="Label Studio project, instead of an export file. The server and "
+                "the key come from LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.",
+            ),
+            click.option("--label-config", type=FILE, help="Labelling config of an export; inferred if not given."),
+            click.option("--control", metavar="NAME", help="The labelling control to audit, where there are several."),
+            click.option("--media-root", type=FOLDER, help="Folder that relative image paths of an export start from."),
+            click.option(
+                "--allow-host",
+                multiple=True,
+                metavar="HOST",
+                help="Host that images may be fetched from besides the Label Studio server. Repeatable.",
+            ),
+            click.option(
+                "--max-unreadable",
+                type=click.FloatRange(0, 1),
+                default=0.05,
+                show_default=True,
+                help="Largest share of unreadable images with which the audit still goes on.",
+            ),
+        )
+    ):
+        command = decorate(command)
+    return command
+
+
+def compute_options(command: F) -> F:
+    """How the audit is computed."""
+    for decorate in reversed(
+        (
+            click.option(
+                "--features",
+                type=FILE,
+                help="Precomputed features: .npz with ids and features, or .parquet with task_id.",
+            ),
+            click.option("--encoder", type=click.Choice(["pixels", "text"]), help="Default: what fits the items."),
+            click.option(
+                "--arch",
+                default="auto",
+                show_default=True,
+                metavar="NAME",
+                help="linear, 2-L, 10-L, CNN-1, CNN-2, CNN-3, auto, or module:attribute of a stax network.",
+            ),
+            click.option(
+                "--landmarks",
+                type=Landmarks(),
+                default="auto",
+                show_default=True,
+                help="Items that stand for all in the low-rank inverse; auto inverts exactly while memory allows.",
+            ),
+            click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True),
+            click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True),
+            click.option("--seed", type=int, default=0, show_default=True),
+        )
+    ):
+        command = decorate(command)
+    return command
+
+
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress and no notes on standard error.")
+
+
+def audit_options(given: dict[str, Any]) -> AuditOptions:
+    """The audit's options from the values of :func:`compute_options`; also binds jax to the device asked for."""
+    from ntk_labelqa.options import AuditOptions
+
+    use_device(given["device"])
+    return AuditOptions(
+        architecture=given["arch"],
+        encoder=given["encoder"],
+        features=str(given["features"]) if given["features"] else None,
+        landmarks=given["landmarks"],
+        dtype=given["dtype"],
+        seed=given["seed"],
+    )
+
+
+def use_device(name: str) -> None:
+    """Bind jax to *name* (auto leaves it its own choice). Has to come before jax is imported."""
+    if name != "auto":
+        os.environ["JAX_PLATFORMS"] = {"cpu": "cpu", "gpu": "cuda"}[name]
+
+
+def read_source(given: dict[str, Any], stages: Stages) -> LabeledDataset:
+    """The data set named by the values of :func:`source_options`, images fetched.
+
+    Raises UsageError unless exactly one of the export file and the project is given.
+    """
+    source, project = given["source"], given["project"]
+    if (source is None) == (project is None):
+        raise UsageError(
+            "Name either an export file or --project, not both." if source else "There is nothing to audit.",
+            remedy="Give an export (.json, .json.gz), or --project ID with LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.",
+        )
+    if project is None:
+        from ntk_labelqa.labelstudio.export_file import read_export
+
+        client = None
+        with stages.stage("Reading the export"):
+            dataset = read_export(source, label_config=given["label_config"], control=given["control"])
+    else:
+        from ntk_labelqa.labelstudio.connect import connect_from_environment
+        from ntk_labelqa.labelstudio.pull import pull_project
+
+        with stages.stage("Pulling the annotations") as tick:
+            client = connect_from_environment()
+            dataset = pull_project(client, project, control=given["control"], progress=tick)
+    if dataset.kind != "image" or given["features"]:
+        return dataset
+    from ntk_labelqa.labelstudio.media import fetch_media
+
+    with stages.stage("Fetching the images") as tick:
+        return fetch_media(
+            dataset,
+            client=client,
+            root=given["media_root"] or (source.parent if source else None),
+            allowed_hosts=given["allow_host"],
+            max_failed=given["max_unreadable"],
+            progress=tick,
+        )

@@ -1,0 +1,31 @@
+"""What a user may choose about an audit, in one place for the command line and Python."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+DType = Literal["float32", "float64"]
+
+
+@dataclass(frozen=True)
+class AuditOptions:
+    """How an audit is computed.
+
+    Attributes:
+        architecture: a name such as ``2-L``, ``module:attribute`` of a stax network, or ``auto``.
+        ridge: relative to tr(H)/N, or ``auto`` for the leave-one-out choice.
+        encoder: None takes the one that fits the items.
+        features: path of a features file, which goes before any encoder.
+        landmarks: Nyström landmarks, or ``auto``: dense while N and memory allow.
+        dtype: precision in which kernel entries are computed; factors are float64 in the dense inverse.
+        seed: of landmarks, projections and planted errors.
+    """
+
+    architecture: str = "auto"
+    ridge: float | Literal["auto"] = "auto"
+    encoder: str | None = None
+    features: str | None = None
+    landmarks: int | Literal["auto"] = "auto"
+    dtype: DType = "float32"
+    seed: int = 0

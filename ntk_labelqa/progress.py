@@ -1,0 +1,51 @@
+"""Progress of long work: on standard error, only when that is a terminal; and how long each stage took."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Tick = Callable[[int, int], None]
+"""Called with (done, total) as work proceeds."""
+
+
+class Stages:
+    """Shows one line a stage of the work, with a bar where the stage reports how far it is.
+
+    Silent when *quiet*, and when standard error is no terminal: logs stay free of control characters.
+
+    Attributes:
+        seconds: wall time of each finished stage, by title.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.shown = sys.stderr.isatty() and not quiet
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, title: str) -> Iterator[Tick]:
+        """Show *title* while the body runs; the value is called with (done, total)."""
+        start = time.perf_counter()
+        with _bar(title) if self.shown else _no_bar() as tick:
+            yield tick
+        self.seconds[title] = round(self.seconds.get(title, 0.0) + time.perf_counter() - start, 3)
+
+
+@contextmanager
+def _no_bar() -> Iterator[Tick]:
+    yield lambda _done, _total: None
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[Tick]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description:<32}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        task = bars.add_task(title, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+        total = bars.tasks[0].total or 1
+        bars.update(task, completed=total, total=total)
