@@ -1,0 +1,104 @@
+"""The exact inverse: Cholesky in float64, for as many items as memory holds."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from scipy.linalg import lapack
+
+from ntk_labelqa.errors import InvalidInputError, SingularKernelError
+
+RIDGES_TRIED = 10.0 ** np.arange(-12, 1)
+
+
+class DenseInverse:
+    """G = (H + λI)⁻¹ held whole, λ = ridge · tr(H)/N.
+
+    Args:
+        gram: H, float[N, N], symmetric positive semi-definite; only its lower triangle is read. It is kept, not copied,
+            for :meth:`at`; do not change it afterwards.
+        ridge: relative to tr(H)/N, at least 0.
+
+    Raises:
+        InvalidInputError: not square, not finite, not symmetric, or a trace that is not positive.
+        SingularKernelError: H + λI is singular in float64; the message names a ridge that would do.
+
+    Cost: N³ flops, and one N by N float64 array beside H.
+    """
+
+    def __init__(self, gram: np.ndarray, *, ridge: float = 0.0) -> None:
+        self._gram, self.ridge = gram, float(ridge)
+        self.size = len(gram)
+        _check(gram, self.ridge)
+        self.scale = float(np.trace(gram, dtype=np.float64)) / self.size
+        factor = _cholesky(gram, self.ridge * self.scale)
+        if factor is None:
+            raise _singular(gram, self.ridge, self.scale)
+        lower, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
+        self._inverse = _mirrored(lower)
+
+    def apply(self, values: np.ndarray) -> np.ndarray:
+        """G V, float64[N, k], for V float[N, k]. Cost: 2N²k flops."""
+        return self._inverse @ values
+
+    def diagonal(self) -> np.ndarray:
+        """diag G, float64[N]."""
+        return np.diagonal(self._inverse)
+
+    def columns(self, indices: np.ndarray) -> np.ndarray:
+        """G[:, indices], float64[N, len(indices)]."""
+        return self._inverse[:, indices]
+
+    def at(self, ridge: float) -> Self:
+        """The inverse of the same Gram matrix at another ridge. Cost: a new factorisation."""
+        return self if ridge == self.ridge else type(self)(self._gram, ridge=ridge)
+
+
+def _check(gram: np.ndarray, ridge: float) -> None:
+    if gram.ndim != 2 or gram.shape[0] != gram.shape[1] or len(gram) == 0:
+        raise InvalidInputError(f"A Gram matrix is square and not empty; this one has the shape {list(gram.shape)}.")
+    if not ridge >= 0 or not np.isfinite(ridge):
+        raise InvalidInputError(f"The ridge is {ridge}, which is negative or not finite.", remedy="Pass a ridge ≥ 0.")
+    size = np.abs(gram).max()
+    if not np.isfinite(size):
+        raise InvalidInputError(
+            "The Gram matrix has entries that are NaN or infinite.", remedy="Check the features for such values."
+        )
+    if not np.trace(gram, dtype=np.float64) > 0:
+        raise InvalidInputError("The Gram matrix has a trace that is not positive.", remedy="Leave out blank items.")
+    if np.abs(gram - gram.T).max() > 1e-5 * size:
+        raise InvalidInputError(
+            "The Gram matrix is not symmetric.", remedy="Pass the kernel of the items with themselves."
+        )
+
+
+def _cholesky(gram: np.ndarray, shift: float) -> np.ndarray | None:
+    """The lower Cholesky factor of H + shift·I, or None where it breaks down."""
+    shifted = np.array(gram, np.float64, order="F")
+    np.fill_diagonal(shifted, shifted.diagonal() + shift)
+    largest = shifted.diagonal().max()
+    factor, trouble = lapack.dpotrf(shifted, lower=1, overwrite_a=1, clean=0)
+    # A pivot lost to rounding makes an inverse of noise, which potrf by itself does not report.
+    rounding = len(gram) * np.finfo(np.float64).eps * largest
+    return None if trouble or factor.diagonal().min() ** 2 <= rounding else factor
+
+
+def _singular(gram: np.ndarray, ridge: float, scale: float) -> SingularKernelError:
+    larger = RIDGES_TRIED[RIDGES_TRIED > ridge]
+    enough = next(r for r in larger if _cholesky(gram, r * scale) is not None)
+    return SingularKernelError(
+        f"The Gram matrix of {len(gram)} items cannot be inverted at ridge {ridge:g}.",
+        why="Some items are duplicates, or so alike that the kernel cannot tell them apart.",
+        remedy=f"Use a ridge of {enough:g} or more.",
+    )
+
+
+def _mirrored(lower: np.ndarray, panel: int = 1024) -> np.ndarray:
+    """*lower* with its upper triangle filled in from its lower one, in place, a panel of columns at a time."""
+    for start in range(0, len(lower), panel):
+        stop = min(start + panel, len(lower))
+        corner = lower[start:stop, start:stop]
+        corner[:] = np.tril(corner) + np.tril(corner, -1).T
+        lower[start:stop, stop:] = lower[stop:, start:stop].T
+    return lower

@@ -1,0 +1,90 @@
+"""The Gram matrix, in tiles: only the upper triangle is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.kernels.architectures import kernel_of
+from ntk_labelqa.kernels.kernel import Kernel
+
+TILE_BYTES = 128 * 2**20
+"""Working memory of one tile; larger ones gain no speed on a CPU."""
+
+Tick = Callable[[int, int], None]
+
+
+def gram_matrix(
+    features: np.ndarray,
+    *,
+    architecture: str = "2-L",
+    dtype: DTypeLike = "float64",
+    progress: Tick | None = None,
+) -> np.ndarray:
+    r"""H, the infinite-width NTK between all pairs of items.
+
+    .. math:: H_{ij} = \Theta^\infty(x_i, x_j)
+
+    Source: paper, "Architecture Selection"; Jacot et al., 2018.
+
+    Args:
+        features: float[N, D], or float[N, H, W, C] which dense networks flatten. Dense networks scale rows to norm √D.
+        architecture: ``linear``, ``2-L``, ``10-L``, or ``module:attribute`` of a stax network.
+        dtype: float32 or float64.
+        progress: called with (tiles done, tiles).
+
+    Returns:
+        H, dtype[N, N], exactly symmetric, positive semi-definite up to rounding.
+
+    Raises:
+        InvalidInputError: wrong rank, no items, zero rows, NaN or infinity, an unknown architecture or dtype.
+
+    Cost: N²D flops for dense networks, N² numbers of memory and :data:`TILE_BYTES` beside them.
+
+    Example:
+        >>> import numpy as np
+        >>> h = gram_matrix(np.array([[1.0, 0.0], [0.0, 1.0]]), architecture="linear")
+        >>> h.round(3)
+        array([[2., 0.],
+               [0., 2.]])
+    """
+    kernel, inputs = prepare(features, architecture, dtype)
+    count = len(inputs)
+    gram = np.empty((count, count), inputs.dtype)
+    tiles = list(upper_tiles(count, tile_side(kernel, inputs)))
+    for done, (rows, columns) in enumerate(tiles, start=1):
+        block = kernel.block(inputs[rows], inputs[columns])
+        gram[rows, columns] = block
+        if rows == columns:
+            upper = np.triu(block)
+            gram[rows, columns] = upper + np.triu(block, 1).T
+        else:
+            gram[columns, rows] = block.T
+        if progress:
+            progress(done, len(tiles))
+    np.fill_diagonal(gram, kernel.diagonal(inputs))
+    return gram
+
+
+def prepare(features: np.ndarray, architecture: str, dtype: DTypeLike) -> tuple[Kernel, np.ndarray]:
+    """The architecture's kernel, and *features* as its inputs."""
+    kind = np.dtype(dtype)
+    if kind not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise InvalidInputError(f"Kernels are computed in float32 or float64, not {kind}.")
+    kernel = kernel_of(architecture)
+    return kernel, kernel.prepare(np.asarray(features), kind)
+
+
+def tile_side(kernel: Kernel, inputs: np.ndarray, budget: int = TILE_BYTES) -> int:
+    """Side of the largest square tile whose working memory stays within *budget* bytes."""
+    return max(1, min(len(inputs), int((budget / kernel.bytes_per_pair(inputs)) ** 0.5)))
+
+
+def upper_tiles(count: int, side: int) -> Iterator[tuple[slice, slice]]:
+    """Tiles that cover the upper triangle of a *count* by *count* matrix, row by row."""
+    for top in range(0, count, side):
+        for left in range(top, count, side):
+            yield slice(top, min(top + side, count)), slice(left, min(left + side, count))

@@ -1,0 +1,27 @@
+"""What the Gram matrix asks of a kernel."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+
+class Kernel(Protocol):
+    """An architecture's NTK: inputs prepared once, then blocks of kernel values."""
+
+    def prepare(self, features: np.ndarray, dtype: np.dtype) -> np.ndarray:
+        """Validated and scaled inputs, dtype[N, …]; raises InvalidInputError where they do not fit."""
+        ...
+
+    def block(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Θ between prepared *rows* [a, …] and *columns* [b, …], of their dtype, [a, b]."""
+        ...
+
+    def diagonal(self, inputs: np.ndarray) -> np.ndarray:
+        """Θ of each prepared input with itself, [N]."""
+        ...
+
+    def bytes_per_pair(self, inputs: np.ndarray) -> int:
+        """Working memory that :meth:`block` needs for each pair of its inputs."""
+        ...
