@@ -121,6 +121,7 @@ def findings_table(dataset: LabeledDataset, issues: LabelIssues) -> pd.DataFrame
     """The ``findings`` table, one row an annotation, in the data set's order."""
     names = np.asarray(dataset.class_names, object)
     predicted = names[issues.predicted]
+    suggested = pd.Series(predicted, dtype=object).where(issues.is_label_issue, None)
     return findings.conform(
         "findings",
         pd.DataFrame(
@@ -130,7 +131,7 @@ def findings_table(dataset: LabeledDataset, issues: LabelIssues) -> pd.DataFrame
                 "annotator": dataset.annotations["annotator"].to_numpy(),
                 "given_label": names[dataset.label_codes],
                 "predicted_label": predicted,
-                "suggested_label": np.where(issues.is_label_issue, predicted, None),
+                "suggested_label": suggested,
                 "label_score": 1.0 - issues.error_probability,
                 "error_probability": issues.error_probability,
                 "is_label_issue": issues.is_label_issue,

@@ -81,4 +81,4 @@ def features_that_carry(features: np.ndarray) -> np.ndarray:
     rows = features.reshape(len(features), -1)
     if features.ndim == 2:
         return rows.any(axis=1)
-    return np.asarray(rows.max(axis=1) > rows.min(axis=1))
+    return np.greater(rows.max(axis=1), rows.min(axis=1))

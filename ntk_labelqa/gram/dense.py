@@ -85,8 +85,7 @@ def _cholesky(gram: np.ndarray, shift: float) -> np.ndarray | None:
 
 
 def _singular(gram: np.ndarray, ridge: float, scale: float) -> SingularKernelError:
-    larger = RIDGES_TRIED[RIDGES_TRIED > ridge]
-    enough = next(r for r in larger if _cholesky(gram, r * scale) is not None)
+    enough = next(r for r in RIDGES_TRIED if r > ridge and _cholesky(gram, r * scale) is not None)
     return SingularKernelError(
         f"The Gram matrix of {len(gram)} items cannot be inverted at ridge {ridge:g}.",
         why="Some items are duplicates, or so alike that the kernel cannot tell them apart.",

@@ -10,9 +10,8 @@ import numpy as np
 def precision(dtype: np.dtype) -> AbstractContextManager[None]:
     """Within it jax keeps *dtype*: 64-bit mode on for float64, off for float32."""
     import jax
+    import jax.experimental
 
-    if hasattr(jax, "enable_x64"):
-        return jax.enable_x64(dtype == np.float64)
-    from jax.experimental import enable_x64  # where it lived before jax 0.8
-
-    return enable_x64(dtype == np.float64)
+    # Newer releases have it at the top, older ones under experimental alone.
+    enable = getattr(jax, "enable_x64", None) or jax.experimental.enable_x64
+    return enable(dtype == np.float64)

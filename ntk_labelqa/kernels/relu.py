@@ -5,9 +5,9 @@ With cosine c = 1 − δ and angle θ = arccos c, the arc-cosine kernels are
 .. math::
     κ_0 = 1 - \frac{θ}{π}, \qquad κ_1 = \frac{\sin θ + (π - θ) \cos θ}{π}
 
-Source: Cho and Saul, "Kernel Methods for Deep Learning", NIPS 2009; Jacot et al., "Neural Tangent Kernel", NeurIPS 2018.
-arccos(c) near 1 is only good to √ε. So the recursion carries δ instead of c: θ = 2 arcsin √(δ/2) is good to ε, and so is
-1 − κ₁ = δ − (sin θ − θ cos θ)/π.
+Source: Cho and Saul, "Kernel Methods for Deep Learning", NIPS 2009; Jacot, Gabriel and Hongler, "Neural Tangent Kernel",
+NeurIPS 2018. There arccos(c) near 1 is only good to √ε. So the recursion here carries δ instead of c:
+θ = 2 arcsin √(δ/2) is good to ε, and so is 1 − κ₁ = δ − (sin θ − θ cos θ)/π.
 """
 
 from __future__ import annotations

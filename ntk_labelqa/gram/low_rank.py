@@ -1,0 +1,144 @@
+r"""The inverse in eigen-features: any ridge at once, and any number of items by Nyström's approximation.
+
+With H ≈ F Fᵀ, FᵀF = diag(w), F of m columns,
+
+.. math:: G = (F F^\top + λ I)^{-1} = \tfrac1λ \bigl(I - F \operatorname{diag}(1 / (w + λ)) F^\top\bigr)
+
+so a change of λ costs nothing but the diagonal. With F = U diag(√w) from H = U diag(w) Uᵀ this is exact; with features
+of m landmarks it is Nyström's approximation (Williams and Seeger, NIPS 2000), which streams over panels of items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Self
+
+import numpy as np
+from scipy.linalg import eigh, solve_triangular
+
+from ntk_labelqa.errors import InvalidInputError, SingularKernelError
+from ntk_labelqa.kernels.kernel import Kernel
+
+PANEL = 2048
+"""Items handled at once."""
+JITTER = 1e-6
+"""Added to the landmarks' own Gram matrix, relative to its mean diagonal: it may be singular by duplicates."""
+DROPPED = 1e-7
+"""Eigenvalues below this share of the largest carry rounding alone."""
+LARGEST_LEVERAGE = 1 - 1e-4
+"""A leverage nearer to 1 is rounding: its leave-one-out prediction would be a division by noise."""
+
+Tick = Callable[[int, int], None]
+
+
+class LowRankInverse:
+    """G from eigen-features; see the module.
+
+    Args:
+        features: F, float[N, m], with orthogonal columns.
+        spectrum: w, float[m], squared norms of the columns of F.
+        scale: tr(H)/N, of H itself and not of F Fᵀ.
+        ridge: relative to *scale*, positive: without one, G does not exist.
+
+    Raises:
+        InvalidInputError: the ridge is not positive.
+    """
+
+    def __init__(self, features: np.ndarray, spectrum: np.ndarray, scale: float, *, ridge: float) -> None:
+        if not ridge > 0 or not np.isfinite(ridge):
+            raise InvalidInputError(
+                f"A low-rank inverse at ridge {ridge:g} does not exist.",
+                why="Items outside the span of the landmarks would have an infinite inverse.",
+                remedy="Pass a positive ridge, for example 0.01, or invert exactly with DenseInverse.",
+            )
+        self._features, self._spectrum = features, spectrum
+        self.size, self.scale, self.ridge = len(features), float(scale), float(ridge)
+        self._shift = self.ridge * self.scale
+        self._gains = (1.0 / (spectrum + self._shift)).astype(features.dtype)
+        self._diagonal: np.ndarray | None = None
+
+    def apply(self, values: np.ndarray) -> np.ndarray:
+        """G V, float64[N, k]. Cost: 4Nmk flops."""
+        seen = self._gains[:, None] * (self._features.T @ values.astype(self._features.dtype))
+        return (values - (self._features @ seen).astype(np.float64)) / self._shift
+
+    def diagonal(self) -> np.ndarray:
+        """diag G, float64[N]. Cost: 2Nm flops, once a ridge."""
+        if self._diagonal is None:
+            leverage = np.empty(self.size)
+            for panel in panels(self.size):
+                leverage[panel] = np.square(self._features[panel]) @ self._gains
+            self._diagonal = (1.0 - np.minimum(leverage, LARGEST_LEVERAGE)) / self._shift
+        return self._diagonal
+
+    def columns(self, indices: np.ndarray) -> np.ndarray:
+        """G[:, indices], float64[N, len(indices)]."""
+        result = -(self._features @ (self._gains[:, None] * self._features[indices].T)).astype(np.float64)
+        result[indices, np.arange(len(indices))] += 1.0
+        return result / self._shift
+
+    def at(self, ridge: float) -> Self:
+        """The inverse at another ridge; shares F."""
+        return self if ridge == self.ridge else type(self)(self._features, self._spectrum, self.scale, ridge=ridge)
+
+
+def exact_inverse(gram: np.ndarray, *, ridge: float) -> LowRankInverse:
+    """The inverse of the whole H by its eigendecomposition, for a few thousand items. Cost: about 10N³ flops."""
+    scale = float(np.trace(gram, dtype=np.float64)) / len(gram)
+    spectrum, vectors = eigh(gram.astype(np.float64))
+    kept = spectrum > DROPPED * spectrum[-1]
+    return LowRankInverse(vectors[:, kept] * np.sqrt(spectrum[kept]), spectrum[kept], scale, ridge=ridge)
+
+
+def nystrom_inverse(
+    kernel: Kernel, inputs: np.ndarray, *, landmarks: int, ridge: float, seed: int = 0, progress: Tick | None = None
+) -> LowRankInverse:
+    """Nyström's approximation from *landmarks* items drawn uniformly.
+
+    Args:
+        kernel: the architecture's kernel.
+        inputs: prepared inputs, [N, …]; F takes their dtype.
+        landmarks: m, at most N.
+        ridge: relative to tr(H)/N, positive.
+        seed: of the draw.
+        progress: called with (panels done, panels).
+
+    Cost: N·m kernel values, 3Nm² flops, memory for one [N, m] array and a panel.
+    """
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(inputs))[:landmarks])
+    anchors = inputs[chosen]
+    factor = _landmark_factor(kernel.block(anchors, anchors).astype(np.float64)).astype(inputs.dtype)
+    features = np.empty((len(inputs), landmarks), inputs.dtype)
+    second_moment = np.zeros((landmarks, landmarks))
+    steps = list(panels(len(inputs)))
+    for done, panel in enumerate(steps, start=1):
+        block = kernel.block(inputs[panel], anchors)
+        features[panel] = solve_triangular(factor, block.T, lower=True, check_finite=False).T
+        second_moment += features[panel].T @ features[panel]
+        if progress:
+            progress(done, len(steps))
+    spectrum, vectors = eigh(second_moment, overwrite_a=True)
+    kept = spectrum > DROPPED * spectrum[-1]
+    rotation = vectors[:, kept].astype(inputs.dtype)
+    for panel in steps:
+        features[panel, : kept.sum()] = features[panel] @ rotation
+    scale = float(kernel.diagonal(inputs).mean(dtype=np.float64))
+    return LowRankInverse(features[:, : kept.sum()], spectrum[kept], scale, ridge=ridge)
+
+
+def panels(count: int) -> Iterator[slice]:
+    """Slices of :data:`PANEL` items that cover *count*."""
+    for start in range(0, count, PANEL):
+        yield slice(start, min(start + PANEL, count))
+
+
+def _landmark_factor(gram: np.ndarray) -> np.ndarray:
+    np.fill_diagonal(gram, gram.diagonal() + JITTER * gram.diagonal().mean())
+    try:
+        return np.linalg.cholesky(gram)
+    except np.linalg.LinAlgError as error:
+        raise SingularKernelError(
+            "The Gram matrix of the landmarks is not positive definite.",
+            why="Too many of them are duplicates of one another.",
+            remedy="Use fewer landmarks, or --dtype float64.",
+        ) from error
