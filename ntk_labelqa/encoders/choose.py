@@ -80,5 +80,5 @@ def features_that_carry(features: np.ndarray) -> np.ndarray:
     """bool[N]: false where a row is zero, or where an image is of one colour: neither has a direction."""
     rows = features.reshape(len(features), -1)
     if features.ndim == 2:
-        return rows.any(axis=1)
-    return np.greater(rows.max(axis=1), rows.min(axis=1))
+        return np.array(rows.any(axis=1))
+    return np.array(rows.max(axis=1) > rows.min(axis=1))

@@ -85,9 +85,12 @@ def _cholesky(gram: np.ndarray, shift: float) -> np.ndarray | None:
 
 
 def _singular(gram: np.ndarray, ridge: float, scale: float) -> SingularKernelError:
-    enough = next(r for r in RIDGES_TRIED if r > ridge and _cholesky(gram, r * scale) is not None)
+    enough = next((r for r in RIDGES_TRIED if r > ridge and _cholesky(gram, r * scale) is not None), None)
+    what = f"The Gram matrix of {len(gram)} items cannot be inverted at ridge {ridge:g}."
+    if enough is None:
+        return SingularKernelError(what, why="It is far from positive semi-definite: it is no kernel.")
     return SingularKernelError(
-        f"The Gram matrix of {len(gram)} items cannot be inverted at ridge {ridge:g}.",
+        what,
         why="Some items are duplicates, or so alike that the kernel cannot tell them apart.",
         remedy=f"Use a ridge of {enough:g} or more.",
     )

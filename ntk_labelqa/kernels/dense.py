@@ -14,7 +14,7 @@ from ntk_labelqa.kernels.precision import precision
 from ntk_labelqa.kernels.relu import first_layer, relu_then_dense
 
 NEAR = 1e-3
-"""Below this gap, 1 − cosine is computed anew from the difference of the rows, in float64."""
+"""Where the cosine is this near to 1 or −1, its distance from it is computed anew from the rows, in float64."""
 PAIRS_AT_ONCE = 4096
 
 
@@ -41,16 +41,19 @@ class DenseNetwork:
     def block(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Θ, [a, b]. Cost: 2abD flops and about ten more a layer and pair."""
         with precision(rows.dtype):
-            gap, least = _gaps(rows, columns)
+            gap, least, largest = _gaps(rows, columns)
+            rest = 2 - gap
             if self.weight_layers > 1 and float(least) < NEAR:
-                gap = jnp.asarray(_mend_near_pairs(np.array(gap), rows, columns))
-            return np.asarray(_recursion(gap, self.weight_layers, self.weight_variance, self.bias_variance))
+                gap = _mended(np.array(gap), rows, columns, sign=-1)
+            if self.weight_layers > 1 and float(largest) > 2 - NEAR:
+                rest = _mended(np.array(rest), rows, columns, sign=+1)
+            return np.asarray(_recursion(gap, rest, self.weight_layers, self.weight_variance, self.bias_variance))
 
     def diagonal(self, inputs: np.ndarray) -> np.ndarray:
         """Θ at cosine 1, the same for every item, [N]."""
         with precision(inputs.dtype):
             zero = jnp.zeros((1, 1), inputs.dtype)
-            value = _recursion(zero, self.weight_layers, self.weight_variance, self.bias_variance)
+            value = _recursion(zero, zero + 2, self.weight_layers, self.weight_variance, self.bias_variance)
         return np.full(len(inputs), np.asarray(value)[0, 0])
 
     def bytes_per_pair(self, inputs: np.ndarray) -> int:
@@ -59,26 +62,28 @@ class DenseNetwork:
 
 
 @jax.jit
-def _gaps(rows: jax.Array, columns: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """1 − cosine of unit rows, and the least of them. Full precision by name: TF32 may be a GPU's default."""
+def _gaps(rows: jax.Array, columns: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """1 − cosine of unit rows, its least and its largest. Full precision by name: TF32 may be a GPU's default."""
     cosine = jnp.matmul(rows, columns.T, precision=jax.lax.Precision.HIGHEST)
     gap = jnp.clip(1 - cosine, 0, 2)
-    return gap, gap.min()
+    return gap, gap.min(), gap.max()
 
 
-@partial(jax.jit, static_argnums=(1, 2, 3))
-def _recursion(gap: jax.Array, weight_layers: int, weight_variance: float, bias_variance: float) -> jax.Array:
-    layer = first_layer(gap, weight_variance, bias_variance)
+@partial(jax.jit, static_argnums=(2, 3, 4))
+def _recursion(
+    gap: jax.Array, rest: jax.Array, weight_layers: int, weight_variance: float, bias_variance: float
+) -> jax.Array:
+    layer = first_layer(gap, rest, weight_variance, bias_variance)
     for _ in range(weight_layers - 1):
         layer = relu_then_dense(layer, weight_variance, bias_variance)
     return layer.ntk
 
 
-def _mend_near_pairs(gap: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """*gap* with the entries below :data:`NEAR` taken from 1 − cos = |a − b|²/2, which loses no digits there."""
-    first, second = np.nonzero(gap < NEAR)
+def _mended(distance: np.ndarray, rows: np.ndarray, columns: np.ndarray, *, sign: int) -> np.ndarray:
+    """*distance* of the cosine from 1 (sign −1) or −1 (sign +1), its small entries from |a ± b|²/2, which is exact."""
+    first, second = np.nonzero(distance < NEAR)
     for start in range(0, len(first), PAIRS_AT_ONCE):
         a, b = first[start : start + PAIRS_AT_ONCE], second[start : start + PAIRS_AT_ONCE]
-        difference = rows[a].astype(np.float64) - columns[b]
-        gap[a, b] = np.einsum("ij,ij->i", difference, difference) / 2
-    return gap
+        between = rows[a].astype(np.float64) + sign * columns[b].astype(np.float64)
+        distance[a, b] = np.einsum("ij,ij->i", between, between) / 2
+    return distance

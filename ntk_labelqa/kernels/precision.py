@@ -13,5 +13,5 @@ def precision(dtype: np.dtype) -> AbstractContextManager[None]:
     import jax.experimental
 
     # Newer releases have it at the top, older ones under experimental alone.
-    enable = getattr(jax, "enable_x64", None) or jax.experimental.enable_x64
+    enable = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
     return enable(dtype == np.float64)
