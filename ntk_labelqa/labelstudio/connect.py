@@ -1,0 +1,122 @@
+"""A checked connection to a Label Studio server, and its failures in words."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ntk_labelqa.errors import LabelStudioError, UsageError
+
+if TYPE_CHECKING:
+    from label_studio_sdk.client import LabelStudio
+
+URL_VARIABLE, KEY_VARIABLE = "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"
+TIMEOUT = 600.0
+"""Seconds. Exports of large projects are prepared without a byte being sent meanwhile."""
+
+ONCE = {"max_retries": 0}
+"""Request options of every write: a write that was repeated by the SDK could be done twice."""
+
+
+def connect(url: str, api_key: str, *, timeout: float = TIMEOUT) -> LabelStudio:
+    """A client of the server at *url*, whose address and key have been tried.
+
+    Args:
+        url: base address; a sub-path is fine.
+        api_key: a legacy token or a personal access token.
+        timeout: seconds a request may take.
+
+    Raises:
+        LabelStudioError: no server there, or it does not take the key.
+    """
+    from label_studio_sdk.client import LabelStudio
+
+    key = api_key.strip()
+    if not key:
+        raise LabelStudioError(
+            "The Label Studio key is empty.", remedy=f"Copy it from Account & Settings, and set {KEY_VARIABLE}."
+        )
+    # Personal access tokens are refreshed below the address's own path, which a missing slash would cut off.
+    client = LabelStudio(base_url=url.rstrip("/") + "/", api_key=key, timeout=timeout)
+    with translating_errors(f"Connecting to {url}"):
+        client.users.whoami()
+    return client
+
+
+def connect_from_environment() -> LabelStudio:
+    """:func:`connect` with LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY; UsageError where one of them is not set."""
+    missing = [name for name in (URL_VARIABLE, KEY_VARIABLE) if not os.environ.get(name)]
+    if missing:
+        raise UsageError(
+            f"{' and '.join(missing)} must be set to reach Label Studio.",
+            remedy="Export the server's address and your key, found under Account & Settings.",
+        )
+    return connect(os.environ[URL_VARIABLE], os.environ[KEY_VARIABLE])
+
+
+def server_url(client: LabelStudio) -> str:
+    """The server's base address without a trailing slash."""
+    return client._client_wrapper.get_base_url().rstrip("/")
+
+
+def describe_server(client: LabelStudio) -> str:
+    """The server's address and version, and whose key this is."""
+    with translating_errors("Asking the server for its version"):
+        version = client.versions.get()
+        user = client.users.whoami()
+    return f"{server_url(client)}, version {version.release}, as {user.email}"
+
+
+@contextmanager
+def translating_errors(doing: str) -> Iterator[None]:
+    """Turn the SDK's and httpx's errors in the body into a LabelStudioError that says what was being done.
+
+    The SDK does not wrap httpx's errors in its own, so both have to be caught.
+    """
+    import httpx
+    from label_studio_sdk.core.api_error import ApiError
+
+    try:
+        yield
+    except ApiError as error:
+        raise _from_status(doing, error.status_code, error.body) from error
+    except httpx.ConnectError as error:
+        raise LabelStudioError(
+            f"{doing} failed: no server answers.",
+            why="The address is wrong, or the server is not running or not reachable from here.",
+            remedy=f"Open the address in a browser, and check {URL_VARIABLE}.",
+        ) from error
+    except httpx.TimeoutException as error:
+        raise LabelStudioError(
+            f"{doing} took too long.",
+            why="The server is busy, or the project is very large.",
+            remedy="Try again when the server is less busy.",
+        ) from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise LabelStudioError(
+            f"{doing} failed: {type(error).__name__}.",
+            why="The connection broke, or the address is not one of a Label Studio server.",
+            remedy=f"Check {URL_VARIABLE} and try again.",
+        ) from error
+
+
+def _from_status(doing: str, status: int | None, body: object) -> LabelStudioError:
+    if status in (401, 403):
+        return LabelStudioError(
+            f"{doing} failed: the server does not take the key ({status}).",
+            why="The key is wrong or revoked, lacks the right, or legacy tokens are switched off on this server.",
+            remedy=f"Make a new one under Account & Settings, and set {KEY_VARIABLE}.",
+        )
+    if status == 404:
+        return LabelStudioError(
+            f"{doing} failed: the server does not know it (404).",
+            why="The id is wrong, it was deleted, or it belongs to another organisation than the key.",
+            remedy="Check the id against the address bar of the project's page.",
+        )
+    detail = body.get("detail") if isinstance(body, dict) else None
+    return LabelStudioError(
+        f"{doing} failed with status {status}{f': {detail}' if detail else ''}.",
+        remedy="Try again; if it stays so, look into the server's log.",
+    )
