@@ -30,12 +30,17 @@ def read_features(path: str | Path, task_ids: np.ndarray, *, unused_ids: Iterabl
     if len(ids) != len(features):
         raise InvalidInputError(f"{path} has {len(ids)} ids and {len(features)} rows of features.", remedy=_FORM)
     unique, counts = np.unique(ids, return_counts=True)
-    _refuse(path, "occur more than once", unique[counts > 1], "Keep one row a task.")
-    _refuse(path, "are missing", np.setdiff1d(task_ids, ids), "Compute features for every labelled task.")
+    _refuse(path, "Duplicate tasks", unique[counts > 1], "Keep one row a task.")
+    _refuse(path, "Missing tasks", np.setdiff1d(task_ids, ids), "Compute features for every labelled task.")
     extra = np.setdiff1d(ids, np.concatenate([task_ids, np.fromiter(unused_ids, np.int64)]))
-    _refuse(path, "are not in the source", extra, "Take these rows out, or check that the file belongs to this source.")
+    _refuse(
+        path,
+        "Tasks that are not in the source",
+        extra,
+        "Take these rows out, or check that the file belongs to this source.",
+    )
     finite = np.isfinite(features.reshape(len(features), -1)).all(axis=1)
-    _refuse(path, "have features that are NaN or infinite", ids[~finite], "Mend or leave out these items.")
+    _refuse(path, "Tasks with NaN or infinite features", ids[~finite], "Mend or leave out these items.")
     return features[np.argsort(ids)][np.searchsorted(unique, task_ids)]
 
 
@@ -82,8 +87,8 @@ def _as_floats(path: Path, features: np.ndarray) -> np.ndarray:
     return features if np.issubdtype(features.dtype, np.floating) else features.astype(np.float32)
 
 
-def _refuse(path: Path, how: str, ids: Iterable[int], remedy: str) -> None:
+def _refuse(path: Path, which: str, ids: Iterable[int], remedy: str) -> None:
     ids = list(ids)
     if ids:
         shown = ", ".join(str(i) for i in ids[:10]) + (f" and {len(ids) - 10} more" if len(ids) > 10 else "")
-        raise InvalidInputError(f"In {path}, {len(ids)} tasks {how}: {shown}.", remedy=remedy)
+        raise InvalidInputError(f"{which} in {path} ({len(ids)}): {shown}.", remedy=remedy)

@@ -1,0 +1,67 @@
+"""Features files: matched by task id, and refused by name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ntk_labelqa.encoders.precomputed import read_features
+from ntk_labelqa.errors import InvalidInputError
+
+TASKS = np.array([5, 3, 9])
+
+
+def write(path, ids, features):
+    np.savez(path, ids=np.asarray(ids), features=np.asarray(features))
+    return path
+
+
+def test_rows_follow_the_tasks_and_not_the_file(tmp_path) -> None:
+    file = write(tmp_path / "f.npz", [3, 5, 7, 9], [[3.0], [5.0], [7.0], [9.0]])
+    assert read_features(file, TASKS, unused_ids=[7]).tolist() == [[5.0], [3.0], [9.0]]
+
+
+def test_parquet_with_a_column_a_feature_or_one_of_lists(tmp_path) -> None:
+    pd.DataFrame({"a": [1.0, 2, 3], "task_id": [3, 5, 9], "b": [4, 5, 6]}).to_parquet(tmp_path / "wide.parquet")
+    assert read_features(tmp_path / "wide.parquet", TASKS).tolist() == [[2, 5], [1, 4], [3, 6]]
+    pd.DataFrame({"task_id": [3, 5, 9], "v": [[1.0, 4], [2.0, 5], [3.0, 6]]}).to_parquet(tmp_path / "lists.parquet")
+    assert read_features(tmp_path / "lists.parquet", TASKS).tolist() == [[2, 5], [1, 4], [3, 6]]
+
+
+def test_images_keep_their_shape(tmp_path) -> None:
+    assert read_features(write(tmp_path / "f.npz", TASKS, np.zeros((3, 4, 5))), TASKS).shape == (3, 4, 5)
+
+
+@pytest.mark.parametrize(
+    ("ids", "features", "said"),
+    [
+        ([5, 3], [[1.0], [2]], r"Missing tasks in .* \(1\): 9"),
+        ([5, 3, 9, 4], [[1.0]] * 4, r"Tasks that are not in the source .* \(1\): 4"),
+        ([5, 3, 9, 3], [[1.0]] * 4, r"Duplicate tasks in .* \(1\): 3"),
+        ([5, 3, 9], [[1.0], [np.nan], [np.inf]], r"NaN or infinite features in .* \(2\): 3, 9"),
+        ([5, 3, 9], [[1.0]] * 2, "3 ids and 2 rows"),
+        ([5.5, 3, 9], [[1.0]] * 3, "not a list of integers"),
+        ([5, 3, 9], ["a", "b", "c"], "not numbers with a row an item"),
+    ],
+)
+def test_rows_that_do_not_match_are_named(tmp_path, ids, features, said) -> None:
+    with pytest.raises(InvalidInputError, match=said):
+        read_features(write(tmp_path / "f.npz", ids, features), TASKS)
+
+
+def test_files_that_are_no_features_files(tmp_path) -> None:
+    with pytest.raises(InvalidInputError, match="There is no features file"):
+        read_features(tmp_path / "none.npz", TASKS)
+    (tmp_path / "text.npz").write_text("hello")
+    with pytest.raises(InvalidInputError, match="cannot be read as a features file"):
+        read_features(tmp_path / "text.npz", TASKS)
+    np.savez(tmp_path / "other.npz", ids=TASKS)
+    with pytest.raises(InvalidInputError, match="lacks"):
+        read_features(tmp_path / "other.npz", TASKS)
+    np.savez(tmp_path / "pickle.npz", ids=TASKS, features=np.array([{}, {}, {}], object))
+    with pytest.raises(InvalidInputError, match="cannot be read"):
+        read_features(tmp_path / "pickle.npz", TASKS)
+    (tmp_path / "cut.parquet").write_bytes(b"PAR1")
+    with pytest.raises(InvalidInputError, match="cannot be read"):
+        read_features(tmp_path / "cut.parquet", TASKS)
