@@ -1,0 +1,123 @@
+"""The audit folder: whole or not there, and readable by others."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ntk_labelqa import findings
+from ntk_labelqa.audit_folder import Audit, check_target
+from ntk_labelqa.errors import InvalidInputError, LabelQAError
+
+
+@pytest.fixture
+def audit() -> Audit:
+    tables = {name: findings.empty(name) for name in findings.SCHEMAS}
+    tables["findings"] = pd.DataFrame(
+        {
+            "task_id": [7, 8],
+            "annotation_id": [70, 80],
+            "annotator": ["ann", "bob"],
+            "given_label": ["a", "b"],
+            "predicted_label": ["a", "a"],
+            "suggested_label": [None, "a"],
+            "label_score": [0.9, 0.1],
+            "error_probability": [0.1, 0.9],
+            "is_label_issue": [False, True],
+            "margin": [-0.5, 0.5],
+            "bde_gain": [-1.0, 2.0],
+        }
+    )
+    items = pd.DataFrame({"task_id": [7, 8], "value": ["x", "y"], "thumbnail": [b"png", None]})
+    return Audit({"format": 1, "summary": {"issues": 1}}, items=items, **tables)
+
+
+def test_what_is_saved_is_what_is_loaded(audit, tmp_path) -> None:
+    folder = audit.save(tmp_path / "deep" / "audit", report="<html>")
+    loaded = Audit.load(folder)
+    for name in (*findings.SCHEMAS, "items"):
+        pd.testing.assert_frame_equal(getattr(loaded, name), getattr(audit, name), check_dtype=False)
+    assert loaded.summary == {"issues": 1}
+    assert (folder / "report.html").read_text() == "<html>"
+    assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == ["audit"]
+
+
+def test_the_files_and_columns_are_those_of_the_contract(audit, tmp_path) -> None:
+    folder = audit.save(tmp_path / "audit")
+    tables = ("findings", "influences", "classes", "entanglement", "schemes", "items")
+    assert {path.name for path in folder.iterdir()} == {"audit.json", *(f"{name}.parquet" for name in tables)}
+    assert pd.read_parquet(folder / "findings.parquet").columns.tolist() == [
+        "task_id",
+        "annotation_id",
+        "annotator",
+        "given_label",
+        "predicted_label",
+        "suggested_label",
+        "label_score",
+        "error_probability",
+        "is_label_issue",
+        "margin",
+        "bde_gain",
+    ]
+
+
+def test_an_audit_gives_way_only_to_overwrite(audit, tmp_path) -> None:
+    folder = audit.save(tmp_path / "audit")
+    with pytest.raises(LabelQAError, match="--overwrite"):
+        audit.save(folder)
+    replace(audit, manifest={"format": 1, "summary": {"issues": 5}}).save(folder, overwrite=True)
+    assert Audit.load(folder).summary == {"issues": 5}
+
+
+def test_a_folder_of_somebody_else_is_never_replaced(audit, tmp_path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").touch()
+    with pytest.raises(LabelQAError, match="is not an audit folder"):
+        audit.save(tmp_path / "photos", overwrite=True)
+    assert (tmp_path / "photos" / "cat.jpg").exists()
+
+
+def test_a_failed_save_leaves_the_old_audit(audit, tmp_path, monkeypatch) -> None:
+    folder = audit.save(tmp_path / "audit")
+    monkeypatch.setattr(Path, "write_text", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left")))
+    with pytest.raises(LabelQAError, match="No space left"):
+        audit.save(folder, overwrite=True)
+    monkeypatch.undo()
+    assert Audit.load(folder).summary == {"issues": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["audit"]
+
+
+def test_a_table_with_gaps_is_never_written(audit, tmp_path) -> None:
+    broken = replace(audit, findings=audit.findings.assign(predicted_label=[None, "a"]))
+    with pytest.raises(InvalidInputError, match="missing values in predicted_label"):
+        broken.save(tmp_path / "audit")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_permission_is_said_before_any_work(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(LabelQAError, match="cannot be written to"):
+        check_target(tmp_path / "audit", overwrite=False)
+
+
+def test_what_is_no_audit_is_said(audit, tmp_path) -> None:
+    with pytest.raises(InvalidInputError, match=r"no audit\.json"):
+        Audit.load(tmp_path)
+    folder = audit.save(tmp_path / "audit")
+    (folder / "classes.parquet").write_bytes(b"PAR1")
+    with pytest.raises(InvalidInputError, match="cannot be read"):
+        Audit.load(folder)
+    (folder / "classes.parquet").unlink()
+    with pytest.raises(InvalidInputError, match="cannot be read"):
+        Audit.load(folder)
+    (folder / "audit.json").write_text(json.dumps({"format": 99}))
+    with pytest.raises(InvalidInputError, match="another format"):
+        Audit.load(folder)
+    (folder / "audit.json").write_text("{")
+    with pytest.raises(InvalidInputError, match="cannot be read"):
+        Audit.load(folder)
