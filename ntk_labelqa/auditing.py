@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -27,6 +25,7 @@ from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.inverse import RegularizedInverse, leave_one_out
 from ntk_labelqa.options import AuditOptions
 from ntk_labelqa.progress import Stages
+from ntk_labelqa.runtime import device, versions
 
 SHOWN = 300
 """Findings that get thumbnails: those a report shows in full."""
@@ -219,20 +218,6 @@ def describe(dataset: LabeledDataset) -> dict[str, Any]:
             for gone in dataset.left_out
         ],
     }
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that figures depend on."""
-    packages = ("ntk-labelqa", "jax", "numpy", "scipy", "scikit-learn", "neural-tangents")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
-
-
-def device() -> str:
-    """The device jax computes on, in words."""
-    import jax
-
-    first = jax.devices()[0]
-    return f"{first.platform} ({first.device_kind})"
 
 
 def _listed(ids: Sequence[int]) -> list[int]:

@@ -37,13 +37,13 @@ def doctor() -> None:
 
 
 def _versions() -> Check:
-    from ntk_labelqa.auditing import versions
+    from ntk_labelqa.runtime import versions
 
     return ", ".join(f"{name} {number}" for name, number in versions().items()), ""
 
 
 def _device() -> Check:
-    from ntk_labelqa.auditing import device
+    from ntk_labelqa.runtime import device
 
     return device(), ""
 
@@ -64,10 +64,11 @@ def _precision() -> Check:
 
 
 def _memory() -> Check:
-    pages, size = os.sysconf("SC_AVPHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
-    free = pages * size
-    largest = int((free / 2 / 8) ** 0.5)  # H and its factor, float64
-    return f"{free / 2**30:.1f} GiB free: exact inverse up to about {largest:,} items", ""
+    from ntk_labelqa.gram.choose import LANDMARKS
+
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    largest = int(free / 2 / (4 * LANDMARKS))  # float32 features of every item, and as much again for the work
+    return f"{free / 2**30:.1f} GiB free: room for about {largest:,} items with {LANDMARKS:,} landmarks", ""
 
 
 def _cache() -> Check:
