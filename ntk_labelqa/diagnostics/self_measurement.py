@@ -1,0 +1,183 @@
+"""How well this audit finds wrong labels, measured on errors that it plants itself.
+
+A small share of the labels is changed, half of it to any other class and half along the confusions that the noise
+channel found, and the labels are judged again with the kernel already inverted. What was planted is known, so recall
+is counted; every other label is wrong with the probability that the audit itself gave. The planted labels live in this
+module alone: nothing of them reaches a finding.
+
+The measurement speaks of errors like those planted. Errors where classes meet look like difficult items and are harder
+to find; the upper end of the error rate's interval allows for them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ntk_labelqa.dataset import LabeledDataset
+from ntk_labelqa.diagnostics.annotations import Annotations
+from ntk_labelqa.diagnostics.label_issues import LabelIssues, find_issues
+from ntk_labelqa.gram.inverse import RegularizedInverse
+
+PLANTED_SHARE = 0.05
+FEWEST_PLANTED = 50
+LARGEST_SHARE = 0.2
+"""Of the annotations, however few they are."""
+CALIBRATION_BINS = 15
+Z = 1.96
+"""Intervals hold 95 %."""
+
+
+@dataclass(frozen=True)
+class Proportion:
+    """An estimated share and its 95 % interval; None where nothing was there to count."""
+
+    value: float | None
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class SelfMeasurement:
+    """What the audit says of itself.
+
+    Attributes:
+        planted: number of errors planted.
+        recall: share of the planted errors that were flagged.
+        recall_uniform, recall_confusions: the same of those planted uniformly, and along the observed confusions.
+        corrected: share of the planted errors for which the right label was suggested.
+        precision: share of the audit's own findings that are wrong labels; high = good.
+        planted_precision: the same of what was flagged with the planted errors among the labels.
+        calibration_error: mean distance of ``error_probability`` from the share of wrong labels, in bins; low = good.
+        error_rate, error_rate_low, error_rate_high: share of wrong labels in the data set as it is. The upper end
+            allows for every contradicted label being wrong.
+        contradicted: share of the labels that the leave-one-out prediction contradicts.
+        is_informative: false where the labels carry no more of the items than their frequencies do. Then nothing can
+            be said of any label, the interval is the widest there is, and nothing is flagged.
+    """
+
+    planted: int
+    recall: Proportion
+    recall_uniform: Proportion
+    recall_confusions: Proportion
+    corrected: Proportion
+    precision: Proportion
+    planted_precision: Proportion
+    calibration_error: float
+    error_rate: float
+    error_rate_low: float
+    error_rate_high: float
+    contradicted: float
+    is_informative: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain types, as the manifest holds them."""
+        return asdict(self)
+
+
+def measure(
+    dataset: LabeledDataset, inverse: RegularizedInverse, issues: LabelIssues, *, seed: int = 0
+) -> SelfMeasurement:
+    """Plant errors, judge the labels again, and count.
+
+    Args:
+        dataset: as audited.
+        inverse: G, as audited with.
+        issues: what the audit found.
+        seed: of what is planted.
+
+    Cost: as much as finding the issues did.
+    """
+    annotations = Annotations.of_dataset(dataset)
+    planting = _plant(annotations, issues, np.random.default_rng(seed))
+    changed = annotations.relabelled(planting.labels)
+    again = find_issues(inverse, changed)
+
+    # How probable it is, by what the audit found, that a label is wrong: planted or not.
+    wrong = 1.0 - issues.posterior.probabilities[annotations.items, changed.labels]
+    was_right = 1.0 - issues.error_probability
+    caught, at = again.is_label_issue, planting.chosen
+    mended = caught & (again.predicted == annotations.labels)
+    uniform, confused = at[: planting.uniform], at[planting.uniform :]
+    low, high = _error_rate_interval(annotations, issues, again, changed)
+    return SelfMeasurement(
+        planted=len(at),
+        recall=share(caught[at], was_right[at]),
+        recall_uniform=share(caught[uniform], was_right[uniform]),
+        recall_confusions=share(caught[confused], was_right[confused]),
+        corrected=share(mended[at], was_right[at]),
+        precision=share(issues.error_probability[issues.is_label_issue]),
+        planted_precision=share(wrong[caught]),
+        calibration_error=calibration_error(again.error_probability, wrong),
+        error_rate=float(issues.error_probability.mean()),
+        error_rate_low=low,
+        error_rate_high=high,
+        contradicted=float((issues.margin > 0).mean()),
+        is_informative=issues.posterior.is_informative,
+    )
+
+
+def share(outcomes: np.ndarray, weights: np.ndarray | None = None) -> Proportion:
+    """Weighted mean of *outcomes* (each in 0 to 1) with Wilson's interval for as many as the weights are worth."""
+    weights = np.ones(len(outcomes)) if weights is None else weights
+    total = weights.sum()
+    if total <= 0:
+        return Proportion(None, 0.0, 1.0)
+    count = total**2 / np.square(weights).sum()
+    mean = float(weights @ outcomes / total)
+    centre = (mean + Z**2 / (2 * count)) / (1 + Z**2 / count)
+    half = Z * np.sqrt(mean * (1 - mean) / count + (Z / (2 * count)) ** 2) / (1 + Z**2 / count)
+    return Proportion(mean, float(max(centre - half, 0.0)), float(min(centre + half, 1.0)))
+
+
+def calibration_error(probabilities: np.ndarray, outcomes: np.ndarray, bins: int = CALIBRATION_BINS) -> float:
+    """Expected calibration error: |mean probability − share of outcomes| in equal bins, weighted by their entries.
+
+    Example:
+        >>> calibration_error(np.array([0.2, 0.2, 0.2, 0.2, 0.2]), np.array([1.0, 0, 0, 0, 0]))
+        0.0
+    """
+    which = np.minimum((probabilities * bins).astype(int), bins - 1)
+    gaps = np.bincount(which, probabilities - outcomes, minlength=bins)
+    return float(np.abs(gaps).sum() / len(probabilities))
+
+
+@dataclass(frozen=True)
+class _Planting:
+    """*labels*, int64[A], with errors at the annotations *chosen*, the first *uniform* of which are uniform ones."""
+
+    labels: np.ndarray
+    chosen: np.ndarray
+    uniform: int
+
+
+def _plant(annotations: Annotations, issues: LabelIssues, rng: np.random.Generator) -> _Planting:
+    total, k = len(annotations), annotations.class_count
+    wanted = min(max(FEWEST_PLANTED, round(PLANTED_SHARE * total)), int(LARGEST_SHARE * total)) if k > 1 else 0
+    chosen = rng.choice(total, wanted, replace=False)
+    uniform = wanted // 2
+    labels = annotations.labels.copy()
+    given = labels[chosen]
+    confusions = issues.posterior.last.channel.shared * (1 - np.eye(k))
+    confusions /= np.maximum(confusions.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+    cumulative = confusions[given[uniform:]].cumsum(axis=1)
+    labels[chosen[:uniform]] = (given[:uniform] + rng.integers(1, max(k, 2), uniform)) % k
+    labels[chosen[uniform:]] = (cumulative < rng.random((wanted - uniform, 1))).sum(axis=1)
+    return _Planting(labels, chosen, uniform)
+
+
+def _error_rate_interval(
+    annotations: Annotations, issues: LabelIssues, again: LabelIssues, changed: Annotations
+) -> tuple[float, float]:
+    """The estimate, more and less what anchors can have missed by chance and what planting shows it to be off."""
+    if not issues.posterior.is_informative:
+        return 0.0, 1.0
+    rate = float(issues.error_probability.mean())
+    by_chance = np.sqrt(rate * (1 - rate) / max(issues.posterior.last.channel.anchor_labels, 1))
+    expected = 1.0 - issues.posterior.probabilities[annotations.items, changed.labels].mean()
+    off = abs(float(again.error_probability.mean() - expected))
+    half = np.hypot(Z * by_chance, off)
+    contradicted = float((issues.margin > 0).mean())
+    return max(0.0, rate - half), min(1.0, max(rate + half, contradicted))
