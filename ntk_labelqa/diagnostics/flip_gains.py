@@ -1,0 +1,133 @@
+r"""How the Block Diagonalization Error changes when labels do: its gradient, and the exact change of one move.
+
+Let item i move the share σ of its label row from class a to class j (σ = 1 for its only label, 1/A for one of A). With
+n' the class counts afterwards, W' = W(n') and Z, W those before,
+
+.. math::
+    ΔL = \sum (W' - W) \circ Z + 2 σ (GY)_i \cdot (W'_{:j} - W'_{:a}) + σ^2 G_{ii} (W'_{aa} + W'_{jj} - 2 W'_{aj})
+
+The change is exact, so a descent by it is monotone and ends by itself; the gradient is a linearisation, which does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from ntk_labelqa import bde
+from ntk_labelqa.diagnostics.annotations import Annotations
+from ntk_labelqa.gram.inverse import RegularizedInverse
+
+
+def gradient(applied: np.ndarray, z: np.ndarray, counts: np.ndarray, beta: float = 1.0) -> np.ndarray:
+    r"""∇L in Y, class counts included, float64[N, K].
+
+    .. math::
+        ∇_Y L = 2 G Y W + 1 c^\top, \qquad
+        c_k = -\frac{2 n_k - 1}{K n_k^2 (n_k - 1)^2} Z_{kk}
+              + \frac{2β}{K^2 - K} \sum_{d \neq k} \frac{Z_{kd}}{n_k^2 n_d}
+
+    A class of one item has no intra term and an empty one no inter term, as in :mod:`ntk_labelqa.bde`; their share of
+    the gradient is 0 likewise.
+
+    Args:
+        applied: GY, float64[N, K].
+        z: Z, float64[K, K].
+        counts: n, float64[K].
+        beta: weight of the inter-class terms.
+
+    Cost: 2NK² flops.
+    """
+    w = bde.weights(counts, beta)
+    own, others = np.diag(w), w - np.diag(np.diag(w))
+    # d/dn of 1/(n(n-1)) is -(2n-1)/(n(n-1)) times it, and of 1/n it is -1/n times it.
+    pairs = counts * (counts - 1)
+    steeper = np.divide(2 * counts - 1, pairs, out=np.zeros_like(pairs), where=counts > 1)
+    fewer = np.divide(2.0, counts, out=np.zeros_like(counts), where=counts > 0)
+    by_count = -steeper * own * np.diag(z) - fewer * (others * z).sum(axis=1)
+    return 2 * applied @ w + by_count
+
+
+@dataclass(frozen=True)
+class LabelState:
+    """Labels, and what every change of the BDE is computed from.
+
+    Attributes:
+        applied: GY, float64[N, K].
+        diagonal: diag G, float64[N].
+        z: Z, float64[K, K].
+        counts: n, float64[K].
+    """
+
+    applied: np.ndarray
+    diagonal: np.ndarray
+    z: np.ndarray
+    counts: np.ndarray
+
+    @classmethod
+    def of(cls, inverse: RegularizedInverse, labels: np.ndarray) -> Self:
+        """For labels Y, float[N, K]. Cost: one ``apply`` of K columns."""
+        applied = inverse.apply(labels)
+        z = labels.T @ applied
+        return cls(applied, inverse.diagonal(), (z + z.T) / 2, labels.sum(axis=0))
+
+    def changes(
+        self, items: np.ndarray, given: int, target: int, *, share: float = 1.0, beta: float = 1.0
+    ) -> np.ndarray:
+        """ΔL of moving each of *items* by itself from class *given* to *target*, float64[n]; negative = the BDE falls.
+
+        Args:
+            items: rows, int64[n], all labelled *given*.
+            given, target: a and j, different classes.
+            share: σ, how much of their label row moves.
+            beta: weight of the inter-class terms.
+
+        Cost: O(nK).
+        """
+        after = self.counts.astype(float)
+        after[[given, target]] += (-share, share)
+        (from_now, to_now), (from_new, to_new) = (
+            (_weights_row(given, n, beta), _weights_row(target, n, beta)) for n in (self.counts, after)
+        )
+        fall, rise = from_new - from_now, to_new - to_now
+        # W changes in two rows and the same two columns; what they share must count once.
+        by_counts = 2 * (fall @ self.z[given] + rise @ self.z[target]) - 2 * fall[target] * self.z[given, target]
+        by_counts -= fall[given] * self.z[given, given] + rise[target] * self.z[target, target]
+        by_labels = self.applied[items] @ (to_new - from_new)
+        own = from_new[given] + to_new[target] - 2 * from_new[target]
+        return by_counts + 2 * share * by_labels + share**2 * own * self.diagonal[items]
+
+
+def bde_gains(inverse: RegularizedInverse, annotations: Annotations, predicted: np.ndarray) -> np.ndarray:
+    """By how much the BDE would fall if each annotation's label became the one predicted, float64[A]; high = suspect.
+
+    Args:
+        inverse: G.
+        annotations: the labels as given.
+        predicted: class codes, int64[A]; the gain is 0 where they equal the label.
+
+    Cost: one ``apply`` of K columns, and O(K) for each annotation that would change.
+    """
+    state = LabelState.of(inverse, annotations.means())
+    labels_of_item = annotations.per_item()[annotations.items]
+    gains = np.zeros(len(annotations))
+    moves = np.flatnonzero(predicted != annotations.labels)
+    kinds, kind_of_move = np.unique(
+        np.stack([annotations.labels[moves], predicted[moves], labels_of_item[moves]]), axis=1, return_inverse=True
+    )
+    for kind, (given, target, labels) in enumerate(kinds.T.tolist()):
+        chosen = moves[kind_of_move == kind]
+        gains[chosen] = -state.changes(annotations.items[chosen], given, target, share=1 / labels)
+    return gains
+
+
+def _weights_row(row: int, counts: np.ndarray, beta: float) -> np.ndarray:
+    """W[row] of :func:`ntk_labelqa.bde.weights`, float64[K], in O(K)."""
+    k, own = len(counts), counts[row]
+    weights = np.zeros(k)
+    pairs = own * counts
+    np.divide(-beta / (k * k - k), pairs, out=weights, where=pairs > 0)
+    weights[row] = 1 / (k * own * (own - 1)) if own > 1 else 0.0
+    return weights

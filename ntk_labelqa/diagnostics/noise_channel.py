@@ -1,0 +1,151 @@
+r"""How labels go wrong: T[t, y], the probability that an item of class t was labelled y.
+
+T is counted on anchors: items whose leave-one-out prediction is clear-cut. An anchor's own label has no part in its
+choice, so anchors are labelled as wrongly as any other item, and counting (predicted, given) pairs among them gives T.
+Counting over all items instead would take the overlap of classes for noise.
+
+Counts are few where classes are small, so every frequency is pulled towards a common value as strongly as the rows'
+likeness suggests (empirical Bayes): a row's error rate towards the overall one, the shape of its errors towards
+uniform, and an annotator's channel towards the one that all share. Source: the three are one Dirichlet-multinomial model (see
+Minka, "Estimating a Dirichlet distribution", 2000), its strength chosen by maximum likelihood.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import gammaln
+
+from ntk_labelqa.diagnostics.annotations import Annotations
+
+ANCHOR_SHARE = 0.15
+"""Of the items predicted to be of a class, the share that become its anchors: those with the widest margin."""
+FEWEST_ANCHORS = 20
+"""Anchors of a class, while it has that many items."""
+LABELS_FOR_OWN_CHANNEL = 100
+"""Labels from which an annotator gets a channel of their own."""
+
+RATE_STRENGTHS = np.geomspace(5, 5000, 16)
+SHAPE_STRENGTHS = np.geomspace(0.1, 300, 18)
+"""A class; the strength of K − 1 classes is that many times as large."""
+ANNOTATOR_STRENGTHS = np.geomspace(1, 10_000, 17)
+
+
+@dataclass(frozen=True)
+class NoiseChannel:
+    """The channels, and who labels through which.
+
+    Attributes:
+        shared: T, float64[K, K]; row = true class, column = given label; rows sum to 1, all entries positive.
+        tables: float64[C, K, K]: *shared* first, then one for each annotator with enough labels.
+        table_of_annotation: int64[A], into *tables*.
+        anchor_labels: number of labels that *shared* was counted from.
+    """
+
+    shared: np.ndarray
+    tables: np.ndarray
+    table_of_annotation: np.ndarray
+    anchor_labels: int
+
+    def log_likelihood(self, annotations: Annotations) -> np.ndarray:
+        """log p(labels of the item | true class t), float64[N, K]; zero where an item has none."""
+        by_label = np.log(self.tables).transpose(0, 2, 1)
+        total = np.zeros((annotations.item_count, annotations.class_count))
+        np.add.at(total, annotations.items, by_label[self.table_of_annotation, annotations.labels])
+        return total
+
+    def information(self) -> float:
+        """What one label tells of its item's class if classes are equally frequent, in nats; 0 = nothing."""
+        mean = self.shared.mean(axis=0)
+        return float((self.shared * np.log(self.shared / mean)).sum() / len(mean))
+
+
+def estimate_channel(predictions: np.ndarray, annotations: Annotations) -> NoiseChannel:
+    """The noise channel, from leave-one-out predictions and the labels as given.
+
+    Args:
+        predictions: P, float[N, K], each row made without the item's own labels.
+        annotations: of the N items.
+
+    Cost: one sort of N items; O(K²) numbers an annotator with enough labels.
+    """
+    predicted = predictions.argmax(axis=1)
+    is_anchor = np.zeros(len(predictions), bool)
+    is_anchor[_anchors(predictions, predicted)] = True
+    chosen = np.flatnonzero(is_anchor[annotations.items])
+    truth, given = predicted[annotations.items[chosen]], annotations.labels[chosen]
+    shared = _shared_table(_counts(truth, given, annotations.class_count))
+
+    own = _annotators_with_enough(annotations)
+    if len(own) < 2:  # A lone annotator's channel is the shared one.
+        return NoiseChannel(shared, shared[None], np.zeros(len(annotations), np.int64), len(chosen))
+    who = annotations.annotators[chosen]
+    counts = np.stack([_counts(truth[who == a], given[who == a], annotations.class_count) for a in own])
+    table_of_annotator = np.zeros(annotations.annotators.max() + 1, np.int64)
+    table_of_annotator[own] = 1 + np.arange(len(own))
+    tables = np.concatenate([shared[None], shrunk(counts, shared, ANNOTATOR_STRENGTHS)])
+    return NoiseChannel(shared, tables, table_of_annotator[annotations.annotators], len(chosen))
+
+
+def shrunk(counts: np.ndarray, mean: np.ndarray, strengths: np.ndarray) -> np.ndarray:
+    r"""Frequencies of *counts* along the last axis, pulled towards *mean*.
+
+    .. math:: \frac{n_{rc} + κ m_{rc}}{\sum_c n_{rc} + κ}
+
+    with κ the one of *strengths* under which Dirichlet-multinomial rows n_r ~ DM(κ m_r) are most likely.
+
+    Args:
+        counts: float[…, C].
+        mean: positive, sums to 1 along the last axis, broadcasts against *counts*.
+        strengths: κ to choose from, in observations.
+
+    Example:
+        >>> alike = np.array([[90, 10], [91, 9], [89, 11]])
+        >>> shrunk(alike, np.array([0.9, 0.1]), np.array([1.0, 1e6])).round(3)[0].tolist()
+        [0.9, 0.1]
+    """
+    total = counts.sum(axis=-1)
+
+    def log_likelihood(strength: float) -> float:
+        prior = strength * mean
+        rows = gammaln(strength) - gammaln(strength + total)
+        return float(rows.sum() + (gammaln(counts + prior) - gammaln(prior)).sum())
+
+    best = max(strengths, key=log_likelihood)
+    return (counts + best * mean) / (total + best)[..., None]
+
+
+def _anchors(predictions: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Rows of the items with the widest gap between their two best classes, class by class."""
+    top = np.sort(predictions, axis=1)[:, -2:]
+    gap = top[:, -1] - top[:, 0]
+    chosen = []
+    for members in (np.flatnonzero(predicted == c) for c in range(predictions.shape[1])):
+        wanted = max(min(FEWEST_ANCHORS, len(members)), int(ANCHOR_SHARE * len(members)))
+        chosen.append(members[np.argsort(-gap[members], kind="stable")[:wanted]])
+    return np.concatenate(chosen)
+
+
+def _counts(truth: np.ndarray, given: np.ndarray, class_count: int) -> np.ndarray:
+    return np.bincount(truth * class_count + given, minlength=class_count**2).reshape(class_count, class_count)
+
+
+def _shared_table(counts: np.ndarray) -> np.ndarray:
+    """T from (true, given) counts: error rates and the shape of errors shrunk apart, for noise has both in common."""
+    k = len(counts)
+    if k == 1:
+        return np.ones((1, 1))
+    off_diagonal = ~np.eye(k, dtype=bool)
+    right, wrong = np.diag(counts), counts[off_diagonal].reshape(k, k - 1)
+    overall = (wrong.sum() + 0.1) / (counts.sum() + 1)
+    split = np.stack([wrong.sum(axis=1), right], axis=1)
+    rate = shrunk(split, np.array([overall, 1 - overall]), RATE_STRENGTHS)[:, 0]
+    shape = shrunk(wrong, np.full(k - 1, 1 / (k - 1)), (k - 1) * SHAPE_STRENGTHS)
+    table = np.diag(1 - rate)
+    table[off_diagonal] = (rate[:, None] * shape).ravel()
+    return table
+
+
+def _annotators_with_enough(annotations: Annotations) -> np.ndarray:
+    return np.flatnonzero(np.bincount(annotations.annotators) >= LABELS_FOR_OWN_CHANNEL)

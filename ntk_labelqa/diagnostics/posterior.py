@@ -1,0 +1,188 @@
+r"""The label posterior: how probable each class is for each item, from one kernel inverse and the labels as given.
+
+No model is trained and no noise level told. Leave-one-out predictions P = L Y say what the other items think of each
+one. From them, in turn: the noise channel T (:mod:`~ntk_labelqa.diagnostics.noise_channel`), the prior s that P is
+worth (:mod:`~ntk_labelqa.diagnostics.link`), and Bayes' rule,
+
+.. math:: q_{it} \propto s_{it} \prod_{y \in \text{labels of } i} T_{ty}
+
+With several labels an item and a T for each annotator this is Dawid and Skene's model (1979) with the kernel as prior.
+The posterior then stands in for the labels, Q for Y, and the three steps are gone through again, as long as the labels
+as given become more likely by it. What an item's own label adds to its neighbours' posteriors is taken out of what they
+say of it (:mod:`~ntk_labelqa.diagnostics.echo`): P' = L Q − E ∘ (Q_in − S_in).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import logsumexp
+
+from ntk_labelqa.diagnostics.annotations import Annotations
+from ntk_labelqa.diagnostics.echo import echo
+from ntk_labelqa.diagnostics.link import Link, fit_link
+from ntk_labelqa.diagnostics.noise_channel import NoiseChannel, estimate_channel
+from ntk_labelqa.gram.inverse import RegularizedInverse, leave_one_out
+from ntk_labelqa.gram.ridge import with_best_ridge
+
+MOST_ROUNDS = 7
+STANDARD_ERRORS = 2.0
+"""A round has to gain this many paired standard errors, and besides:"""
+GAIN_AT_SAME_RIDGE = 0.007
+"""Nats an item."""
+GAIN_AT_OTHER_RIDGE = 0.009
+"""Nats an item, where a label tells :data:`FULL_INFORMATION` or more; less in proportion where it tells less."""
+FULL_INFORMATION = 0.5
+BLENDED_GAIN = 0.02
+"""Nats of total gain up to which the ranking gives the first round as much weight as the last."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one pass through channel, link and Bayes' rule made of one set of predictions.
+
+    Attributes:
+        inverse: at the ridge of this round.
+        fed: the labels it was made from, float64[N, K]: Y at first, then the posterior of the round before.
+        expected: what was expected of *fed* beforehand, float64[N, K].
+        predictions: P, float64[N, K].
+        channel, link: as fitted.
+        log_prior: log s, float64[N, K].
+        log_posterior: log q, float64[N, K].
+        log_evidence: log p(labels of the item | all others), float64[N], in nats.
+    """
+
+    inverse: RegularizedInverse
+    fed: np.ndarray
+    expected: np.ndarray
+    predictions: np.ndarray
+    channel: NoiseChannel
+    link: Link
+    log_prior: np.ndarray
+    log_posterior: np.ndarray
+    log_evidence: np.ndarray
+
+    @property
+    def posterior(self) -> np.ndarray:
+        """q, float64[N, K]; rows sum to 1."""
+        return np.exp(self.log_posterior)
+
+
+@dataclass(frozen=True)
+class LabelPosterior:
+    """The accepted rounds: the last one's posterior is the answer, the first one's margin a second opinion."""
+
+    rounds: tuple[Round, ...]
+
+    @property
+    def first(self) -> Round:
+        """Made from the labels as given."""
+        return self.rounds[0]
+
+    @property
+    def last(self) -> Round:
+        """The answer."""
+        return self.rounds[-1]
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """q, float64[N, K]; rows sum to 1."""
+        return self.last.posterior
+
+    @property
+    def is_informative(self) -> bool:
+        """Whether the other items make the labels more likely than the labels' frequencies do, beyond chance.
+
+        Where not, as with two classes and half of the labels wrong, nothing can be said of any label.
+        """
+        fed = self.first.fed
+        frequencies = np.maximum(fed.mean(axis=0), np.finfo(float).tiny)
+        gain = self.first.log_evidence - fed @ np.log(frequencies)
+        return bool(gain.mean() > STANDARD_ERRORS * gain.std() / np.sqrt(len(gain)))
+
+    def log_odds(self, annotations: Annotations) -> np.ndarray:
+        """How far the best other class is ahead of the label given, in nats, float64[A]; high = suspect.
+
+        The first round ranks better where later ones add little, so both are blended.
+        """
+        last = _log_odds(self.last.log_posterior, annotations)
+        if len(self.rounds) == 1:
+            return last
+        gain = float((self.last.log_evidence - self.first.log_evidence).mean())
+        weight = min(1.0, BLENDED_GAIN / gain)
+        return (weight * _log_odds(self.first.log_posterior, annotations) + last) / (1 + weight)
+
+
+def label_posterior(inverse: RegularizedInverse, annotations: Annotations) -> LabelPosterior:
+    """The posterior of every item's class.
+
+    Args:
+        inverse: G, at the ridge that fits the labels as given (see :mod:`ntk_labelqa.gram.ridge`); later rounds choose
+            their own.
+        annotations: of the N items, with at least two classes.
+
+    Cost: one ``apply`` of K columns, and at most 7 rounds of about 45 such.
+    """
+    labels = annotations.means()
+    predictions = leave_one_out(inverse, labels)
+    rounds = [_fitted(inverse, labels, predictions, predictions, annotations, np.zeros(annotations.class_count))]
+    # With two classes a second round would only rescale the one contrast there is.
+    most = MOST_ROUNDS if annotations.class_count > 2 else 0
+    while len(rounds) <= most:
+        following = _next_round(rounds[-1], annotations)
+        if following is None:
+            break
+        rounds.append(following)
+    return LabelPosterior(tuple(rounds))
+
+
+def _fitted(
+    inverse: RegularizedInverse,
+    fed: np.ndarray,
+    expected: np.ndarray,
+    predictions: np.ndarray,
+    annotations: Annotations,
+    offsets: np.ndarray,
+) -> Round:
+    channel = estimate_channel(predictions, annotations)
+    labels = channel.log_likelihood(annotations)
+    link = fit_link(predictions, labels, offsets)
+    log_prior = link.log_prior(predictions)
+    joint = log_prior + labels
+    evidence = logsumexp(joint, axis=1)
+    return Round(inverse, fed, expected, predictions, channel, link, log_prior, joint - evidence[:, None], evidence)
+
+
+def _next_round(current: Round, annotations: Annotations) -> Round | None:
+    """A better round at the same ridge, else at the one that fits the posterior; None where neither is better."""
+    same = _fed_back(current, current.inverse, annotations)
+    if _is_better(same, current, GAIN_AT_SAME_RIDGE):
+        return same
+    refitted = with_best_ridge(current.inverse, current.posterior)
+    if refitted.ridge == current.inverse.ridge:
+        return None
+    other = _fed_back(current, refitted, annotations)
+    told = min(1.0, current.channel.information() / FULL_INFORMATION)
+    return other if _is_better(other, current, GAIN_AT_OTHER_RIDGE * told) else None
+
+
+def _fed_back(current: Round, inverse: RegularizedInverse, annotations: Annotations) -> Round:
+    posterior = current.posterior
+    slopes = current.link.temperature * posterior * (1 - posterior)
+    heard = echo(current.inverse, inverse, slopes) * (current.fed - current.expected)
+    predictions = leave_one_out(inverse, posterior) - heard
+    return _fitted(inverse, posterior, np.exp(current.log_prior), predictions, annotations, current.link.offsets)
+
+
+def _is_better(candidate: Round, current: Round, least: float) -> bool:
+    gain = candidate.log_evidence - current.log_evidence
+    return bool(gain.mean() > max(least, STANDARD_ERRORS * gain.std() / np.sqrt(len(gain))))
+
+
+def _log_odds(log_posterior: np.ndarray, annotations: Annotations) -> np.ndarray:
+    rows = log_posterior[annotations.items]
+    each = np.arange(len(annotations))
+    given = rows[each, annotations.labels]
+    rows[each, annotations.labels] = -np.inf
+    return rows.max(axis=1) - given
