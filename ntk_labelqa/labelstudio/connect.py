@@ -16,6 +16,9 @@ URL_VARIABLE, KEY_VARIABLE = "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"
 TIMEOUT = 600.0
 """Seconds. Exports of large projects are prepared without a byte being sent meanwhile."""
 
+TRY_TIMEOUT = 60
+"""Seconds that a server may take to say who we are; one that does not answer at all should not be waited for."""
+
 ONCE = {"max_retries": 0}
 """Request options of every write: a write that was repeated by the SDK could be done twice."""
 
@@ -33,16 +36,39 @@ def connect(url: str, api_key: str, *, timeout: float = TIMEOUT) -> LabelStudio:
     """
     from label_studio_sdk.client import LabelStudio
 
+    key = _checked_key(api_key)
+    if not url.strip().lower().startswith(("http://", "https://")):
+        raise LabelStudioError(
+            f"{_without_login(url)!r} is not the address of a server.",
+            remedy=f"Set {URL_VARIABLE} to the address that the browser shows, from http:// or https:// on.",
+        )
+    # Personal access tokens are refreshed below the address's own path, which a missing slash would cut off.
+    client = LabelStudio(base_url=url.strip().rstrip("/") + "/", api_key=key, timeout=timeout)
+    with translating_errors(f"Connecting to {_without_login(url)}"):
+        client.users.whoami(request_options={"timeout_in_seconds": TRY_TIMEOUT})
+    return client
+
+
+def _checked_key(api_key: str) -> str:
+    """*api_key* without the space around it; raises LabelStudioError where no HTTP header could carry it."""
     key = api_key.strip()
     if not key:
         raise LabelStudioError(
             "The Label Studio key is empty.", remedy=f"Copy it from Account & Settings, and set {KEY_VARIABLE}."
         )
-    # Personal access tokens are refreshed below the address's own path, which a missing slash would cut off.
-    client = LabelStudio(base_url=url.rstrip("/") + "/", api_key=key, timeout=timeout)
-    with translating_errors(f"Connecting to {url}"):
-        client.users.whoami()
-    return client
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise LabelStudioError(
+            "The Label Studio key holds characters that no key has.",
+            why="Something else was copied, or more than the key.",
+            remedy=f"Copy it again from Account & Settings, and set {KEY_VARIABLE}.",
+        )
+    return key
+
+
+def _without_login(url: str) -> str:
+    """*url* as it may be shown: a password that it carries stays out of messages."""
+    before, at, after = url.rpartition("@")
+    return f"{before.partition('://')[0]}://…@{after}" if at else url
 
 
 def connect_from_environment() -> LabelStudio:
@@ -112,8 +138,15 @@ def _from_status(doing: str, status: int | None, body: object) -> LabelStudioErr
     if status == 404:
         return LabelStudioError(
             f"{doing} failed: the server does not know it (404).",
-            why="The id is wrong, it was deleted, or it belongs to another organisation than the key.",
-            remedy="Check the id against the address bar of the project's page.",
+            why="The id is wrong, it was deleted, it belongs to another organisation than the key, or no Label Studio "
+            "is at this address.",
+            remedy=f"Check the id against the address bar of the project's page, and {URL_VARIABLE}.",
+        )
+    if status is not None and status < 400:
+        return LabelStudioError(
+            f"{doing} failed: what answers is not Label Studio.",
+            why="The address leads to something else, such as a login page in front of it or another program.",
+            remedy=f"Open the address in a browser, and check {URL_VARIABLE}.",
         )
     detail = body.get("detail") if isinstance(body, dict) else None
     return LabelStudioError(

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import zlib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -54,13 +55,36 @@ def parse_tasks(content: bytes, name: str) -> list[dict[str, Any]]:
         raise InvalidInputError(
             f"{name} is not JSON: {error}", why="It is of another format, or was cut off.", remedy=_REMEDY
         ) from error
+    if isinstance(tasks, list) and tasks and all(_is_minimal(task) for task in tasks):
+        raise InvalidInputError(
+            f"{name} is of the format JSON_MIN, which does not say which control a label was given with.",
+            remedy=_REMEDY,
+        )
     if not isinstance(tasks, list) or not all(_is_task(task) for task in tasks):
         raise InvalidInputError(
             f"{name} is JSON, but not a list of Label Studio tasks with id, data and annotations.",
-            why="It may be of the format JSON_MIN, or not an export.",
+            why="It may be of another of Label Studio's formats, or not an export.",
             remedy=_REMEDY,
         )
+    _refuse_twins([task["id"] for task in tasks], "task", name)
+    _refuse_twins([annotation["id"] for task in tasks for annotation in task["annotations"]], "annotation", name)
     return tasks
+
+
+def _refuse_twins(ids: list[int], of: str, name: str) -> None:
+    """Raise InvalidInputError where an id comes twice: what is said of it could end up with the wrong item."""
+    if len(set(ids)) == len(ids):
+        return
+    twins = [str(key) for key, count in Counter(ids).items() if count > 1]
+    raise InvalidInputError(
+        f"{name} has {len(twins)} {of} ids more than once: {', '.join(twins[:10])}.",
+        why="Several exports may have been joined, or projects of several servers.",
+        remedy="Audit one export of one project.",
+    )
+
+
+def _is_minimal(task: object) -> bool:
+    return isinstance(task, Mapping) and "annotation_id" in task and "annotations" not in task
 
 
 def _is_task(task: object) -> bool:
@@ -79,14 +103,19 @@ def _read(path: Path) -> bytes:
         return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
     except FileNotFoundError:
         raise InvalidInputError(f"There is no file {path}.", remedy="Check the path.") from None
-    except (OSError, EOFError, zlib.error) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InvalidInputError(
-            f"{path} cannot be read: {error}", why="It may have been cut off.", remedy=_REMEDY
+            f"{path} cannot be unpacked: {error}", why="It is damaged, or was cut off.", remedy=_REMEDY
         ) from error
+    except OSError as error:
+        raise InvalidInputError(f"{path} cannot be read: {error.strerror}.", remedy="Check the path.") from error
 
 
 def _read_config(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInputError(f"The labelling config {path} cannot be read: {error}") from error
+        raise InvalidInputError(
+            f"The labelling config {path} cannot be read: {error}",
+            remedy="Save the code of the project's labelling interface as a text file.",
+        ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +13,13 @@ from ntk_labelqa.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from label_studio_sdk.label_interface.control_tags import ControlTag
+    from label_studio_sdk.label_interface.object_tags import ObjectTag
 
 ITEM_KINDS: dict[str, ItemKind] = {"Image": "image", "Text": "text"}
 """Object tags whose items can be audited."""
+MANY_CHOICES = 0.05
+"""Share of results with several choices from which on a control without its config counts as multiple-choice."""
+MULTIPLE, NO_CHOICES = " (several may be chosen)", " (no Choices)"
 
 
 @dataclass(frozen=True)
@@ -36,14 +41,22 @@ def parse(config: str, control: str | None = None) -> LabelledControl:
     Raises:
         InvalidInputError: not a labelling config, no single-choice ``Choices`` over an Image or a Text, several of them
             and none named, or the named one cannot be audited.
+
+    Example:
+        >>> found = parse(
+        ...     '<View><Text name="t" value="$text"/><Choices name="c" toName="t"><Choice value="a"/></Choices></View>'
+        ... )
+        >>> found.control.name, found.control.value_key, found.class_names, found.kind
+        ('c', 'text', ('a',), 'text')
     """
     from label_studio_sdk.label_interface import LabelInterface
 
     try:
         interface = LabelInterface(config)
         objects = {tag.name: tag for tag in interface.objects}
-        candidates = [tag for tag in interface.controls if _is_single_choice(tag) and _item_tag(tag, objects)]
-        seen = [f"{tag.tag} {tag.name!r}" for tag in interface.controls]
+        obstacles = {str(tag.name): _obstacle(tag, objects) for tag in interface.controls}
+        candidates = [tag for tag in interface.controls if not obstacles[str(tag.name)]]
+        seen = [f"{tag.tag} {tag.name!r}{obstacles[str(tag.name)]}" for tag in interface.controls]
     except Exception as error:  # the SDK lets whatever its XML and schema parsers raise through
         raise InvalidInputError(
             f"The labelling config cannot be read: {str(error).splitlines()[0]}",
@@ -58,34 +71,59 @@ def parse(config: str, control: str | None = None) -> LabelledControl:
 def infer(tasks: Sequence[Mapping[str, Any]], control: str | None = None) -> LabelledControl:
     """The control to audit, from the results of an export that came without its config.
 
-    Classes are those that were used, sorted. Raises InvalidInputError as :func:`parse` does.
+    Classes are those that were used, sorted. Raises InvalidInputError as :func:`parse` does, and where the items look
+    neither like images nor like texts.
     """
-    used: dict[str, set[str]] = {}
+    used: dict[str, Counter[str]] = {}
+    several: Counter[str] = Counter()
     shown: Counter[tuple[str, str, str]] = Counter()
-    seen: Counter[str] = Counter()
+    seen: dict[str, str] = {}
     for result, task in _results(tasks):
         kind, name, to_name = (str(result.get(key, "")) for key in ("type", "from_name", "to_name"))
-        seen[f"{kind} {name!r}"] += 1
-        choices = result.get("value", {}).get("choices")
-        if kind == "choices" and isinstance(choices, list) and len(choices) == 1:
-            used.setdefault(name, set()).add(str(choices[0]))
+        seen[name] = kind
+        choices = choices_of(result)
+        if kind == "choices" and len(choices) == 1:
+            used.setdefault(name, Counter())[choices[0]] += 1
             shown[name, to_name, _shown_key(task)] += 1
-    names = [control] if control in used else sorted(used)
-    if len(names) != 1 or (control is not None and control not in used):
-        raise _cannot_choose(names, control, list(seen))
-    name, to_name, key = max((entry for entry in shown if entry[0] == names[0]), key=lambda entry: shown[entry])
-    sample = [str(task["data"].get(key, "")) for task in tasks[:100]]
-    shown_as: ItemKind = "image" if sum(map(_looks_like_image, sample)) * 2 > len(sample) else "text"
-    return LabelledControl(Control(name, to_name, "Choices", key), tuple(sorted(used[name])), shown_as)
+        several[name] += len(choices) > 1
+    names = sorted(name for name, labels in used.items() if several[name] <= MANY_CHOICES * labels.total())
+    matching = [name for name in names if control in (None, name)]
+    if len(matching) != 1:
+        described = [f"{kind} {name!r}{MULTIPLE if several[name] else ''}" for name, kind in seen.items()]
+        raise _cannot_choose(names, control, described)
+    chosen = matching[0]
+    name, to_name, key = max((entry for entry in shown if entry[0] == chosen), key=lambda entry: shown[entry])
+    return LabelledControl(Control(name, to_name, "Choices", key), tuple(sorted(used[chosen])), _kind(tasks, key))
 
 
-def _is_single_choice(tag: ControlTag) -> bool:
-    return tag.tag == "Choices" and str((tag.attr or {}).get("choice", "single")).startswith("single")
+def choices_of(result: Mapping[str, Any]) -> list[str]:
+    """The choices that a result of an annotation or a prediction holds; none where it is not of that kind."""
+    value = result.get("value")
+    choices = value.get("choices") if isinstance(value, Mapping) else None
+    return [str(choice) for choice in choices] if isinstance(choices, list) else []
 
 
-def _item_tag(tag: ControlTag, objects: Mapping[str, Any]) -> bool:
+def _obstacle(tag: ControlTag, objects: Mapping[str, ObjectTag]) -> str:
+    """Why the control cannot be audited, to follow its name; empty where it can."""
+    attributes = tag.attr or {}
     shown = objects.get(_shown_by(tag))
-    return shown is not None and shown.tag in ITEM_KINDS
+    if tag.tag != "Choices":
+        return NO_CHOICES
+    if not str(attributes.get("choice", "single")).startswith("single"):
+        return MULTIPLE
+    if str(attributes.get("perRegion", "false")).lower() == "true":
+        return " (of regions, not of the item)"
+    if not tag.labels:
+        return " (its choices come with each task)"
+    if shown is None:
+        return " (over several objects)"
+    if shown.tag not in ITEM_KINDS:
+        return f" (over {shown.tag} {shown.name!r})"
+    if "valueList" in (shown.attr or {}) or not shown.value_is_variable:
+        return f" (over {shown.tag} {shown.name!r}, which does not show one value of the task)"
+    if shown.tag == "Text" and shown.value_type == "url":
+        return f" (over {shown.tag} {shown.name!r}, whose texts are behind addresses)"
+    return ""
 
 
 def _shown_by(tag: ControlTag) -> str:
@@ -121,7 +159,8 @@ def _results(tasks: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, 
     for task in tasks:
         for annotation in task.get("annotations") or ():
             for result in annotation.get("result") or ():
-                yield result, task
+                if isinstance(result, Mapping):
+                    yield result, task
 
 
 def _shown_key(task: Mapping[str, Any]) -> str:
@@ -131,8 +170,24 @@ def _shown_key(task: Mapping[str, Any]) -> str:
     return (images or [key for key in ("text", *strings) if key in strings] or [""])[0]
 
 
+def _kind(tasks: Sequence[Mapping[str, Any]], key: str) -> ItemKind:
+    sample = [str(task["data"].get(key, "")) for task in tasks[:100]]
+    if sum(map(_looks_like_image, sample)) * 2 > len(sample):
+        return "image"
+    if sum(map(_looks_like_address, sample)) * 2 > len(sample):
+        raise InvalidInputError(
+            f"The items under the key {key!r} are addresses, but not evidently of images: {sample[0]!r}.",
+            remedy="Give the project's labelling config with --label-config.",
+        )
+    return "text"
+
+
 def _looks_like_image(value: str) -> bool:
     address = value.split("?d=")[-1].split("?")[0].lower()
     return value.startswith("data:image/") or address.endswith(
         (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
     )
+
+
+def _looks_like_address(value: str) -> bool:
+    return re.fullmatch(r"([a-z][a-z0-9+.-]*://|/data/)\S+", value) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,13 @@ from ntk_labelqa.labelstudio.export_file import parse_tasks
 from ntk_labelqa.labelstudio.tasks import build_dataset
 
 if TYPE_CHECKING:
+    from label_studio_sdk.projects.client_ext import ProjectExt
     from label_studio_sdk.client import LabelStudio
 
 SNAPSHOT_TITLE = "ntk-labelqa audit"
 POLL_SECONDS = 0.2
+LONGEST_WAIT = 3600.0
+"""Seconds. A server with a queue of its own prepares snapshots when their turn comes, or never if the queue is down."""
 
 Tick = Callable[[int, int], None]
 
@@ -29,8 +32,10 @@ def pull_project(
 ) -> LabeledDataset:
     """The annotations of a project.
 
-    The server prepares a snapshot, which is deleted there once it is here: tasks, annotations and predictions are not
-    touched. Pages of tasks would be slower, and lose tasks without a word when others are deleted meanwhile.
+    The server prepares a snapshot: everything at one moment, where pages of tasks would be slower and lose some without
+    a word when others are deleted meanwhile. It is a file of its own beside the project, titled *ntk-labelqa audit*,
+    and deleted as soon as it is here; tasks, annotations and predictions are not touched. Making one needs the right
+    to export.
 
     Args:
         client: see :func:`ntk_labelqa.labelstudio.connect.connect`.
@@ -44,39 +49,55 @@ def pull_project(
     """
     doing = f"Pulling project {project_id}"
     with translating_errors(doing):
-        project = client.projects.get(id=project_id)
+        before = client.projects.get(id=project_id)
         annotators = {user.id: user.email for user in client.users.list()}
-    config = project.label_config or ""
+    config = before.label_config or ""
     labelled = label_config.parse(config, control)
-    tasks = take_snapshot(client, project_id)
+    # The server looks up predictions task by task, a tenth more work: only where there are some.
+    tasks = take_snapshot(client, project_id, predictions=bool(before.total_predictions_number))
     with translating_errors(doing):
-        expected = client.projects.get(id=project_id).task_number or 0
-    # Tasks may be imported while the snapshot is made, hence not ≠; fewer than before and after means it is short.
-    if len(tasks) < min(expected, project.task_number or 0):
-        raise LabelStudioError(
-            f"The snapshot of project {project_id} has {len(tasks)} tasks, but the project has {expected}.",
-            why="Tasks were deleted meanwhile, or the server cut the snapshot short.",
-            remedy="Run it again.",
-        )
+        after = client.projects.get(id=project_id)
+    _refuse_short(tasks, before, after)
     if progress:
         progress(len(tasks), len(tasks))
     provenance = Provenance(
         source=server_url(client),
         project_id=project_id,
-        project_title=project.title or "",
+        project_title=before.title or "",
         server_url=server_url(client),
         label_config_sha256=hashlib.sha256(config.encode()).hexdigest(),
     )
     return build_dataset(tasks, labelled, provenance, annotators=annotators)
 
 
-def take_snapshot(client: LabelStudio, project_id: int) -> list[dict[str, Any]]:
-    """All tasks of the project with their annotations and predictions, at one moment."""
+def _refuse_short(tasks: Sequence[Mapping[str, Any]], before: ProjectExt, after: ProjectExt) -> None:
+    """Raise LabelStudioError where *tasks* lacks some of what the project had before and still has.
+
+    People may label and import while the snapshot is made, hence no comparison for equality.
+    """
+    got = {"tasks": len(tasks), "annotations": sum(len(task["annotations"]) for task in tasks)}
+    for what, count in got.items():
+        had, has = _counts(before)[what], _counts(after)[what]
+        if count < min(had, has):
+            raise LabelStudioError(
+                f"The snapshot of project {before.id} has {count} {what}, but the project has {has}.",
+                why="Some were deleted meanwhile, or the server cut the snapshot short.",
+                remedy="Run it again.",
+            )
+
+
+def _counts(project: ProjectExt) -> dict[str, int]:
+    annotations = (project.total_annotations_number or 0) + (project.skipped_annotations_number or 0)
+    return {"tasks": project.task_number or 0, "annotations": annotations}
+
+
+def take_snapshot(client: LabelStudio, project_id: int, *, predictions: bool = True) -> list[dict[str, Any]]:
+    """All tasks of the project with their annotations, at one moment; predictions in full or as bare ids."""
     with translating_errors(f"Taking a snapshot of project {project_id}"):
         snapshot = client.projects.exports.create(
             project_id,
             title=SNAPSHOT_TITLE,
-            serialization_options={"predictions": {"only_id": False}},  # type: ignore[arg-type]  # dicts are accepted
+            serialization_options={"predictions": {"only_id": not predictions}},  # type: ignore[arg-type]  # dicts are accepted
             request_options=ONCE,  # type: ignore[arg-type]
         )
         if snapshot.id is None:
@@ -92,11 +113,12 @@ def take_snapshot(client: LabelStudio, project_id: int) -> list[dict[str, Any]]:
 
 
 def _wait_until_made(client: LabelStudio, project_id: int, snapshot_id: int) -> None:
+    deadline = time.monotonic() + LONGEST_WAIT
     while (status := client.projects.exports.get(project_id, snapshot_id).status) != "completed":
-        if status == "failed":
+        if status == "failed" or time.monotonic() > deadline:
             raise LabelStudioError(
-                f"The server failed to make a snapshot of project {project_id}.",
-                why="It may be out of disk space.",
+                f"The server made no snapshot of project {project_id}: its status is {status!r}.",
+                why="The server may be out of disk space, or its queue of background work may be stuck.",
                 remedy="Look into the server's log, or export the project to a file and audit that.",
             )
         time.sleep(POLL_SECONDS)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,14 +19,15 @@ from ntk_labelqa.dataset import (
     Provenance,
 )
 from ntk_labelqa.errors import InvalidInputError
-from ntk_labelqa.labelstudio.label_config import LabelledControl
+from ntk_labelqa.labelstudio.label_config import LabelledControl, choices_of
 
 OUR_MODEL = "ntk-labelqa"
 """Predictions whose ``model_version`` starts so are ours, and never read back as somebody's labels."""
 
 UNANNOTATED, SKIPPED = "no annotation", "skipped by the annotator"
-UNKNOWN_LABEL, NOT_ONE_CHOICE = "label not in the labelling config", "not exactly one choice"
-OTHER_CONTROL = "no result for this control"
+UNKNOWN_LABEL, SEVERAL_CHOICES = "label not in the labelling config", "more than one choice"
+NO_CHOICE = "no choice with this control"
+SHOWN_LABELS = 10
 
 
 def build_dataset(
@@ -42,7 +45,7 @@ def build_dataset(
     Args:
         tasks: as exported, each with ``id``, ``data`` and ``annotations``.
         labelled: what the labelling config says.
-        provenance: goes along.
+        provenance: goes along; labels that the config does not have are added to its notes.
         annotators: names by user id.
 
     Raises:
@@ -62,7 +65,7 @@ def build_dataset(
         annotations=pd.DataFrame(reader.annotations, columns=list(ANNOTATION_COLUMNS)),
         class_names=labelled.class_names,
         kind=labelled.kind,
-        provenance=provenance,
+        provenance=replace(provenance, notes=(*provenance.notes, *reader.notes())),
         control=labelled.control,
         predictions=pd.DataFrame(reader.predictions, columns=list(PREDICTION_COLUMNS)),
         left_out=tuple(LeftOut(why, tuple(ids), of) for (of, why), ids in reader.gone.items()),
@@ -80,13 +83,16 @@ class _Reader:
         self.annotations: list[tuple[int, int, str, int, str]] = []
         self.predictions: list[tuple[int, str, int]] = []
         self.gone: dict[tuple[Any, str], list[int]] = {}
+        self.unknown: Counter[str] = Counter()
 
     def read(self, task: Mapping[str, Any]) -> None:
         row, kept = len(self.items), False
-        annotations = task.get("annotations") or ()
-        for annotation in annotations:
-            code = SKIPPED if annotation.get("was_cancelled") else self._code(annotation)
+        for annotation in task.get("annotations") or ():
+            given = self._given(annotation)
+            code = SKIPPED if annotation.get("was_cancelled") else self._code(given)
             if isinstance(code, str):
+                if code == UNKNOWN_LABEL:
+                    self.unknown.update(given)
                 self.gone.setdefault(("annotation", code), []).append(int(annotation["id"]))
                 continue
             kept = True
@@ -95,7 +101,7 @@ class _Reader:
         if not kept:
             self.gone.setdefault(("task", UNANNOTATED), []).append(int(task["id"]))
             return
-        self.items.append((int(task["id"]), str(task["data"].get(self.control.value_key, ""))))
+        self.items.append((int(task["id"]), _text(task["data"].get(self.control.value_key))))
         self._read_predictions(task, row)
 
     def _read_predictions(self, task: Mapping[str, Any], row: int) -> None:
@@ -103,19 +109,21 @@ class _Reader:
             if not isinstance(prediction, Mapping):  # an export may hold bare ids
                 continue
             version = str(prediction.get("model_version") or "")
-            code = self._code(prediction)
+            code = self._code(self._given(prediction))
             if isinstance(code, int) and not version.startswith(OUR_MODEL):
                 self.predictions.append((row, version or "prediction", code))
 
-    def _code(self, labelling: Mapping[str, Any]) -> int | str:
-        """The class code of an annotation or prediction, or the reason why there is none."""
-        mine = [result for result in labelling.get("result") or () if result.get("from_name") == self.control.name]
-        if not mine:
-            return OTHER_CONTROL
-        choices = mine[0].get("value", {}).get("choices")
-        if len(mine) != 1 or not isinstance(choices, list) or len(choices) != 1:
-            return NOT_ONE_CHOICE
-        return self.codes.get(str(choices[0]), UNKNOWN_LABEL)
+    def _given(self, labelling: Mapping[str, Any]) -> list[str]:
+        """The choices that an annotation or prediction makes with our control."""
+        results = labelling.get("result") or ()
+        mine = [r for r in results if isinstance(r, Mapping) and r.get("from_name") == self.control.name]
+        return [choice for result in mine for choice in choices_of(result)]
+
+    def _code(self, given: Sequence[str]) -> int | str:
+        """The class code of the choices made, or the reason why there is none."""
+        if len(given) == 1:
+            return self.codes.get(given[0], UNKNOWN_LABEL)
+        return SEVERAL_CHOICES if given else NO_CHOICE
 
     def _annotator(self, by: object) -> str:
         """Lists name the annotator by id, single tasks and some exports by a record."""
@@ -124,3 +132,14 @@ class _Reader:
         if isinstance(by, int):
             return self.annotators.get(by, f"user {by}")
         return str(by or "unknown")
+
+    def notes(self) -> list[str]:
+        """Which labels the config does not have: a renamed or deleted class is a likely reason, and easily mended."""
+        if not self.unknown:
+            return []
+        shown = ", ".join(f"{label!r} ({count})" for label, count in self.unknown.most_common(SHOWN_LABELS))
+        return [f"Labels that are not in the labelling config, and how often they were given: {shown}."]
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
