@@ -86,6 +86,8 @@ def infer(tasks: Sequence[Mapping[str, Any]], control: str | None = None) -> Lab
             used.setdefault(name, Counter())[choices[0]] += 1
             shown[name, to_name, _shown_key(task)] += 1
         several[name] += len(choices) > 1
+    if not seen:
+        raise InvalidInputError(f"None of the {len(tasks)} tasks has an annotation.", remedy="Label some tasks first.")
     names = sorted(name for name, labels in used.items() if several[name] <= MANY_CHOICES * labels.total())
     matching = [name for name in names if control in (None, name)]
     if len(matching) != 1:
