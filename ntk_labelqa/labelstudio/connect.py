@@ -45,7 +45,7 @@ def connect(url: str, api_key: str, *, timeout: float = TIMEOUT) -> LabelStudio:
     # Personal access tokens are refreshed below the address's own path, which a missing slash would cut off.
     client = LabelStudio(base_url=url.strip().rstrip("/") + "/", api_key=key, timeout=timeout)
     with translating_errors(f"Connecting to {_without_login(url)}"):
-        client.users.whoami(request_options={"timeout_in_seconds": TRY_TIMEOUT})
+        client.users.whoami(request_options={"max_retries": 0, "timeout_in_seconds": TRY_TIMEOUT})
     return client
 
 
@@ -68,7 +68,8 @@ def _checked_key(api_key: str) -> str:
 def _without_login(url: str) -> str:
     """*url* as it may be shown: a password that it carries stays out of messages."""
     before, at, after = url.rpartition("@")
-    return f"{before.partition('://')[0]}://…@{after}" if at else url
+    scheme, colon, _ = before.partition("://")
+    return f"{scheme + colon if colon else ''}…@{after}" if at else url
 
 
 def connect_from_environment() -> LabelStudio:

@@ -17,28 +17,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import numpy as np
 
 from ntk_labelqa.cache import cache_root
 from ntk_labelqa.dataset import LabeledDataset, LeftOut
 from ntk_labelqa.errors import InvalidInputError
-from ntk_labelqa.labelstudio.connect import server_url
-from ntk_labelqa.labelstudio.media_cache import Entry, MediaCache
+from ntk_labelqa.labelstudio.media_cache import MediaCache
+from ntk_labelqa.labelstudio.media_download import MOST_BYTES, Downloader, UnusableImage
 
 if TYPE_CHECKING:
-    import httpx
     from label_studio_sdk.client import LabelStudio
 
-MOST_BYTES = 50 * 2**20
 MOST_PIXELS = 100_000_000
 THREADS = 4
-TIMEOUT = 60.0
 
 Tick = Callable[[int, int], None]
-
-
-class UnusableImage(Exception):
-    """Why an image is left out, in words: no fault of the program, hence no LabelQAError."""
 
 
 def fetch_media(
@@ -57,18 +51,23 @@ def fetch_media(
         dataset: items whose ``value`` is an address: of the server, ``data:``, http(s), or a path below *root*.
         client: for addresses on the Label Studio server.
         root: folder that paths in an export start from; nothing outside it is read.
-        allowed_hosts: hosts besides the server that images may come from.
+        allowed_hosts: hosts besides the server that images may come from, ``name`` or ``name:port``.
         cache_dir: where fetched images are kept; None takes the user's cache.
         max_failed: largest share of unusable images with which the result is still of use.
         progress: called with (images done, images).
 
     Raises:
         InvalidInputError: more than *max_failed* of the images are unusable; says why.
+        LabelStudioError: the server took the key away meanwhile.
+        LabelQAError: the cache cannot be written.
+
+    Cost: Label Studio's development server gives about 50 images a second, however many are asked for at a time. What
+    is cached is asked for again, at little less cost, to hear whether it changed; uploads never change.
     """
     cache = MediaCache(cache_dir or cache_root() / "media")
     values = dataset.items["value"].tolist()
-    with _Fetcher(cache, client, root, frozenset(allowed_hosts)) as fetcher:
-        results = _all(fetcher, values, progress)
+    with Downloader(client, allowed_hosts) as downloader:
+        results = _all(_Fetcher(cache, downloader, root), values, progress)
     reasons: dict[str, list[int]] = defaultdict(list)
     for row, result in enumerate(results):
         if isinstance(result, str):
@@ -91,8 +90,12 @@ def _all(fetcher: _Fetcher, values: Sequence[str], progress: Tick | None) -> lis
         except UnusableImage as reason:
             return str(reason)
 
+    from PIL import Image
+
     results: list[Path | str] = []
-    with ThreadPoolExecutor(THREADS) as pool:
+    # Our own limit on pixels is stricter. Filters of warnings are the process's, so they are set once and not a thread.
+    ignoring = warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning)
+    with ignoring, ThreadPoolExecutor(THREADS) as pool:
         try:
             for result in pool.map(fetch, values):
                 results.append(result)
@@ -121,128 +124,81 @@ def _refuse_too_many(dataset: LabeledDataset, reasons: dict[str, list[int]], max
 
 
 class _Fetcher:
-    """Fetches one address at a time; safe to call from several threads."""
+    """Gets the file of one address at a time; safe to call from several threads."""
 
-    def __init__(
-        self, cache: MediaCache, client: LabelStudio | None, root: Path | None, allowed_hosts: frozenset[str]
-    ) -> None:
-        import httpx
-
-        self.cache, self.client, self.root = cache, client, root
-        self.server = server_url(client) if client else ""
-        self.allowed_hosts = allowed_hosts
-        # Redirects pass the hook too: an allowed host cannot lead to one that is not.
-        self.outside = httpx.Client(
-            follow_redirects=True, timeout=TIMEOUT, event_hooks={"request": [self._check_allowed]}
-        )
-
-    def __enter__(self) -> _Fetcher:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.outside.close()
+    def __init__(self, cache: MediaCache, downloader: Downloader, root: Path | None) -> None:
+        self.cache, self.downloader = cache, downloader
+        self.root = root.resolve() if root else None
 
     def fetch(self, value: str) -> Path:
         """The file with the image at *value*; raises UnusableImage."""
+        if not value:
+            raise UnusableImage("task without an image address")
         if value.startswith("data:"):
-            return self._checked(self.cache.store(value, _from_data_uri(value)))
-        address = urllib.parse.urljoin(self.server + "/", value) if self.server else value
-        parts = urllib.parse.urlsplit(address)
-        if self.server and address.startswith(self.server + "/"):
-            return self._checked(self._download(address, inside=True))
-        if parts.scheme in ("http", "https"):
-            return self._checked(self._download(address, inside=False))
-        return self._checked(self._local(value))
-
-    def _download(self, address: str, *, inside: bool) -> Path:
-        import httpx
-
-        known = self.cache.look_up(address)
-        if known and "/data/upload/" in address:  # uploads get a new name whenever they change
-            return self.cache.path_of(known.digest)
+            return _checked(self.cache.store(value, _from_data_uri(value)))
         try:
-            response = self._get(address, known, inside=inside)
-        except httpx.HTTPError as error:
-            raise UnusableImage(f"image not fetched: {type(error).__name__}") from error
-        if response.status_code == 304 and known:
+            address = self.downloader.address_of(value)
+            path = self._download(address) if address else self._local(value)
+        except (httpx.InvalidURL, ValueError) as error:
+            raise UnusableImage("image address that is none") from error
+        return _checked(path)
+
+    def _download(self, address: str) -> Path:
+        known = self.cache.look_up(address)
+        is_upload = "/data/upload/" in address and self.downloader.is_inside(address)
+        if known and is_upload:  # uploads get a new name whenever they change
             return self.cache.path_of(known.digest)
-        if response.status_code != 200:
-            raise UnusableImage(f"image not fetched: status {response.status_code}")
-        return self.cache.store(
-            address,
-            response.content,
-            etag=response.headers.get("etag", ""),
-            last_modified=response.headers.get("last-modified", ""),
-        )
-
-    def _get(self, address: str, known: Entry | None, *, inside: bool) -> httpx.Response:
-        import httpx
-
-        headers = {"If-None-Match": known.etag, "If-Modified-Since": known.last_modified} if known else {}
-        headers = {name: value for name, value in headers.items() if value}
-        http = self.outside
-        if inside and self.client:
-            wrapper = self.client._client_wrapper
-            headers |= {"Authorization": wrapper.get_headers()["Authorization"]}
-            http = wrapper.httpx_client.httpx_client
-        with http.stream("GET", address, headers=headers) as response:
-            size, chunks = 0, []
-            for chunk in response.iter_bytes():
-                size += len(chunk)
-                if size > MOST_BYTES:
-                    raise UnusableImage(f"image larger than {MOST_BYTES // 2**20} MiB")
-                chunks.append(chunk)
-        whole = {key: value for key, value in response.headers.items() if key != "content-encoding"}
-        return httpx.Response(response.status_code, headers=whole, content=b"".join(chunks))
-
-    def _check_allowed(self, request: httpx.Request) -> None:
-        if request.url.host not in self.allowed_hosts:
-            raise UnusableImage(f"image on a host that is not allowed: --allow-host {request.url.host}")
+        answer = self.downloader.get(address, known)
+        if known and answer.unchanged:
+            return self.cache.path_of(known.digest)
+        return self.cache.store(address, answer.content, etag=answer.etag, last_modified=answer.last_modified)
 
     def _local(self, value: str) -> Path:
-        """A path below the root; Label Studio's own addresses keep their path below its data folder."""
+        """A file below the root, by its path or by the address that Label Studio had for it."""
+        parts = urllib.parse.urlsplit(value)
+        if parts.scheme not in ("", "file"):
+            raise UnusableImage(f"image in a storage that is not read: {parts.scheme}://")
         if self.root is None:
             raise UnusableImage("image address without a server or a folder it could belong to")
-        parts = urllib.parse.urlsplit(value)
-        local_file = urllib.parse.parse_qs(parts.query).get("d")
-        relative = local_file[0] if local_file else urllib.parse.unquote(parts.path).removeprefix("/data/")
-        root = self.root.resolve()
-        path = (root / relative.lstrip("/")).resolve()
-        if not path.is_relative_to(root):
+        served = urllib.parse.parse_qs(parts.query).get("d", [urllib.parse.unquote(parts.path).removeprefix("/data/")])
+        # First as it stands, for names that only look encoded; then as a path within the folder.
+        paths = [(self.root / name).resolve() for name in (value, *served, served[0].lstrip("/"))]
+        inside = [path for path in paths if path.is_relative_to(self.root)]
+        if not inside:
             raise UnusableImage("image path outside the folder of the export")
-        if not path.is_file():
-            raise UnusableImage("image file missing")
+        try:
+            path = next(path for path in inside if path.is_file())
+        except (StopIteration, OSError) as error:  # a name can be too long to be one
+            raise UnusableImage("image file missing") from error
         if path.stat().st_size > MOST_BYTES:
             raise UnusableImage(f"image larger than {MOST_BYTES // 2**20} MiB")
         return path
 
-    def _checked(self, path: Path) -> Path:
-        """*path*, if it holds an image that can be decoded."""
-        from PIL import Image
 
-        try:
-            with (
-                warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning),
-                Image.open(path) as image,
-            ):
-                if image.width * image.height > MOST_PIXELS:
-                    raise UnusableImage(f"image of more than {MOST_PIXELS // 10**6} megapixels")
-                image.load()
-        except Image.DecompressionBombError as error:
-            raise UnusableImage(f"image of more than {MOST_PIXELS // 10**6} megapixels") from error
-        except (OSError, SyntaxError, ValueError) as error:  # what Pillow's decoders raise for damaged files
-            raise UnusableImage("unreadable image") from error
-        return path
+def _checked(path: Path) -> Path:
+    """*path*, if it holds an image that can be decoded."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise Image.DecompressionBombError
+            image.load()
+    except Image.DecompressionBombError as error:
+        raise UnusableImage(f"image of more than {MOST_PIXELS // 10**6} megapixels") from error
+    except Exception as error:  # Pillow's many decoders let whatever damaged files cause through
+        raise UnusableImage("unreadable image") from error
+    return path
 
 
 def _from_data_uri(value: str) -> bytes:
     head, _, body = value.partition(",")
-    try:
-        content = (
-            base64.b64decode(body, validate=True) if head.endswith(";base64") else urllib.parse.unquote_to_bytes(body)
-        )
-    except (binascii.Error, ValueError) as error:
-        raise UnusableImage("data URI that cannot be decoded") from error
+    content = urllib.parse.unquote_to_bytes(body)
+    if head.endswith(";base64"):
+        try:
+            content = base64.b64decode(b"".join(content.split()), validate=True)
+        except binascii.Error as error:
+            raise UnusableImage("data URI that cannot be decoded") from error
     if len(content) > MOST_BYTES:
         raise UnusableImage(f"image larger than {MOST_BYTES // 2**20} MiB")
     return content

@@ -9,6 +9,9 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ntk_labelqa.cache import VARIABLE
+from ntk_labelqa.errors import LabelQAError
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -38,13 +41,19 @@ class MediaCache:
         return entry if self.path_of(entry.digest).is_file() else None
 
     def store(self, address: str, content: bytes, *, etag: str = "", last_modified: str = "") -> Path:
-        """Keep *content* of *address*; return its path."""
+        """Keep *content* of *address*; return its path. Raises LabelQAError where nothing can be written."""
         digest = hashlib.sha256(content).hexdigest()
-        path = self.path_of(digest)
-        if not path.is_file():
-            _write_whole(path, content)
-        entry = Entry(digest, etag, last_modified)
-        _write_whole(self._index_path(address), json.dumps(asdict(entry)).encode())
+        path, entry = self.path_of(digest), Entry(digest, etag, last_modified)
+        try:
+            if not path.is_file():
+                _write_whole(path, content)
+            _write_whole(self._index_path(address), json.dumps(asdict(entry)).encode())
+        except OSError as error:
+            raise LabelQAError(
+                f"The cache of images {self.root} cannot be written: {error.strerror}.",
+                why="The disk is full, or the folder belongs to somebody else.",
+                remedy=f"Name another folder in {VARIABLE}.",
+            ) from error
         return path
 
     def _index_path(self, address: str) -> Path:

@@ -16,8 +16,8 @@ from ntk_labelqa.labelstudio.export_file import parse_tasks
 from ntk_labelqa.labelstudio.tasks import build_dataset
 
 if TYPE_CHECKING:
-    from label_studio_sdk.projects.client_ext import ProjectExt
     from label_studio_sdk.client import LabelStudio
+    from label_studio_sdk.projects.client_ext import ProjectExt
 
 SNAPSHOT_TITLE = "ntk-labelqa audit"
 POLL_SECONDS = 0.2

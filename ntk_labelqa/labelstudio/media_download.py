@@ -1,0 +1,149 @@
+"""Images over http(s): the key goes to the Label Studio server alone, and other hosts are asked only where allowed."""
+
+from __future__ import annotations
+
+import posixpath
+import time
+import urllib.parse
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING
+
+import httpx
+
+from ntk_labelqa.labelstudio.connect import server_url, translating_errors
+from ntk_labelqa.labelstudio.media_cache import Entry
+
+if TYPE_CHECKING:
+    from label_studio_sdk.client import LabelStudio
+
+MOST_BYTES = 50 * 2**20
+TIMEOUT = httpx.Timeout(60.0, connect=10.0)
+TRIES, PAUSE_SECONDS = 3, 0.2
+GIVE_UP = 9
+"""Failed tries in a row after which a host is not asked again: 10,000 images must not each wait for a time-out."""
+PASSING = frozenset({429, 500, 502, 503, 504})
+"""Statuses that may be gone at the next try; SQLite behind Label Studio answers 500 while it is locked."""
+REDIRECTS = 5
+
+
+class UnusableImage(Exception):
+    """Why an image is left out, in words: no fault of the program, hence no LabelQAError."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server gave: status, body, and the headers by which it can be asked for changes."""
+
+    status: int
+    content: bytes
+    etag: str
+    last_modified: str
+    location: str
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether what is cached is still what the server has."""
+        return self.status == 304
+
+
+class Downloader:
+    """Fetches one address at a time; safe to call from several threads.
+
+    Args:
+        client: of the Label Studio server; None where there is none.
+        allowed_hosts: other hosts, ``name`` or ``name:port``.
+    """
+
+    def __init__(self, client: LabelStudio | None, allowed_hosts: Collection[str]) -> None:
+        self.client = client
+        self.server = httpx.URL(server_url(client)) if client else None
+        self.allowed = frozenset(host.lower() for host in allowed_hosts)
+        self.failures: Counter[str] = Counter()
+        # A session cookie is as good as the key, and cookie jars do not tell ports apart: none are kept.
+        self.http = httpx.Client(timeout=TIMEOUT, cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())))
+
+    def __enter__(self) -> Downloader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
+
+    def address_of(self, value: str) -> str | None:
+        """The address that *value* of a task means; None where it does not lead to a server."""
+        scheme = urllib.parse.urlsplit(value).scheme
+        if scheme in ("http", "https"):
+            return value
+        if self.server is None or scheme:
+            return None
+        if value.startswith("//"):
+            return f"{self.server.scheme}:{value}"
+        # Behind a sub-path, some releases write it into the task data and some do not.
+        base = self.server.path.rstrip("/")
+        path = value if value.startswith("/") else f"/{value}"
+        origin = str(self.server.copy_with(path="/")).rstrip("/")
+        return origin + (path if path.startswith(f"{base}/") else base + path)
+
+    def is_inside(self, address: str | httpx.URL) -> bool:
+        """Whether *address* is one of the Label Studio server's own."""
+        if self.server is None:
+            return False
+        url = httpx.URL(address)
+        same = (url.scheme, url.host, url.port) == (self.server.scheme, self.server.host, self.server.port)
+        return same and f"{posixpath.normpath(url.path)}/".startswith(f"{self.server.path.rstrip('/')}/")
+
+    def get(self, address: str, known: Entry | None = None) -> Answer:
+        """The image at *address*, or the answer that it is still as *known*; raises UnusableImage."""
+        conditions = {"If-None-Match": known.etag, "If-Modified-Since": known.last_modified} if known else {}
+        conditions = {name: value for name, value in conditions.items() if value}
+        url = httpx.URL(address)
+        # Redirects are followed by hand: each of their addresses has to be allowed, and may or may not see the key.
+        for _ in range(REDIRECTS + 1):
+            answer = self._tried(url, conditions | self._credentials(url))
+            if not (answer.location and 300 <= answer.status < 400):
+                break
+            url = url.join(answer.location)
+        if answer.status == 200 or (answer.unchanged and known):
+            return answer
+        raise UnusableImage(f"image not fetched: status {answer.status}")
+
+    def _credentials(self, url: httpx.URL) -> dict[str, str]:
+        """The header that lets us in; empty for hosts that the user allowed. Raises UnusableImage for all others."""
+        if self.client and self.is_inside(url):
+            with translating_errors("Renewing the access token"):
+                return {"Authorization": self.client._client_wrapper.get_headers()["Authorization"]}
+        if url.scheme not in ("http", "https") or not {url.host, f"{url.host}:{url.port}"} & self.allowed:
+            raise UnusableImage(f"image on a host that is not allowed: --allow-host {url.host}")
+        return {}
+
+    def _tried(self, url: httpx.URL, headers: dict[str, str]) -> Answer:
+        """The answer at *url*, if need be at a second or third try."""
+        problem = ""
+        for attempt in range(TRIES):
+            if self.failures[url.host] >= GIVE_UP:
+                raise UnusableImage(f"image not fetched: {url.host} does not answer")
+            time.sleep(PAUSE_SECONDS * attempt)
+            try:
+                answer = self._once(url, headers)
+            except httpx.HTTPError as error:
+                self.failures[url.host] += 1
+                problem = type(error).__name__
+                continue
+            self.failures[url.host] = 0
+            if answer.status not in PASSING:
+                return answer
+            problem = f"status {answer.status}"
+        raise UnusableImage(f"image not fetched: {problem}")
+
+    def _once(self, url: httpx.URL, headers: dict[str, str]) -> Answer:
+        with self.http.stream("GET", url, headers=headers) as response:
+            size, chunks = 0, []
+            for chunk in response.iter_bytes():
+                size += len(chunk)
+                if size > MOST_BYTES:
+                    raise UnusableImage(f"image larger than {MOST_BYTES // 2**20} MiB")
+                chunks.append(chunk)
+        found = (response.headers.get(name, "") for name in ("etag", "last-modified", "location"))
+        return Answer(response.status_code, b"".join(chunks), *found)

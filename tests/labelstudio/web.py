@@ -1,0 +1,83 @@
+"""A web server on 127.0.0.1 that answers as a test wants it to, and remembers what it was asked."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass
+class Request:
+    """One request as it arrived."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+
+
+@dataclass
+class Reply:
+    """An answer; ``cut`` closes the connection half-way through the body."""
+
+    body: bytes = b""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    cut: bool = False
+
+
+@dataclass
+class Web:
+    """The server's address, its port, and the requests so far."""
+
+    port: int
+    requests: list[Request] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """The base address."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+def as_json(value: Any, status: int = 200) -> Reply:
+    """*value* as a JSON answer."""
+    return Reply(json.dumps(value).encode(), status, {"Content-Type": "application/json"})
+
+
+@contextmanager
+def serving(answer: Callable[[Request], Reply]) -> Iterator[Web]:
+    """A running server that answers each request with *answer*."""
+    web = Web(0)
+
+    class Handler(BaseHTTPRequestHandler):
+        def handle_any(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            request = Request(self.command, self.path, {name.lower(): value for name, value in self.headers.items()})
+            web.requests.append(request)
+            reply = answer(request)
+            self.send_response(reply.status)
+            for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(reply.body[: len(reply.body) // 2] if reply.cut else reply.body)
+            self.close_connection = True
+
+        do_GET = do_POST = do_DELETE = do_PATCH = handle_any
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing on standard error."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    web.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield web
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
