@@ -1,0 +1,317 @@
+"""Images: the key goes to the Label Studio server alone, nothing outside the folder is read, and failures are named."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from ntk_labelqa.dataset import LabeledDataset, from_arrays
+from ntk_labelqa.errors import InvalidInputError, LabelQAError
+from ntk_labelqa.labelstudio import media_download
+from ntk_labelqa.labelstudio.connect import connect
+from ntk_labelqa.labelstudio.media import fetch_media
+from tests.labelstudio.test_connect import KEY, USER
+from tests.labelstudio.web import Reply, Request, Web, as_json, serving
+
+
+def png(shade: int = 90, size: tuple[int, int] = (8, 6)) -> bytes:
+    """An image of one grey."""
+    buffer = io.BytesIO()
+    Image.new("L", size, shade).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def huge_png(width: int, height: int) -> bytes:
+    """A PNG whose header promises more pixels than it has."""
+    body = b"IHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big") + b"\x08\x00\x00\x00\x00"
+    return b"\x89PNG\r\n\x1a\n" + b"\x00\x00\x00\x0d" + body + zlib.crc32(body).to_bytes(4, "big") + png()[33:]
+
+
+def items(*values: str) -> LabeledDataset:
+    """An image data set; task ids count from 100, one annotation each."""
+    base = from_arrays([0, 1] * (len(values) // 2) + [0] * (len(values) % 2))
+    table = pd.DataFrame({"task_id": 100 + np.arange(len(values)), "value": list(values)})
+    return dataclasses.replace(base, items=table, kind="image")
+
+
+def reasons(dataset: LabeledDataset) -> dict[str, tuple[int, ...]]:
+    """Ids of the tasks left out, by reason."""
+    return {gone.reason: gone.ids for gone in dataset.left_out}
+
+
+def shades(dataset: LabeledDataset) -> list[int]:
+    """The grey of each image."""
+    return [Image.open(path).getpixel((0, 0)) for path in dataset.items["path"]]
+
+
+@pytest.fixture
+def fetch(tmp_path: Path) -> Callable[..., LabeledDataset]:
+    """fetch_media with a cache of this test's own, which goes on whatever fails."""
+
+    def run(*values: str, **options: Any) -> LabeledDataset:
+        return fetch_media(items(*values), **{"cache_dir": tmp_path / "cache", "max_failed": 1.0} | options)
+
+    return run
+
+
+class Pages:
+    """A stand-in for Label Studio's media: what is there, by path, and who asked for it with a key."""
+
+    def __init__(self) -> None:
+        self.replies: dict[str, Reply] = {"/api/current-user/whoami": as_json(USER)}
+        self.web: Web
+
+    def __call__(self, request: Request) -> Reply:
+        path = request.path.removeprefix("/labels")
+        if path not in self.replies:
+            return Reply(status=404)
+        reply = self.replies[path]
+        if reply.headers.get("ETag") and request.headers.get("if-none-match") == reply.headers["ETag"]:
+            return Reply(status=304)
+        return reply
+
+    def asked(self) -> list[tuple[str, str]]:
+        """(path, key shown) of each image asked for."""
+        return [
+            (r.path, r.headers.get("authorization", "")) for r in self.web.requests if not r.path.endswith("/whoami")
+        ]
+
+
+@pytest.fixture
+def studio() -> Iterator[Pages]:
+    pages = Pages()
+    with serving(pages) as pages.web:
+        yield pages
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Pages]:
+    pages = Pages()
+    with serving(pages) as pages.web:
+        yield pages
+
+
+def test_addresses_on_the_server_are_fetched_with_the_key(fetch, studio) -> None:
+    studio.replies |= {
+        "/data/upload/1/a.png": Reply(png(1)),
+        "/data/local-files/?d=pets/b.png": Reply(png(2)),
+        "/media/c.png": Reply(png(3)),
+    }
+    values = ["/data/upload/1/a.png", "/data/local-files/?d=pets/b.png", f"{studio.web.url}/media/c.png"]
+    client = connect(studio.web.url, KEY)
+    assert shades(fetch(*values, client=client)) == [1, 2, 3]
+    assert {key for _, key in studio.asked()} == {f"Token {KEY}"}
+
+
+@pytest.mark.parametrize("value", ["/data/upload/1/a.png", "/labels/data/upload/1/a.png"])
+def test_a_server_below_a_path(fetch, studio, value) -> None:
+    studio.replies["/data/upload/1/a.png"] = Reply(png(1))
+    client = connect(f"{studio.web.url}/labels", KEY)
+    assert shades(fetch(value, client=client)) == [1]
+    assert studio.asked() == [("/labels/data/upload/1/a.png", f"Token {KEY}")]
+
+
+def test_other_programs_beside_a_server_below_a_path_do_not_see_the_key(fetch, studio) -> None:
+    client = connect(f"{studio.web.url}/labels", KEY)
+    studio.replies["/x.png"] = Reply(png(1))
+    tricks = [f"{studio.web.url}/x.png", f"{studio.web.url}/labels/../x.png", f"{studio.web.url}/labels/%2e%2e/x.png"]
+    fetch(*tricks, client=client, allowed_hosts=["127.0.0.1"])
+    assert {key for _, key in studio.asked()} == {""}
+
+
+def test_other_hosts_are_asked_only_if_allowed_and_never_with_the_key(fetch, studio, elsewhere) -> None:
+    elsewhere.replies["/a.png"] = Reply(png(7))
+    value, client = f"{elsewhere.web.url}/a.png", connect(studio.web.url, KEY)
+    refused = fetch(value, "//images.example.org/b.png", client=client)
+    assert reasons(refused) == {
+        "image on a host that is not allowed: --allow-host 127.0.0.1": (100,),
+        "image on a host that is not allowed: --allow-host images.example.org": (101,),
+    }
+    assert elsewhere.asked() == []
+    assert shades(fetch(value, client=client, allowed_hosts=[f"127.0.0.1:{elsewhere.web.port}"])) == [7]
+    assert elsewhere.asked() == [("/a.png", "")]
+
+
+def test_a_redirect_to_another_host_needs_leave_and_loses_the_key(fetch, studio, elsewhere) -> None:
+    elsewhere.replies["/a.png"] = Reply(png(7))
+    target = f"{elsewhere.web.url}/a.png"
+    studio.replies["/data/local-files/?d=a.png"] = Reply(
+        status=302, headers={"Location": target, "Set-Cookie": "session=1"}
+    )
+    client = connect(studio.web.url, KEY)
+    refused = fetch("/data/local-files/?d=a.png", client=client)
+    assert list(reasons(refused)) == ["image on a host that is not allowed: --allow-host 127.0.0.1"]
+    assert elsewhere.asked() == []
+    allowed = [f"127.0.0.1:{elsewhere.web.port}"]
+    assert shades(fetch("/data/local-files/?d=a.png", client=client, allowed_hosts=allowed)) == [7]
+    assert elsewhere.asked() == [("/a.png", "")]
+    assert "cookie" not in elsewhere.web.requests[-1].headers
+
+
+def test_an_allowed_host_cannot_lead_to_one_that_is_not(fetch, elsewhere) -> None:
+    elsewhere.replies["/a.png"] = Reply(status=301, headers={"Location": "http://images.example.org/a.png"})
+    found = fetch(f"{elsewhere.web.url}/a.png", allowed_hosts=["127.0.0.1"])
+    assert list(reasons(found)) == ["image on a host that is not allowed: --allow-host images.example.org"]
+
+
+def test_a_redirect_in_a_circle_ends(fetch, studio) -> None:
+    studio.replies["/media/a.png"] = Reply(status=302, headers={"Location": "/media/a.png"})
+    assert list(reasons(fetch("/media/a.png", client=connect(studio.web.url, KEY)))) == [
+        "image not fetched: status 302"
+    ]
+
+
+def test_a_second_run_fetches_only_what_changed(fetch, studio) -> None:
+    studio.replies |= {
+        "/data/upload/1/a.png": Reply(png(1)),
+        "/data/local-files/?d=b.png": Reply(png(2), headers={"ETag": '"one"'}),
+    }
+    values = ["/data/upload/1/a.png", "/data/local-files/?d=b.png"]
+    client = connect(studio.web.url, KEY)
+    first = fetch(*values, client=client)
+    studio.web.requests.clear()
+    again = fetch(*values, client=client)
+    assert again.items["path"].tolist() == first.items["path"].tolist()
+    assert [path for path, _ in studio.asked()] == ["/data/local-files/?d=b.png"]
+    studio.replies["/data/local-files/?d=b.png"] = Reply(png(9), headers={"ETag": '"two"'})
+    assert shades(fetch(*values, client=client)) == [1, 9]
+
+
+def test_equal_images_are_kept_once(fetch, studio) -> None:
+    studio.replies |= {"/media/a.png": Reply(png(1)), "/media/b.png": Reply(png(1))}
+    found = fetch("/media/a.png", "/media/b.png", client=connect(studio.web.url, KEY))
+    assert found.items["path"].nunique() == 1
+
+
+def test_failures_that_pass_are_tried_again(fetch, studio) -> None:
+    replies = iter([Reply(status=500), Reply(png(3), cut=True), Reply(png(3))])
+    with serving(lambda r: as_json(USER) if r.path.endswith("whoami") else next(replies)) as web:
+        assert shades(fetch("/data/upload/1/a.png", client=connect(web.url, KEY))) == [3]
+
+
+def test_a_host_that_does_not_answer_is_given_up(fetch, monkeypatch) -> None:
+    monkeypatch.setattr(media_download, "PAUSE_SECONDS", 0.0)
+    with serving(lambda _: Reply()) as web:
+        port = web.port
+    found = fetch(*[f"http://127.0.0.1:{port}/{i}.png" for i in range(40)], allowed_hosts=["127.0.0.1"])
+    assert len(found) == 0
+    assert len(reasons(found)["image not fetched: 127.0.0.1 does not answer"]) > 30
+
+
+def test_unusable_images_are_left_out_named_and_counted(fetch, studio, monkeypatch) -> None:
+    monkeypatch.setattr(media_download, "MOST_BYTES", 2**20)
+    monkeypatch.setattr(media_download, "PAUSE_SECONDS", 0.0)
+    noise = np.random.default_rng(0).integers(256, size=(1100, 1100), dtype=np.uint8)
+    large = io.BytesIO()
+    Image.fromarray(noise).save(large, "PNG")
+    studio.replies |= {
+        "/good.png": Reply(png(5)),
+        "/half.png": Reply(png(5)[:45]),
+        "/page.png": Reply(b"<html>Log in</html>"),
+        "/large.png": Reply(large.getvalue()),
+        "/vast.png": Reply(huge_png(20_000, 20_000)),
+        "/wide.png": Reply(huge_png(12_000, 9_000)),
+        "/down.png": Reply(status=503),
+    }
+    names = ["good", "half", "page", "large", "vast", "wide", "down", "gone"]
+    found = fetch(*(f"/{name}.png" for name in names), "", client=connect(studio.web.url, KEY))
+    assert found.items["task_id"].tolist() == [100]
+    assert shades(found) == [5]
+    assert found.annotations["item"].tolist() == [0]
+    assert reasons(found) == {
+        "image larger than 1 MiB": (103,),
+        "image not fetched: status 404": (107,),
+        "image not fetched: status 503": (106,),
+        "image of more than 100 megapixels": (104, 105),
+        "task without an image address": (108,),
+        "unreadable image": (101, 102),
+    }
+
+
+def test_too_many_unusable_images_stop_the_run(fetch, tmp_path) -> None:
+    (tmp_path / "a.png").write_bytes(png())
+    values = ["a.png"] * 18 + ["gone.png"] * 2
+    with pytest.raises(InvalidInputError, match=r"2 of 20 images.*\(2, for example task 118\).*--max-unreadable"):
+        fetch(*values, root=tmp_path, max_failed=0.05)
+    assert len(fetch(*values, root=tmp_path, max_failed=0.1)) == 18
+
+
+def test_data_uris(fetch) -> None:
+    encoded = base64.b64encode(png(4)).decode()
+    values = [
+        f"data:image/png;base64,{encoded}",
+        f"data:image/png;base64,{encoded[:20]}\n{encoded[20:]}",
+        f"data:image/png;base64,{encoded.replace('+', '%2B').replace('/', '%2F')}",
+    ]
+    assert shades(fetch(*values)) == [4, 4, 4]
+    assert reasons(fetch("data:image/png;base64,!!", "data:", "data:image/png;base64,AAAA")) == {
+        "data URI that cannot be decoded": (100,),
+        "unreadable image": (101, 102),
+    }
+
+
+def test_paths_below_the_folder(fetch, tmp_path) -> None:
+    folder = tmp_path / "export"
+    names = ["a.png", "pets/b c.png", "upload/3/d.png", "100%25.png", "x#1.png"]
+    for shade, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(png(shade))
+    values = {
+        "a.png": 0,
+        "./a.png": 0,
+        "/a.png": 0,
+        f"{folder}/a.png": 0,
+        f"file://{folder}/a.png": 0,
+        "pets/b%20c.png": 1,
+        "/data/local-files/?d=pets/b%20c.png": 1,
+        "/data/upload/3/d.png": 2,
+        "100%25.png": 3,
+        "x#1.png": 4,
+    }
+    assert shades(fetch(*values, root=folder)) == list(values.values())
+
+
+def test_nothing_outside_the_folder_is_read(fetch, tmp_path) -> None:
+    folder = tmp_path / "export"
+    folder.mkdir()
+    (tmp_path / "secret.png").write_bytes(png())
+    (folder / "link.png").symlink_to(tmp_path / "secret.png")
+    values = ["../secret.png", f"{tmp_path}/secret.png", "/data/local-files/?d=../secret.png", "link.png"]
+    found = fetch(*values, f"file://{tmp_path}/secret.png", root=folder)
+    assert len(found) == 0
+    assert set(reasons(found)) == {"image path outside the folder of the export", "image file missing"}
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("s3://bucket/a.png", "image in a storage that is not read: s3://"),
+        ("http://[broken/a.png", "image address that is none"),
+        ("a\0.png", "image address that is none"),
+        ("word " * 2000, "image file missing"),
+    ],
+)
+def test_addresses_that_lead_nowhere(fetch, tmp_path, value, reason) -> None:
+    assert reasons(fetch(value, root=tmp_path)) == {reason: (100,)}
+
+
+def test_progress_counts_up_to_all(fetch) -> None:
+    seen: list[tuple[int, int]] = []
+    fetch(*["data:,"] * 5, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(done, 5) for done in range(1, 6)]
+
+
+def test_a_cache_that_cannot_be_written(fetch, tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LabelQAError, match="NTK_LABELQA_CACHE"):
+        fetch(f"data:image/png;base64,{base64.b64encode(png()).decode()}", cache_dir=tmp_path / "file" / "cache")
