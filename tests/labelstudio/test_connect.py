@@ -8,10 +8,8 @@ import pytest
 
 from ntk_labelqa.errors import LabelStudioError, UsageError
 from ntk_labelqa.labelstudio.connect import KEY_VARIABLE, URL_VARIABLE, connect, connect_from_environment, server_url
+from tests.labelstudio.samples import KEY, USER
 from tests.labelstudio.web import Reply, as_json, serving
-
-KEY = "0123456789abcdef0123456789abcdef01234567"
-USER = {"id": 1, "email": "owner@example.org", "username": "owner", "initials": "ow", "date_joined": "2025-01-01"}
 
 
 def why_not(url: str, key: str = KEY) -> LabelStudioError:

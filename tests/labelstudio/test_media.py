@@ -20,7 +20,7 @@ from ntk_labelqa.errors import InvalidInputError, LabelQAError
 from ntk_labelqa.labelstudio import media_download
 from ntk_labelqa.labelstudio.connect import connect
 from ntk_labelqa.labelstudio.media import fetch_media
-from tests.labelstudio.test_connect import KEY, USER
+from tests.labelstudio.samples import KEY, USER
 from tests.labelstudio.web import Reply, Request, Web, as_json, serving
 
 
