@@ -1,0 +1,39 @@
+"""``ntk-labelqa push``: the findings of an audit become review tasks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ntk_labelqa.cli.options import FOLDER, quiet_option
+from ntk_labelqa.progress import Stages
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=FOLDER)
+@click.option("--project", type=int, help="The source project, where the audit is of an export file.")
+@click.option(
+    "--predictions",
+    is_flag=True,
+    help="Also write predictions and a tab onto the source project. Annotators who see them are led by them.",
+)
+@quiet_option
+def push(folder: Path, project: int | None, predictions: bool, quiet: bool) -> None:
+    """Make or bring up to date the review project of the audit in DIR. Run again, it adds nothing."""
+    from ntk_labelqa.audit_folder import Audit
+    from ntk_labelqa.labelstudio.connect import connect_from_environment
+    from ntk_labelqa.labelstudio.push import push_findings
+
+    stages = Stages(quiet=quiet)
+    audit = Audit.load(folder)
+    client = connect_from_environment()
+    with stages.stage("Pushing the review tasks") as tick:
+        result = push_findings(client, audit, project_id=project, predictions=predictions, progress=tick)
+    click.echo(f"Review project: {result.url}")
+    click.echo(f"{result.created} review tasks added, {result.already_there} were there already.")
+    if result.outdated:
+        click.echo(
+            f"{result.outdated} findings were left out: their annotation is gone, or has another label by now.",
+            err=True,
+        )

@@ -1,0 +1,197 @@
+"""Findings to review tasks: each exactly once, however often and however rudely a push is cut off.
+
+Label Studio has no unique key on tasks, so ``data.review_key`` is ours. A push lists the keys that are there, imports
+what is missing, and lists again; what the server says it took is compared with what was sent.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ntk_labelqa.audit_folder import Audit
+from ntk_labelqa.cache import cache_root
+from ntk_labelqa.errors import LabelStudioError, PartialDeliveryError
+from ntk_labelqa.labelstudio import review_project
+from ntk_labelqa.labelstudio.connect import ONCE, server_url, translating_errors
+from ntk_labelqa.labelstudio.pull import take_snapshot
+from ntk_labelqa.labelstudio.review_tasks import REVIEW_KEY, review_tasks
+
+if TYPE_CHECKING:
+    from label_studio_sdk.client import LabelStudio
+
+BATCH = 500
+ATTEMPTS = 3
+SETTLE_SECONDS, SETTLE_MOST = 3.0, 120.0
+"""After a push that was cut off: for how long the number of tasks has to stand still, and how long to wait for that."""
+
+Tick = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class PushResult:
+    """What a push did.
+
+    Attributes:
+        project_id: the review project.
+        url: its address, opened where labelling begins.
+        created: review tasks added.
+        already_there: findings that had their task before.
+        outdated: findings left out because their annotation is gone or has another label by now.
+    """
+
+    project_id: int
+    url: str
+    created: int
+    already_there: int
+    outdated: int
+
+
+def push_findings(
+    client: LabelStudio,
+    audit: Audit,
+    *,
+    project_id: int | None = None,
+    predictions: bool = False,
+    progress: Tick | None = None,
+) -> PushResult:
+    """Make or bring up to date the review project of an audit. Run again, it adds nothing.
+
+    Args:
+        client: see :func:`ntk_labelqa.labelstudio.connect.connect`.
+        audit: whose flagged annotations become tasks, worst first.
+        project_id: the source project, where the audit is of an export file.
+        predictions: also write predictions onto the source tasks.
+        progress: called with (tasks there, tasks wanted).
+
+    Raises:
+        InvalidInputError: the audit names no source project.
+        LabelStudioError: the server refuses, or another push is under way.
+        PartialDeliveryError: some findings could not be delivered.
+    """
+    source = project_id if project_id is not None else audit.manifest["data"]["project_id"]
+    wanted = review_tasks(audit, project_id=source)
+    current = labels_in(take_snapshot(client, source), audit.manifest["data"]["control"])
+    standing = [
+        task for task in wanted if current.get(task["data"]["source_annotation"]) == task["data"]["given_label"]
+    ]
+    with _only_push(client, source) as interrupted:
+        review = review_project.find_or_create(client, audit, source)
+        if interrupted:
+            _settle(client, review)
+        created = _deliver(client, review, standing, progress)
+    if predictions:
+        from ntk_labelqa.labelstudio.predictions import push_predictions
+
+        push_predictions(client, audit, source)
+    return PushResult(
+        review,
+        f"{server_url(client)}/projects/{review}/data?labeling=1",
+        created,
+        len(standing) - created,
+        len(wanted) - len(standing),
+    )
+
+
+def labels_in(tasks: list[dict[str, Any]], control: dict[str, Any]) -> dict[int, str]:
+    """The single choice of each annotation under *control*, by annotation id."""
+    found = {}
+    for task in tasks:
+        for annotation in task["annotations"]:
+            mine = [result for result in annotation["result"] if result.get("from_name") == control["name"]]
+            choices = mine[0].get("value", {}).get("choices") if len(mine) == 1 else None
+            if isinstance(choices, list) and len(choices) == 1:
+                found[int(annotation["id"])] = str(choices[0])
+    return found
+
+
+def _deliver(client: LabelStudio, review: int, wanted: list[dict[str, Any]], progress: Tick | None) -> int:
+    """Import what is missing until every key is there exactly once; return how many were added."""
+    before: set[str] | None = None
+    for _ in range(ATTEMPTS):
+        there = _without_duplicates(client, review)
+        before = there if before is None else before
+        missing = [task for task in wanted if task["data"][REVIEW_KEY] not in there]
+        if not missing:
+            return len({task["data"][REVIEW_KEY] for task in wanted} - before)
+        try:
+            _import(client, review, missing, len(wanted), progress)
+        except LabelStudioError:
+            # Refused or broken off: what the server took of it shows when the keys are listed again.
+            _settle(client, review)
+    there = _without_duplicates(client, review)
+    lost = [task for task in wanted if task["data"][REVIEW_KEY] not in there]
+    if lost:
+        raise PartialDeliveryError(
+            f"{len(lost)} of {len(wanted)} review tasks could not be delivered.",
+            why="The server kept failing while it took them.",
+            remedy="Push again: it adds only what is missing.",
+        )
+    return len({task["data"][REVIEW_KEY] for task in wanted} - (before or set()))
+
+
+def _import(
+    client: LabelStudio, review: int, missing: list[dict[str, Any]], wanted: int, progress: Tick | None
+) -> None:
+    for start in range(0, len(missing), BATCH):
+        batch = missing[start : start + BATCH]
+        with translating_errors("Importing review tasks"):
+            taken = client.projects.import_tasks(id=review, request=batch, request_options=ONCE)  # type: ignore[arg-type]
+        if taken.task_count != len(batch):
+            raise LabelStudioError(f"The server took {taken.task_count} of {len(batch)} review tasks.")
+        if progress:
+            progress(wanted - len(missing) + start + len(batch), wanted)
+
+
+def _without_duplicates(client: LabelStudio, review: int) -> set[str]:
+    """The review keys that are there, once duplicates of a broken-off import are gone."""
+    tasks = review_project.tasks_of(client, review)
+    spare = review_project.spare_duplicates(tasks)
+    if spare:
+        review_project.delete_tasks(client, review, spare)
+    return {task.key for task in tasks}
+
+
+def _settle(client: LabelStudio, review: int) -> None:
+    """Wait until the server has done with imports whose sender is gone."""
+    deadline = time.monotonic() + SETTLE_MOST
+    count, since = -1, time.monotonic()
+    while time.monotonic() < deadline:
+        now = review_project.task_count(client, review)
+        if now != count:
+            count, since = now, time.monotonic()
+        elif time.monotonic() - since >= SETTLE_SECONDS:
+            return
+        time.sleep(0.3)
+
+
+@contextmanager
+def _only_push(client: LabelStudio, source: int) -> Iterator[bool]:
+    """Hold off other pushes of the same project from this machine; true if the last one did not come to its end."""
+    name = hashlib.sha256(f"{server_url(client)} {source}".encode()).hexdigest()[:16]
+    path = Path(cache_root() / "push" / name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LabelStudioError(
+                f"Another push of project {source} is under way.", remedy="Wait until it is done, and push again."
+            ) from None
+        lock.seek(0)
+        interrupted = lock.read() == "under way"
+        _write(lock, "under way")
+        yield interrupted
+        _write(lock, "")
+
+
+def _write(file: Any, text: str) -> None:
+    file.truncate(0)
+    file.write(text)
+    file.flush()

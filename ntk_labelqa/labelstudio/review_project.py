@@ -1,0 +1,102 @@
+"""The review project of a source project: found again by a mark of ours, its tasks told apart by their review keys."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ntk_labelqa.audit_folder import Audit
+from ntk_labelqa.labelstudio.connect import ONCE, translating_errors
+from ntk_labelqa.labelstudio.pull import take_snapshot
+from ntk_labelqa.labelstudio.review_config import review_config
+from ntk_labelqa.labelstudio.review_tasks import REVIEW_KEY
+
+if TYPE_CHECKING:
+    from label_studio_sdk.client import LabelStudio
+
+INSTRUCTION = (
+    "Each task asks about one label. Press A to accept the suggestion, K to keep the given label, O for another label, "
+    "U if you are not sure, then Ctrl+Enter."
+)
+
+
+@dataclass(frozen=True)
+class ReviewTask:
+    """A task of the review project: its id, its review key, and whether a person has been at work on it."""
+
+    id: int
+    key: str
+    touched: bool
+
+
+def mark(source_project: int) -> str:
+    """What the description of the review project of *source_project* holds, and no other's."""
+    return f"[ntk-labelqa:review-of-project-{source_project}]"
+
+
+def find_or_create(client: LabelStudio, audit: Audit, source_project: int) -> int:
+    """The id of the review project of *source_project*; the oldest, should there be several."""
+    with translating_errors("Looking for the review project"):
+        projects: list[Any] = list(client.projects.list())
+    found = [project.id for project in projects if mark(source_project) in (project.description or "")]
+    if found:
+        return min(found)
+    data = audit.manifest["data"]
+    title = data.get("project_title") or f"project {source_project}"
+    with translating_errors("Making the review project"):
+        made = client.projects.create(
+            title=f"Label review: {title}"[:50],
+            description=f"Labels of project {source_project} that are probably wrong. {mark(source_project)}",
+            label_config=review_config(data["kind"], data["class_names"]),
+            sampling="Sequential sampling",
+            show_instruction=False,
+            expert_instruction=INSTRUCTION,
+            request_options=ONCE,  # type: ignore[arg-type]
+        )
+    assert made.id is not None  # the server's answer to a project made
+    return made.id
+
+
+def tasks_of(client: LabelStudio, review_project: int) -> list[ReviewTask]:
+    """The review tasks that the project holds, oldest first; tasks without a review key are not ours."""
+    tasks = take_snapshot(client, review_project) if task_count(client, review_project) else []
+    return sorted(
+        (
+            ReviewTask(task["id"], task["data"][REVIEW_KEY], bool(task["annotations"] or task.get("drafts")))
+            for task in tasks
+            if REVIEW_KEY in task["data"]
+        ),
+        key=lambda task: task.id,
+    )
+
+
+def task_count(client: LabelStudio, project: int) -> int:
+    """How many tasks the server says the project has."""
+    with translating_errors(f"Counting the tasks of project {project}"):
+        return client.projects.get(id=project).task_number or 0
+
+
+def spare_duplicates(tasks: Iterable[ReviewTask]) -> list[int]:
+    """Ids of tasks that ask what another one asks already. Never one that a person has been at work on."""
+    by_key: dict[str, list[ReviewTask]] = defaultdict(list)
+    for task in tasks:
+        by_key[task.key].append(task)
+    spare: list[int] = []
+    for same in by_key.values():
+        kept = next((task for task in same if task.touched), same[0])
+        spare += [task.id for task in same if task is not kept and not task.touched]
+    return spare
+
+
+def delete_tasks(client: LabelStudio, review_project: int, ids: list[int]) -> None:
+    """Delete tasks of ours from the review project."""
+    selected: Any = {"all": False, "included": ids}
+    with translating_errors("Deleting duplicate review tasks"):
+        client.actions.create(
+            id="delete_tasks",
+            project=review_project,
+            selected_items=selected,
+            request_options=ONCE,
+        )

@@ -1,0 +1,107 @@
+"""An audit as one HTML page that needs nothing else: no server, no network, no second file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from ntk_labelqa.audit_folder import Audit
+from ntk_labelqa.errors import LabelQAError
+from ntk_labelqa.report import formats, plots, queue, tables, wording
+from ntk_labelqa.report.heat_map import heat_map
+from ntk_labelqa.report.items import Items
+
+
+def render_report(audit: Audit) -> str:
+    """The page of *audit*: the headline in words, the review queue, and the tables and charts behind them.
+
+    Whatever the project's people wrote is escaped, and the page forbids itself every request and every script but its
+    own. It carries at most 300 findings in full, and bounded tables that name the file with the rest.
+
+    Cost: about a second, most of it for the charts.
+    """
+    environment = Environment(
+        loader=PackageLoader("ntk_labelqa.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        count=formats.count, share=formats.share, figure=formats.figure, plural=formats.plural, instant=_instant
+    )
+    style, script = (_source(environment, name) for name in ("report.css", "report.js"))
+    return environment.get_template("report.html").render(
+        **_contents(audit), style=Markup(style), script=Markup(script), script_hash=_hash(script)
+    )
+
+
+def write_report(audit: Audit, path: str | os.PathLike[str]) -> Path:
+    """Write the page of *audit* to *path*, whole or not at all, and return the path.
+
+    Raises LabelQAError where that cannot be written to.
+    """
+    target = Path(path)
+    beside = target.with_name(f".{target.name}.partial-{os.getpid()}")
+    try:
+        beside.write_text(render_report(audit), encoding="utf-8")
+        beside.replace(target)
+    except OSError as error:
+        raise LabelQAError(
+            f"The report could not be written to {target}: {error.strerror or error}",
+            remedy="Check the permissions and the free space there.",
+        ) from error
+    finally:
+        beside.unlink(missing_ok=True)
+    return target
+
+
+def _contents(audit: Audit) -> dict[str, Any]:
+    """What the template shows. The order matters: pictures go to the queue first, while the page has room for them."""
+    items, mapped = Items(audit), heat_map(audit)
+    cards = queue.cards(audit, items)
+    return {
+        "manifest": audit.manifest,
+        "data": audit.manifest["data"],
+        "summary": audit.summary,
+        "title": audit.manifest["data"]["project_title"] or audit.manifest["data"]["source"],
+        "headline": wording.headline(audit),
+        "cards": cards,
+        "kind": items.kind,
+        "findings": tables.findings(audit, items),
+        "close_calls": tables.close_calls(audit, items),
+        "close_call_count": wording.close_call_count(audit.findings),
+        "classes": tables.classes(audit),
+        "corrections": tables.corrections(audit),
+        "pairs": tables.pairs(audit, beside_map=mapped is not None),
+        "heat_map": mapped,
+        "annotators": tables.annotators(audit),
+        "schemes": tables.schemes(audit),
+        "left_out": tables.left_out(audit),
+        "histogram": plots.histogram(audit),
+        "expected_yield": plots.expected_yield(audit),
+        "expected_errors": audit.findings["error_probability"].sum(),
+    }
+
+
+def _source(environment: Environment, name: str) -> str:
+    loader = environment.loader
+    assert loader is not None
+    return loader.get_source(environment, name)[0]
+
+
+def _hash(script: str) -> str:
+    """The name under which the page's security policy allows *script* and no other."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _instant(iso: str) -> str:
+    """``23 November 2026, 19:27 UTC`` of an ISO 8601 time."""
+    return f"{datetime.fromisoformat(iso):%-d %B %Y, %H:%M %Z}".strip()

@@ -1,0 +1,93 @@
+"""The review queue: the worst findings with the item, the change proposed, and the items that speak for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from ntk_labelqa.audit_folder import Audit
+from ntk_labelqa.report.formats import share
+from ntk_labelqa.report.items import Items, Picture
+
+SHOWN = 300
+EVIDENCE = 4
+"""Influential items shown with a finding."""
+TEXT_LENGTH, EVIDENCE_LENGTH = 500, 120
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """An item that pulled the prediction, and the label it has."""
+
+    task_id: int
+    label: str
+    link: str
+    picture: Picture | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """A finding in full."""
+
+    annotation_id: int
+    task_id: int
+    given: str
+    suggested: str
+    probability: float
+    annotator: str
+    link: str
+    picture: Picture | None
+    text: str
+    evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def probability_in_words(self) -> str:
+        """The probability as a percentage."""
+        return share(self.probability)
+
+
+def worst_first(findings: pd.DataFrame) -> pd.DataFrame:
+    """The flagged findings, the most probable errors at the top."""
+    flagged = findings[findings["is_label_issue"]]
+    return flagged.sort_values(["error_probability", "margin"], ascending=False, kind="stable")
+
+
+def cards(audit: Audit, items: Items) -> list[Card]:
+    """The worst findings; every one gets its own picture before any gets pictures of its evidence."""
+    worst = [_card(row, items) for row in worst_first(audit.findings).head(SHOWN).itertuples()]
+    pulls = audit.influences[audit.influences["annotation_id"].isin({card.annotation_id for card in worst})]
+    strongest = dict(iter(pulls.sort_values("weight", ascending=False, kind="stable").groupby("annotation_id")))
+    none = audit.influences.iloc[:0]
+    return [
+        replace(card, evidence=_evidence(strongest.get(card.annotation_id, none).head(EVIDENCE), items))
+        for card in worst
+    ]
+
+
+def _card(row: tuple, items: Items) -> Card:
+    return Card(
+        annotation_id=row.annotation_id,
+        task_id=row.task_id,
+        given=row.given_label,
+        suggested=row.suggested_label,
+        probability=row.error_probability,
+        annotator=row.annotator,
+        link=items.link(row.task_id),
+        picture=items.picture(row.task_id),
+        text=items.text(row.task_id, TEXT_LENGTH),
+    )
+
+
+def _evidence(pulls: pd.DataFrame, items: Items) -> tuple[Evidence, ...]:
+    return tuple(
+        Evidence(
+            task_id=task_id,
+            label=items.labels(task_id),
+            link=items.link(task_id),
+            picture=items.picture(task_id),
+            text=items.text(task_id, EVIDENCE_LENGTH),
+        )
+        for task_id in pulls["other_task_id"]
+    )

@@ -1,0 +1,80 @@
+"""What a table of the page is made of; one template macro draws them all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ntk_labelqa.report import formats
+from ntk_labelqa.report.items import Picture
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: its text, and what it is sorted by where that is not the text.
+
+    ``href`` links the text; ``picture`` is shown before it; ``bar`` (0 to 1) draws the value;
+    ``foreign`` marks text of the project's own, which may run in either direction.
+    """
+
+    text: str
+    sort: float | None = None
+    href: str = ""
+    picture: Picture | None = None
+    bar: float | None = None
+    foreign: bool = False
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column heading, and whether figures stand below it."""
+
+    title: str
+    numeric: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the page.
+
+    Attributes:
+        key: its id on the page.
+        caption: read by screen readers and shown above it.
+        rows: at most as many as the page should carry.
+        total: rows there are in all; the others are in ``file``.
+    """
+
+    key: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: list[tuple[Cell, ...]]
+    total: int
+    file: str
+
+    @property
+    def cut(self) -> str:
+        """Where the rest is, in words; empty where the table is complete."""
+        if len(self.rows) == self.total:
+            return ""
+        return f"The first {formats.count(len(self.rows))} of {formats.count(self.total)}. All are in {self.file}."
+
+
+def words(text: str) -> Cell:
+    """A class, annotator or scheme of the project's own."""
+    return Cell(text, foreign=True)
+
+
+def number(value: float) -> Cell:
+    """A whole number."""
+    return Cell(formats.count(value), sort=float(value))
+
+
+def share(value: float | None, *, bar: bool = False) -> Cell:
+    """A share of 1; missing ones sort last when the largest come first."""
+    missing = value is None or value != value
+    return Cell(formats.share(value), sort=-1.0 if missing else value, bar=value if bar and not missing else None)
+
+
+def figure(value: float | None) -> Cell:
+    """Any other figure."""
+    missing = value is None or value != value
+    return Cell(formats.figure(value), sort=float("-1e300") if missing else value)

@@ -1,0 +1,206 @@
+"""The tables of the page, each bounded, so that no data set makes a page that does not open."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ntk_labelqa.audit_folder import Audit
+from ntk_labelqa.report.items import Items
+from ntk_labelqa.report.queue import worst_first
+from ntk_labelqa.report.table import Cell, Column, Table, figure, number, share, words
+
+FINDINGS, CLOSE_CALLS, CORRECTIONS, CLASSES, PEOPLE = 2000, 200, 50, 1000, 500
+"""Rows of each table that the page carries."""
+PAIRS_BESIDE_MAP, PAIRS = 15, 100
+TEXT_LENGTH = 90
+UNNAMED = "(not recorded)"
+
+
+def findings(audit: Audit, items: Items) -> Table:
+    """Every flagged annotation, worst first."""
+    flagged = worst_first(audit.findings)
+    rows = [
+        (
+            _task(row.task_id, items),
+            *_text(row.task_id, items),
+            words(row.given_label),
+            words(row.suggested_label),
+            share(row.error_probability),
+            figure(row.margin),
+            words(row.annotator or UNNAMED),
+        )
+        for row in flagged.head(FINDINGS).itertuples()
+    ]
+    columns = (
+        Column("Task"),
+        *_text_column(items),
+        Column("Given label"),
+        Column("Suggested label"),
+        Column("Probability of error", numeric=True),
+        Column("Margin", numeric=True),
+        Column("Annotator"),
+    )
+    return Table("findings-table", "Flagged labels, worst first", columns, rows, len(flagged), "findings.parquet")
+
+
+def close_calls(audit: Audit, items: Items) -> Table:
+    """Annotations that are not flagged, those furthest on another class's side first."""
+    others = audit.findings[~audit.findings["is_label_issue"]]
+    rows = [
+        (
+            _task(row.task_id, items, picture=True),
+            *_text(row.task_id, items),
+            words(row.given_label),
+            words(row.predicted_label),
+            figure(row.margin),
+            share(row.error_probability),
+            words(row.annotator or UNNAMED),
+        )
+        for row in others.nlargest(CLOSE_CALLS, "margin").itertuples()
+    ]
+    columns = (
+        Column("Task"),
+        *_text_column(items),
+        Column("Given label"),
+        Column("Most probable label"),
+        Column("Margin", numeric=True),
+        Column("Probability of error", numeric=True),
+        Column("Annotator"),
+    )
+    return Table("close-calls-table", "Labels not flagged, by margin", columns, rows, len(others), "findings.parquet")
+
+
+def corrections(audit: Audit) -> Table:
+    """The changes proposed most often."""
+    flagged = audit.findings[audit.findings["is_label_issue"]]
+    counts = flagged.groupby(["given_label", "suggested_label"]).size().sort_values(ascending=False, kind="stable")
+    rows = [
+        (words(given), words(suggested), number(times), share(times / len(flagged)))
+        for (given, suggested), times in counts.head(CORRECTIONS).items()
+    ]
+    columns = (
+        Column("Given label"),
+        Column("Suggested label"),
+        Column("Flagged labels", numeric=True),
+        Column("Share of all flagged", numeric=True),
+    )
+    return Table("corrections-table", "Most frequent changes", columns, rows, len(counts), "findings.parquet")
+
+
+def classes(audit: Audit) -> Table:
+    """Every class, those with the most flagged labels first."""
+    table = audit.classes.sort_values(["issues", "issue_rate"], ascending=False, kind="stable")
+    rows = [
+        (
+            words(row.class_name),
+            number(row.items),
+            number(row.issues),
+            share(row.issue_rate, bar=True),
+            share(row.leave_one_out_accuracy),
+            figure(row.diffuseness),
+        )
+        for row in table.head(CLASSES).itertuples()
+    ]
+    columns = (
+        Column("Class"),
+        Column("Items", numeric=True),
+        Column("Flagged labels", numeric=True),
+        Column("Share flagged", numeric=True),
+        Column("Agreement with prediction", numeric=True),
+        Column("Diffuseness", numeric=True),
+    )
+    return Table("classes-table", "Classes, most flagged labels first", columns, rows, len(table), "classes.parquet")
+
+
+def pairs(audit: Audit, *, beside_map: bool) -> Table:
+    """The class pairs that hang together most."""
+    table = audit.entanglement.sort_values("coupling", ascending=False, kind="stable")
+    rows = [
+        (words(row.class_a), words(row.class_b), figure(row.coupling))
+        for row in table.head(PAIRS_BESIDE_MAP if beside_map else PAIRS).itertuples()
+    ]
+    columns = (Column("Class"), Column("Other class"), Column("Coupling", numeric=True))
+    return Table("pairs-table", "Strongest couplings", columns, rows, len(table), "entanglement.parquet")
+
+
+def annotators(audit: Audit) -> Table:
+    """Every annotator, the highest expected share of wrong labels first."""
+    grouped = audit.findings.groupby("annotator").agg(
+        labels=("is_label_issue", "size"), flagged=("is_label_issue", "sum"), expected=("error_probability", "mean")
+    )
+    table = grouped.sort_values("expected", ascending=False, kind="stable")
+    rows = [
+        (
+            words(str(row.Index) or UNNAMED),
+            number(row.labels),
+            number(row.flagged),
+            share(row.flagged / row.labels, bar=True),
+            share(row.expected),
+        )
+        for row in table.head(PEOPLE).itertuples()
+    ]
+    columns = (
+        Column("Annotator"),
+        Column("Labels", numeric=True),
+        Column("Flagged labels", numeric=True),
+        Column("Share flagged", numeric=True),
+        Column("Expected share wrong", numeric=True),
+    )
+    caption = "Annotators, highest expected share of wrong labels first"
+    return Table("annotators-table", caption, columns, rows, len(table), "findings.parquet")
+
+
+def schemes(audit: Audit) -> Table:
+    """Every labelling scheme, the least noisy first."""
+    rows = [
+        (
+            words(row.scheme or UNNAMED),
+            number(row.items),
+            share(row.error_rate),
+            share(row.error_low),
+            share(row.error_high),
+            number(row.error_rank),
+            figure(row.bde),
+            Cell("–", sort=1e9) if pd.isna(row.bde_rank) else number(row.bde_rank),
+        )
+        for row in audit.schemes.head(PEOPLE).itertuples()
+    ]
+    titles = ("Items", "Contradicted labels", "at least", "at most", "Rank", "BDE", "Rank by BDE")
+    columns = (Column("Scheme"), *(Column(title, numeric=True) for title in titles))
+    return Table(
+        "schemes-table", "Labelling schemes, least noisy first", columns, rows, len(audit.schemes), "schemes.parquet"
+    )
+
+
+def left_out(audit: Audit) -> Table:
+    """What the audit could not use, and why."""
+    gone = audit.manifest["data"]["left_out"]
+    rows = [
+        (
+            words(entry["reason"]),
+            words(entry["of"] + "s"),
+            number(entry["count"]),
+            Cell(_listed(entry["ids"], entry["count"])),
+        )
+        for entry in gone
+    ]
+    columns = (Column("Reason"), Column("What"), Column("Number", numeric=True), Column("Ids"))
+    return Table("left-out-table", "Left out of the audit", columns, rows, len(gone), "audit.json")
+
+
+def _listed(ids: list[int], total: int) -> str:
+    shown = ids[:20]
+    return ", ".join(map(str, shown)) + (" …" if total > len(shown) else "")
+
+
+def _task(task_id: int, items: Items, *, picture: bool = False) -> Cell:
+    image = items.picture(task_id) if picture else None
+    return Cell(str(task_id), sort=float(task_id), href=items.link(task_id), picture=image)
+
+
+def _text_column(items: Items) -> tuple[Column, ...]:
+    return (Column("Text"),) if items.kind == "text" else ()
+
+
+def _text(task_id: int, items: Items) -> tuple[Cell, ...]:
+    return (words(items.text(task_id, TEXT_LENGTH)),) if items.kind == "text" else ()

@@ -1,0 +1,181 @@
+"""The page's first screen in words: what was found, how sure that is, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from markupsafe import Markup
+
+from ntk_labelqa.audit_folder import Audit
+from ntk_labelqa.report.formats import count, plural, share, span
+
+CONCERNED = 3
+"""Classes named in the first paragraph."""
+NEARLY_SURE = 0.9
+NOTABLE_CHANGE = 0.1
+"""A change of one label into another is named when it makes up this share of the flagged labels, and at least three."""
+UNDECIDABLE = 0.4
+"""With two classes and an error rate from here on, right and wrong labels look alike."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A key figure with its name and what it means."""
+
+    name: str
+    value: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The first screen."""
+
+    title: str
+    paragraphs: list[Markup]
+    tiles: list[Tile]
+    steps: list[Markup]
+    caution: str
+
+
+def headline(audit: Audit) -> Headline:
+    """The first screen of *audit*."""
+    figures = audit.summary
+    issues, labels = figures["issues"], figures["annotations"]
+    if issues:
+        title = f"{count(issues)} of {plural(labels, 'label')} {'is' if issues == 1 else 'are'} probably wrong"
+    else:
+        title = f"No single label of {count(labels)} stands out as wrong"
+    paragraphs = [_estimate(figures), _concerned(audit)]
+    return Headline(
+        title=title,
+        paragraphs=[paragraph for paragraph in paragraphs if paragraph],
+        tiles=_tiles(audit),
+        steps=_steps(audit),
+        caution=_caution(figures),
+    )
+
+
+def close_call_count(findings: pd.DataFrame) -> int:
+    """Labels that are not flagged although the prediction made without them favours another class."""
+    return int((~findings["is_label_issue"] & (findings["margin"] > 0)).sum())
+
+
+def _estimate(figures: dict) -> Markup:
+    labels = figures["annotations"]
+    low, high = (count(labels * figures[key]) for key in ("error_rate_low", "error_rate_high"))
+    return Markup(
+        "The estimated error rate is <strong>{}</strong>, most likely between {} and {}: {} to {} of {} labels."
+    ).format(
+        share(figures["error_rate"]),
+        share(figures["error_rate_low"]),
+        share(figures["error_rate_high"]),
+        low,
+        high,
+        count(labels),
+    )
+
+
+def _concerned(audit: Audit) -> Markup:
+    worst = audit.classes[audit.classes["issues"] > 0].nlargest(CONCERNED, ["issues", "issue_rate"])
+    if worst.empty:
+        return Markup("")
+    given = audit.findings["given_label"].value_counts()
+    names = [
+        Markup("<strong><bdi>{}</bdi></strong> ({} of {} flagged)").format(
+            row.class_name, count(row.issues), plural(int(given.get(row.class_name, 0)), "label")
+        )
+        for row in worst.itertuples()
+    ]
+    verb = "The class most concerned is" if len(names) == 1 else "Most concerned are"
+    return Markup("{} {}.").format(verb, _series(names))
+
+
+def _tiles(audit: Audit) -> list[Tile]:
+    figures, measured = audit.summary, audit.summary["self_measurement"]
+    tiles = [
+        Tile("Labels to review", count(figures["issues"]), f"picked out of {count(figures['annotations'])}"),
+        Tile(
+            "Estimated error rate",
+            share(figures["error_rate"]),
+            span(figures["error_rate_low"], figures["error_rate_high"]),
+        ),
+    ]
+    if measured:
+        planted = plural(measured["planted"], "error")
+        tiles += [
+            Tile("Planted errors found again", share(measured["recall"]["value"]), f"of {planted} planted as a test"),
+            Tile("Flags that are right", share(measured["precision"]["value"]), "in the same test"),
+        ]
+    people = audit.findings["annotator"].nunique()
+    audited = f"{plural(figures['classes'], 'class', 'classes')}, {plural(people, 'annotator')}"
+    return [*tiles, Tile("Items audited", count(figures["items"]), audited)]
+
+
+def _steps(audit: Audit) -> list[Markup]:
+    found = audit.findings
+    flagged = found[found["is_label_issue"]]
+    steps = [_review(flagged)] if len(flagged) else []
+    steps += [step for step in (_change(flagged), _annotator(audit.schemes, found)) if step]
+    near = close_call_count(found)
+    nearby = f"{plural(near, 'label')} {'lies' if near == 1 else 'lie'} on another class’s side without being flagged"
+    steps.append(
+        Markup(
+            "Look through the <a href='#close-calls'>close calls</a> as well: {}. Labels that are wrong where two "
+            "classes meet look like ordinary hard cases, and may not be flagged."
+        ).format(nearby if near else "the labels nearest to another class, though none is on its side")
+    )
+    return steps
+
+
+def _review(flagged: pd.DataFrame) -> Markup:
+    sure = int((flagged["error_probability"] >= NEARLY_SURE).sum())
+    first = f"Start with the {count(sure)} that are at least {NEARLY_SURE:.0%} probable. " if sure else ""
+    return Markup(
+        "Review the <a href='#queue'>{} flagged</a>, worst first. {}"
+        "<code>ntk-labelqa push</code> makes them a review project in Label Studio."
+    ).format(plural(len(flagged), "label"), first)
+
+
+def _change(flagged: pd.DataFrame) -> Markup:
+    if flagged.empty:
+        return Markup("")
+    changes = flagged.groupby(["given_label", "suggested_label"]).size()
+    given, suggested = changes.idxmax()
+    times = int(changes.max())
+    if times < max(3, NOTABLE_CHANGE * len(flagged)):
+        return Markup("")
+    return Markup(
+        "See whether the guideline tells <bdi>{}</bdi> from <bdi>{}</bdi>: {} flagged labels ({}) propose that change."
+    ).format(given, suggested, count(times), share(times / len(flagged)))
+
+
+def _annotator(schemes: pd.DataFrame, findings: pd.DataFrame) -> Markup:
+    """The annotator whose labels are contradicted clearly more often than those of the best one, if any."""
+    people = schemes[schemes["scheme"].isin(findings["annotator"].unique())]
+    if len(people) < 2:
+        return Markup("")
+    worst, best = people.loc[people["error_rate"].idxmax()], people.loc[people["error_rate"].idxmin()]
+    if worst["error_low"] <= best["error_high"]:
+        return Markup("")
+    return Markup(
+        "Talk with <bdi>{}</bdi>: {} of their labels are contradicted, against {} of <bdi>{}</bdi>’s. "
+        "Harder items may explain part of it."
+    ).format(worst["scheme"], share(worst["error_rate"]), share(best["error_rate"]), best["scheme"])
+
+
+def _caution(figures: dict) -> str:
+    if figures["classes"] == 2 and figures["error_rate_high"] >= UNDECIDABLE:
+        return (
+            "With two classes and this many wrong labels, right and wrong ones cannot be told apart reliably: "
+            "have a sample labelled again before acting on single findings."
+        )
+    return ""
+
+
+def _series(names: Sequence[Markup]) -> Markup:
+    if len(names) == 1:
+        return names[0]
+    return Markup(", ").join(names[:-1]) + Markup(" and ") + names[-1]
