@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ntk_labelqa.audit_folder import REPORT
 from ntk_labelqa.auditing import run_audit
-from ntk_labelqa.demo.seed import SeededProject, seed_digits
+from ntk_labelqa.demo.seed import SeededProject, known_truth, seed_digits
 from ntk_labelqa.demo.server import LocalServer
 from ntk_labelqa.labelstudio.connect import connect
 from ntk_labelqa.labelstudio.media import fetch_media
@@ -52,9 +52,10 @@ def run_demo(server: LocalServer, out: Path, *, items: int | None = None, stages
     """
     client = connect(server.url, server.token)
     with stages.stage("Seeding the project"):
-        seeded = seed_digits(client, server, items=items)
+        project = seed_digits(client, server, items=items)
     with stages.stage("Pulling the annotations") as tick:
-        dataset = pull_project(client, seeded.project_id, progress=tick)
+        dataset = pull_project(client, project, progress=tick)
+    seeded = known_truth(dataset)
     with stages.stage("Fetching the images") as tick:
         dataset = fetch_media(dataset, client=client, cache_dir=server.home / "media", progress=tick)
     audit = run_audit(dataset, stages=stages)

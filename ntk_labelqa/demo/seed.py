@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ntk_labelqa.dataset import LabeledDataset
 from ntk_labelqa.demo.server import PEOPLE, LocalServer
+from ntk_labelqa.errors import LabelStudioError
 from ntk_labelqa.labelstudio.connect import ONCE, translating_errors
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ class SeededProject:
 
 def seed_digits(
     client: LabelStudio, server: LocalServer, *, items: int | None = None, title: str = TITLE, seed: int = 0
-) -> SeededProject:
+) -> int:
     """A project with scikit-learn's 1,797 digit images, or the first *items* of them.
 
     8 % of the labels are replaced by another class drawn evenly. Three annotators labelled a share each, and one image
@@ -57,7 +59,7 @@ def seed_digits(
         title: of the project.
         seed: of the planted errors and of who labelled what.
 
-    Raises LabelStudioError if the server takes fewer than it was sent.
+    Returns the project's id. Raises LabelStudioError if the server takes fewer than it was sent.
     """
     from sklearn.datasets import load_digits
 
@@ -68,10 +70,10 @@ def seed_digits(
     _write_images(images, folder)
     with translating_errors("Seeding the demonstration project"):
         people = {user.email: user.id for user in client.users.list()}
-        project = client.projects.create(title=title, label_config=CONFIG)
+        project: Any = client.projects.create(title=title, label_config=CONFIG)
         client.import_storage.local.create(project=project.id, path=str(folder), use_blob_urls=True, title="digits")
         labels = _planted(_who_labels_what(truth, random), random)
-        tasks = [
+        tasks: list[Any] = [
             {
                 "data": {"image": f"/data/local-files/?d={server.files.name}/{folder.name}/{row:04}.png"},
                 "annotations": [
@@ -81,9 +83,10 @@ def seed_digits(
             }
             for row, given in enumerate(labels)
         ]
-        client.projects.import_tasks(id=project.id, request=tasks, request_options=ONCE)  # type: ignore[arg-type]
-    assert project.id is not None  # the server's answer to a project made
-    return _read_back(client, project.id, truth)
+        taken = client.projects.import_tasks(id=project.id, request=tasks, request_options=ONCE)
+    if taken.task_count != len(tasks):
+        raise LabelStudioError(f"The server took {taken.task_count} of {len(tasks)} tasks.", remedy="Start it again.")
+    return project.id
 
 
 def _write_images(images: np.ndarray, folder: Path) -> None:
@@ -119,14 +122,15 @@ def _result(label: int) -> list[dict[str, Any]]:
     return [{"from_name": "digit", "to_name": "image", "type": "choices", "value": {"choices": [str(label)]}}]
 
 
-def _read_back(client: LabelStudio, project_id: int, truth: np.ndarray) -> SeededProject:
-    """What the server really holds: annotation ids are its to give."""
-    from ntk_labelqa.labelstudio.pull import pull_project
+def known_truth(dataset: LabeledDataset) -> SeededProject:
+    """What is right and wrong in a project of :func:`seed_digits`, pulled: annotation ids are the server's to give."""
+    from sklearn.datasets import load_digits
 
-    dataset = pull_project(client, project_id)
+    digits = load_digits(return_X_y=True)[1]
     rows = [int(value.rsplit("/", 1)[1].removesuffix(".png")) for value in dataset.items["value"]]
-    right = [str(truth[rows[item]]) for item in dataset.item_of_annotation]
+    right = [str(digits[rows[item]]) for item in dataset.item_of_annotation]
     given = [dataset.class_names[code] for code in dataset.label_codes]
     ids = dataset.annotations["annotation_id"].tolist()
     wrong = frozenset(i for i, true, label in zip(ids, right, given, strict=True) if true != label)
-    return SeededProject(project_id, dict(zip(ids, right, strict=True)), wrong)
+    assert dataset.provenance.project_id is not None  # it was pulled from a server
+    return SeededProject(dataset.provenance.project_id, dict(zip(ids, right, strict=True)), wrong)

@@ -6,8 +6,8 @@ Counting over all items instead would take the overlap of classes for noise.
 
 Counts are few where classes are small, so every frequency is pulled towards a common value as strongly as the rows'
 likeness suggests (empirical Bayes): a row's error rate towards the overall one, the shape of its errors towards
-uniform, and an annotator's channel towards the one that all share. Source: the three are one Dirichlet-multinomial model (see
-Minka, "Estimating a Dirichlet distribution", 2000), its strength chosen by maximum likelihood.
+uniform, and an annotator's channel towards the one that all share. Source: the three are one Dirichlet-multinomial
+model (see Minka, "Estimating a Dirichlet distribution", 2000), its strength chosen by maximum likelihood.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import Any
 
 import numpy as np
 
@@ -13,5 +14,5 @@ def precision(dtype: np.dtype) -> AbstractContextManager[None]:
     import jax.experimental
 
     # Newer releases have it at the top, older ones under experimental alone.
-    enable = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
-    return enable(dtype == np.float64)
+    home: Any = jax if hasattr(jax, "enable_x64") else jax.experimental
+    return home.enable_x64(dtype == np.float64)

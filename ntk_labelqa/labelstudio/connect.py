@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ntk_labelqa.errors import LabelStudioError, UsageError
 
@@ -19,7 +19,7 @@ TIMEOUT = 600.0
 TRY_TIMEOUT = 60
 """Seconds that a server may take to say who we are; one that does not answer at all should not be waited for."""
 
-ONCE = {"max_retries": 0}
+ONCE: Any = {"max_retries": 0}
 """Request options of every write: a write that was repeated by the SDK could be done twice."""
 
 

@@ -35,11 +35,8 @@ def push_predictions(client: LabelStudio, audit: Audit, project_id: int) -> int:
             client.predictions.delete(prediction, request_options=ONCE)
         created = 0
         if missing:
-            answer = client.projects.import_predictions(
-                id=project_id,
-                request=missing,
-                request_options=ONCE,  # type: ignore[arg-type]
-            )
+            request: Any = missing  # dicts are accepted
+            answer = client.projects.import_predictions(id=project_id, request=request, request_options=ONCE)
             created = answer.created or 0
         _ensure_tab(client, project_id)
     if created != len(missing):

@@ -98,7 +98,7 @@ def take_snapshot(client: LabelStudio, project_id: int, *, predictions: bool = T
             project_id,
             title=SNAPSHOT_TITLE,
             serialization_options={"predictions": {"only_id": not predictions}},  # type: ignore[arg-type]  # dicts are accepted
-            request_options=ONCE,  # type: ignore[arg-type]
+            request_options=ONCE,
         )
         if snapshot.id is None:
             raise LabelStudioError(f"The server made no snapshot of project {project_id}.", remedy="Try again.")

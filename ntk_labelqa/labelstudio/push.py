@@ -140,9 +140,9 @@ def _import(
     client: LabelStudio, review: int, missing: list[dict[str, Any]], wanted: int, progress: Tick | None
 ) -> None:
     for start in range(0, len(missing), BATCH):
-        batch = missing[start : start + BATCH]
+        batch: Any = missing[start : start + BATCH]
         with translating_errors("Importing review tasks"):
-            taken = client.projects.import_tasks(id=review, request=batch, request_options=ONCE)  # type: ignore[arg-type]
+            taken = client.projects.import_tasks(id=review, request=batch, request_options=ONCE)
         if taken.task_count != len(batch):
             raise LabelStudioError(f"The server took {taken.task_count} of {len(batch)} review tasks.")
         if progress:

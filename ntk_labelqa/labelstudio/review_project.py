@@ -53,7 +53,7 @@ def find_or_create(client: LabelStudio, audit: Audit, source_project: int) -> in
             sampling="Sequential sampling",
             show_instruction=False,
             expert_instruction=INSTRUCTION,
-            request_options=ONCE,  # type: ignore[arg-type]
+            request_options=ONCE,
         )
     assert made.id is not None  # the server's answer to a project made
     return made.id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pandas as pd
 
@@ -66,7 +67,7 @@ def cards(audit: Audit, items: Items) -> list[Card]:
     ]
 
 
-def _card(row: tuple, items: Items) -> Card:
+def _card(row: Any, items: Items) -> Card:
     return Card(
         annotation_id=row.annotation_id,
         task_id=row.task_id,

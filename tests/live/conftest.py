@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ntk_labelqa.demo.seed import SeededProject, seed_digits
+from ntk_labelqa.demo.seed import SeededProject, known_truth, seed_digits
 from ntk_labelqa.demo.server import LocalServer
 from ntk_labelqa.labelstudio.connect import connect
+from ntk_labelqa.labelstudio.pull import pull_project
 
 if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio
@@ -31,4 +32,4 @@ def client(server: LocalServer) -> LabelStudio:
 @pytest.fixture(scope="module")
 def digits_project(client: LabelStudio, server: LocalServer) -> SeededProject:
     """200 digit images with planted wrong labels, fresh for each test module."""
-    return seed_digits(client, server, items=200)
+    return known_truth(pull_project(client, seed_digits(client, server, items=200)))

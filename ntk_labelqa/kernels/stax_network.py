@@ -1,0 +1,87 @@
+"""Networks of the user's own, written with neural-tangents' stax and named as ``module:attribute``."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.kernels import neural_tangents_compat
+from ntk_labelqa.kernels.inputs import check_finite
+from ntk_labelqa.kernels.precision import precision
+
+DIAGONAL_AT_ONCE = 16
+BYTES_PER_PAIR_AND_PIXEL = 32
+"""Several float32 covariances of each pixel; convolutions with Flatten keep one number a pixel and pair."""
+
+
+@dataclass(frozen=True)
+class StaxNetwork:
+    """The NTK of a stax network, through its ``kernel_fn``.
+
+    Inputs go in as they are: no scaling, images [N, H, W] get one channel.
+    """
+
+    kernel_fn: Callable[..., Any]
+
+    def prepare(self, features: np.ndarray, dtype: np.dtype) -> np.ndarray:
+        """Finite inputs of *dtype*, [N, D] or [N, H, W, C]."""
+        check_finite(features, ranks=(2, 3, 4))
+        return (features[..., None] if features.ndim == 3 else features).astype(dtype)
+
+    def block(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Θ, [a, b]. Raises InvalidInputError where the network does not take inputs of this shape."""
+        try:
+            with precision(rows.dtype):
+                return np.asarray(self.kernel_fn(rows, columns, "ntk"), rows.dtype)
+        except (TypeError, ValueError, IndexError) as error:
+            raise InvalidInputError(
+                f"The network does not take inputs of shape {list(rows.shape[1:])}: {str(error).splitlines()[0]}",
+                remedy="Check the rank and the channels that it expects.",
+            ) from error
+
+    def diagonal(self, inputs: np.ndarray) -> np.ndarray:
+        """Θ of each input with itself, from small blocks."""
+        steps = range(0, len(inputs), DIAGONAL_AT_ONCE)
+        parts = [inputs[start : start + DIAGONAL_AT_ONCE] for start in steps]
+        return np.concatenate([np.diagonal(self.block(part, part)) for part in parts])
+
+    def bytes_per_pair(self, inputs: np.ndarray) -> int:
+        """An estimate: the network is not ours to look into."""
+        pixels = int(np.prod(inputs.shape[1:3])) if inputs.ndim == 4 else 1
+        return BYTES_PER_PAIR_AND_PIXEL * pixels
+
+
+def load(name: str) -> StaxNetwork:
+    """The network at ``module:attribute``, a stax triple (init, apply, kernel); looked for from the current folder too.
+
+    Raises InvalidInputError where it does not import, or is no such triple.
+    """
+    neural_tangents_compat.register()
+    module, _, attribute = name.partition(":")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        network = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InvalidInputError(
+            f"The network {name!r} cannot be imported: {error}",
+            remedy="Name a module that Python finds from here, a colon, and the variable that holds the network.",
+        ) from error
+    if not isinstance(network, tuple) or len(network) != 3 or not all(callable(part) for part in network):
+        raise InvalidInputError(
+            f"{name!r} is no stax network.", remedy="It has to be what stax.serial returns: (init, apply, kernel)."
+        )
+    return StaxNetwork(_jitted(network[2]))
+
+
+def _jitted(kernel_fn: Callable[..., Any]) -> Callable[..., Any]:
+    import jax
+
+    return jax.jit(kernel_fn, static_argnums=2)
