@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,12 +17,16 @@ if TYPE_CHECKING:
     from ntk_labelqa.demo.server import LocalServer
 
 
+OUT = Path("demo-audit")
+
+
 @click.command()
-@click.option("--out", type=FOLDER, default=Path("demo-audit"), show_default=True, help="The audit folder to write.")
+@click.option("--out", type=FOLDER, default=OUT, show_default=True, help="The audit folder to write.")
+@click.option("--overwrite", is_flag=True, help=f"Replace an audit that is already there; {OUT} always is.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port of the server on 127.0.0.1; default: a free one.")
 @click.option("--once", is_flag=True, help="Stop the server when the audit is done, instead of at Ctrl-C.")
 @quiet_option
-def demo(out: Path, port: int | None, once: bool, quiet: bool) -> None:
+def demo(out: Path, overwrite: bool, port: int | None, once: bool, quiet: bool) -> None:
     """Start a local Label Studio with 1,797 digit images and planted wrong labels, audit it, and push the findings.
 
     The server listens on 127.0.0.1 alone, and is removed with everything in it when the command ends. The first start
@@ -31,7 +36,9 @@ def demo(out: Path, port: int | None, once: bool, quiet: bool) -> None:
     from ntk_labelqa.demo.run import run_demo
     from ntk_labelqa.demo.server import LocalServer
 
-    check_target(out, overwrite=True)
+    check_target(out, overwrite=overwrite or out == OUT)
+    # A closed terminal ends the command like a request to end it: the server is stopped.
+    signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
     began = time.monotonic()
     stages = Stages(quiet=quiet)
     with stages.stage("Starting Label Studio"):

@@ -6,6 +6,7 @@ It pins its dependencies exactly, so it cannot share an environment with anythin
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import importlib.util
 import os
 import shutil
@@ -24,18 +25,28 @@ BINARY_VARIABLE = "NTK_LABELQA_LABEL_STUDIO"
 def label_studio_binary() -> Path:
     """The ``label-studio`` program: the one NTK_LABELQA_LABEL_STUDIO names, else our own, installed if need be.
 
-    Raises LabelQAError if it cannot be installed. Cost: 1 GB of disk; the first time, ten seconds with uv, two minutes
-    with pip.
+    Raises LabelQAError if it cannot be installed, or the one named cannot be run. Cost: 1 GB of disk; the first time,
+    ten seconds with uv, two minutes with pip.
     """
     if named := os.environ.get(BINARY_VARIABLE):
-        return Path(named)
+        if not (found := shutil.which(named)):
+            raise LabelQAError(
+                f"{BINARY_VARIABLE} names {named}, which is no program that can be run.",
+                remedy=f"Name the label-studio program of an environment, or unset {BINARY_VARIABLE}.",
+            )
+        return Path(found).absolute()
     environment = server_cache() / "venv"
     make_once(environment, lambda: _install(environment))
     return environment / "bin" / "label-studio"
 
 
 def server_cache() -> Path:
-    """The folder of this Label Studio release's environment and data template."""
+    """The folder of this Label Studio release's environment and data template, or of the named program's template.
+
+    A program that the user named may be of any release, so it never gets a database that another one made.
+    """
+    if named := os.environ.get(BINARY_VARIABLE):
+        return cache_root() / f"label-studio-{hashlib.sha256(named.encode()).hexdigest()[:12]}"
     return cache_root() / f"label-studio-{VERSION}"
 
 
@@ -48,6 +59,8 @@ def make_once(folder: Path, make: Callable[[], None]) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with open(folder.with_name(f"{folder.name}.lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        # Installers that outlive a killed process keep the lock, so that nobody begins anew in their way.
+        os.set_inheritable(lock.fileno(), True)
         if not complete.exists():
             shutil.rmtree(folder, ignore_errors=True)
             make()
@@ -75,7 +88,9 @@ def _uv() -> list[str]:
 
 
 def _run(command: Sequence[str]) -> None:
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, close_fds=False
+    )
     if done.returncode:
         raise LabelQAError(
             f"Label Studio {VERSION} could not be installed: {done.stderr.strip()[-500:]}",

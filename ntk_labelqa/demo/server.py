@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -31,8 +32,13 @@ PEOPLE = (
     "reviewer-1@example.org",
     "reviewer-2@example.org",
 )
+INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
+"""All that the server gets of our environment: it reads settings from names as common as HOST, PORT and LOG_LEVEL."""
+GUARD = Path(__file__).with_name("guard.py")
 START_SECONDS = 240.0
 STOP_SECONDS = 10.0
+MOVED = "Trying to start at"
+"""What it prints when its port was taken in the last moment, and it moves on to the next: not where we look for it."""
 
 # Typed into an interactive console, hence the empty line that ends the block.
 _ADD_PEOPLE = """
@@ -85,9 +91,10 @@ class LocalServer:
             raise
 
     def _start(self, port: int, environment: Mapping[str, str]) -> None:
+        _refuse_busy(port)
         self.url = f"http://127.0.0.1:{port}"
         variables = _variables(self.home, Login(self.token, self.password)) | dict(environment)
-        self._process = _start(self.binary, port, variables, self.log)
+        self._process = _start(self.binary, port, variables, self.home)
         _wait_until_up(self._process, port, self.log)
 
     def stop(self) -> None:
@@ -130,7 +137,7 @@ def _template(binary: Path) -> Login:
         with tempfile.TemporaryDirectory(prefix="ntk-labelqa-template-") as name:
             home, port = Path(name), free_port()
             variables = _variables(home, login)
-            process = _start(binary, port, variables, home / "server.log")
+            process = _start(binary, port, variables, home)
             try:
                 _wait_until_up(process, port, home / "server.log")
             finally:
@@ -178,17 +185,25 @@ def _variables(home: Path, login: Login) -> dict[str, str]:
         "FRONTEND_SENTRY_DSN": "",
         "PYTHONUNBUFFERED": "1",
     }
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("LABEL_STUDIO", "DJANGO"))}
-    return inherited | own
+    return {name: os.environ[name] for name in INHERITED if name in os.environ} | own
 
 
-def _start(binary: Path, port: int, variables: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+def _refuse_busy(port: int) -> None:
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise LabelQAError(
+                f"Something else listens on port {port}.",
+                remedy="Name another port, or none: then a free one is taken.",
+            )
+
+
+def _start(binary: Path, port: int, variables: Mapping[str, str], home: Path) -> subprocess.Popen[bytes]:
     command = [str(binary), "start", "--no-browser", "--internal-host", "127.0.0.1", "--port", str(port)]
-    with log.open("wb") as output:
+    with (home / "server.log").open("wb") as output:
         return subprocess.Popen(
-            command,
+            [sys.executable, str(GUARD), str(home), *command],
             env=dict(variables),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # the guard ends the server when this closes, which it does even if we are killed
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C in the terminal is for us; we end it in our own time
@@ -197,25 +212,30 @@ def _start(binary: Path, port: int, variables: Mapping[str, str], log: Path) -> 
 
 def _wait_until_up(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
+    while time.monotonic() < deadline and process.poll() is None:
+        answers = _answers(port)
+        if MOVED in log.read_text(errors="replace"):
             break
-        try:
-            # A busy port makes it move on to the next one without a word: only its answer on ours counts.
-            if httpx.get(f"http://127.0.0.1:{port}/health", timeout=2).json().get("status") == "UP":
-                return
-        except (httpx.HTTPError, ValueError):
-            time.sleep(0.2)
-    tail = log.read_text(errors="replace")[-1500:] if log.exists() else ""
+        if answers:
+            return
+        time.sleep(0.1)
+    tail = log.read_text(errors="replace")[-1500:]
     raise LabelQAError(f"Label Studio did not start on port {port}. Its last words:\n{tail}")
+
+
+def _answers(port: int) -> bool:
+    try:
+        # No proxy: the environment may name one for everything.
+        return httpx.get(f"http://127.0.0.1:{port}/health", timeout=2, trust_env=False).json() == {"status": "UP"}
+    except (httpx.HTTPError, ValueError):
+        return False
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     for number in (signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is not None:
-            return
-        try:
-            os.killpg(process.pid, number)
-            process.wait(STOP_SECONDS)
-        except (ProcessLookupError, subprocess.TimeoutExpired):
-            continue
+        if process.poll() is None:
+            with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                os.killpg(process.pid, number)
+                process.wait(STOP_SECONDS)
+    if process.stdin is not None:
+        process.stdin.close()
