@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.gram.tiles import tile_side, upper_tiles
 from ntk_labelqa.kernels.architectures import kernel_of
 from ntk_labelqa.kernels.kernel import Kernel
-
-TILE_BYTES = 128 * 2**20
-"""Working memory of one tile; larger ones gain no speed on a CPU."""
 
 Tick = Callable[[int, int], None]
 
@@ -42,7 +40,8 @@ def gram_matrix(
     Raises:
         InvalidInputError: wrong rank, no items, zero rows, NaN or infinity, an unknown architecture or dtype.
 
-    Cost: N²D flops for dense networks, N² numbers of memory and :data:`TILE_BYTES` beside them.
+    Cost: N²D flops for dense networks, N² numbers of memory and
+            :data:`ntk_labelqa.gram.tiles.TILE_BYTES` beside them.
 
     Example:
         >>> import numpy as np
@@ -56,17 +55,21 @@ def gram_matrix(
     gram = np.empty((count, count), inputs.dtype)
     tiles = list(upper_tiles(count, tile_side(kernel, inputs)))
     for done, (rows, columns) in enumerate(tiles, start=1):
-        block = kernel.block(inputs[rows], inputs[columns])
-        gram[rows, columns] = block
-        if rows == columns:
-            upper = np.triu(block)
-            gram[rows, columns] = upper + np.triu(block, 1).T
-        else:
-            gram[columns, rows] = block.T
+        fill(gram, kernel, inputs, rows, columns)
         if progress:
             progress(done, len(tiles))
-    np.fill_diagonal(gram, kernel.diagonal(inputs))
     return gram
+
+
+def fill(gram: np.ndarray, kernel: Kernel, inputs: np.ndarray, rows: slice, columns: slice) -> None:
+    """Write one tile of the upper triangle into *gram*, and its mirror image into the lower."""
+    if rows == columns:
+        block = kernel.block(inputs[rows])
+        gram[rows, rows] = np.triu(block) + np.triu(block, 1).T
+    else:
+        block = kernel.block(inputs[rows], inputs[columns])
+        gram[rows, columns] = block
+        gram[columns, rows] = block.T
 
 
 def prepare(features: np.ndarray, architecture: str, dtype: DTypeLike) -> tuple[Kernel, np.ndarray]:
@@ -76,15 +79,3 @@ def prepare(features: np.ndarray, architecture: str, dtype: DTypeLike) -> tuple[
         raise InvalidInputError(f"Kernels are computed in float32 or float64, not {kind}.")
     kernel = kernel_of(architecture)
     return kernel, kernel.prepare(np.asarray(features), kind)
-
-
-def tile_side(kernel: Kernel, inputs: np.ndarray, budget: int = TILE_BYTES) -> int:
-    """Side of the largest square tile whose working memory stays within *budget* bytes."""
-    return max(1, min(len(inputs), int((budget / kernel.bytes_per_pair(inputs)) ** 0.5)))
-
-
-def upper_tiles(count: int, side: int) -> Iterator[tuple[slice, slice]]:
-    """Tiles that cover the upper triangle of a *count* by *count* matrix, row by row."""
-    for top in range(0, count, side):
-        for left in range(top, count, side):
-            yield slice(top, min(top + side, count)), slice(left, min(left + side, count))

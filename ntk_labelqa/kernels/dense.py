@@ -11,11 +11,11 @@ import numpy as np
 
 from ntk_labelqa.kernels.inputs import unit_rows
 from ntk_labelqa.kernels.precision import precision
-from ntk_labelqa.kernels.relu import first_layer, relu_then_dense
+from ntk_labelqa.kernels.relu import relu
 
-NEAR = 1e-3
-"""Where the cosine is this near to 1 or −1, its distance from it is computed anew from the rows, in float64."""
-PAIRS_AT_ONCE = 4096
+NEAR = {np.dtype(np.float32): 1e-3, np.dtype(np.float64): 1e-6}
+"""Where the cosine is this near to 1 or −1, a product of rows loses digits, and it is computed from a ∓ b instead."""
+PAIRS_AT_ONCE = 2048
 
 
 @dataclass(frozen=True)
@@ -38,52 +38,79 @@ class DenseNetwork:
         """Unit rows, dtype[N, D]."""
         return unit_rows(features, dtype)
 
-    def block(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """Θ, [a, b]. Cost: 2abD flops and about ten more a layer and pair."""
+    def block(self, rows: np.ndarray, columns: np.ndarray | None = None) -> np.ndarray:
+        """Θ, [a, b]. Cost: 2abD flops and about 40 more a hidden layer and pair."""
         with precision(rows.dtype):
-            gap, least, largest = _gaps(rows, columns)
-            rest = 2 - gap
-            if self.weight_layers > 1 and float(least) < NEAR:
-                gap = _mended(np.array(gap), rows, columns, sign=-1)
-            if self.weight_layers > 1 and float(largest) > 2 - NEAR:
-                rest = _mended(np.array(rest), rows, columns, sign=+1)
-            return np.asarray(_recursion(gap, rest, self.weight_layers, self.weight_variance, self.bias_variance))
+            same = columns is None
+            others = rows if columns is None else columns
+            near = NEAR[rows.dtype] if self.weight_layers > 1 else 0.0
+            block, gap, nearest = _block(rows, others, same, near, self)
+            if not nearest:
+                return np.asarray(block)
+            return self._mended(np.array(block), np.asarray(gap), rows, others, near)
 
     def diagonal(self, inputs: np.ndarray) -> np.ndarray:
         """Θ at cosine 1, the same for every item, [N]."""
         with precision(inputs.dtype):
-            zero = jnp.zeros((1, 1), inputs.dtype)
-            value = _recursion(zero, zero + 2, self.weight_layers, self.weight_variance, self.bias_variance)
-        return np.full(len(inputs), np.asarray(value)[0, 0])
+            one = jnp.ones((), inputs.dtype)
+            return np.full(len(inputs), np.asarray(_recursion(0 * one, 2 * one, self)))
 
     def bytes_per_pair(self, inputs: np.ndarray) -> int:
-        """The gap, the result, and two temporaries of the recursion."""
-        return 4 * inputs.dtype.itemsize
+        """The gap, the result, and its copy in the Gram matrix's order."""
+        return 3 * inputs.dtype.itemsize
 
-
-@jax.jit
-def _gaps(rows: jax.Array, columns: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """1 − cosine of unit rows, its least and its largest. Full precision by name: TF32 may be a GPU's default."""
-    cosine = jnp.matmul(rows, columns.T, precision=jax.lax.Precision.HIGHEST)
-    gap = jnp.clip(1 - cosine, 0, 2)
-    return gap, gap.min(), gap.max()
+    def _mended(
+        self, block: np.ndarray, gap: np.ndarray, rows: np.ndarray, columns: np.ndarray, near: float
+    ) -> np.ndarray:
+        """*block* with the values of near and of opposite pairs computed from their differences and sums."""
+        first, second = np.nonzero(np.minimum(gap, 2 - gap) < near)
+        for start in range(0, len(first), PAIRS_AT_ONCE):
+            a, b = first[start : start + PAIRS_AT_ONCE], second[start : start + PAIRS_AT_ONCE]
+            # A fixed length, or every number of pairs would be compiled anew.
+            padding = (0, PAIRS_AT_ONCE - len(a))
+            block[a, b] = _pairs(rows, columns, np.pad(a, padding), np.pad(b, padding), self)[: len(a)]
+        return block
 
 
 @partial(jax.jit, static_argnums=(2, 3, 4))
-def _recursion(
-    gap: jax.Array, rest: jax.Array, weight_layers: int, weight_variance: float, bias_variance: float
-) -> jax.Array:
-    layer = first_layer(gap, rest, weight_variance, bias_variance)
-    for _ in range(weight_layers - 1):
-        layer = relu_then_dense(layer, weight_variance, bias_variance)
-    return layer.ntk
+def _block(
+    rows: jax.Array, columns: jax.Array, same: bool, near: float, network: DenseNetwork
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Θ, the gaps it came from, and whether any pair is too near for a product of rows.
+
+    Full precision by name: TF32 may be a GPU's default.
+    """
+    cosine = jnp.matmul(rows, columns.T, precision=jax.lax.Precision.HIGHEST)
+    gap = jnp.clip(1 - cosine, 0, 2)
+    nearness = jnp.minimum(gap, 2 - gap)
+    if same:
+        own = jnp.eye(len(rows), dtype=bool)
+        gap, nearness = jnp.where(own, 0, gap), jnp.where(own, 1, nearness)
+    return _recursion(gap, 2 - gap, network), gap, nearness.min() < near
 
 
-def _mended(distance: np.ndarray, rows: np.ndarray, columns: np.ndarray, *, sign: int) -> np.ndarray:
-    """*distance* of the cosine from 1 (sign −1) or −1 (sign +1), its small entries from |a ± b|²/2, which is exact."""
-    first, second = np.nonzero(distance < NEAR)
-    for start in range(0, len(first), PAIRS_AT_ONCE):
-        a, b = first[start : start + PAIRS_AT_ONCE], second[start : start + PAIRS_AT_ONCE]
-        between = rows[a].astype(np.float64) + sign * columns[b].astype(np.float64)
-        distance[a, b] = np.einsum("ij,ij->i", between, between) / 2
-    return distance
+@partial(jax.jit, static_argnums=4)
+def _pairs(rows: jax.Array, columns: jax.Array, a: jax.Array, b: jax.Array, network: DenseNetwork) -> jax.Array:
+    """Θ of the pairs (rows[a], columns[b]): 1 ∓ cosine as |a ∓ b|²/2, which has no cancellation."""
+    gap = jnp.square(rows[a] - columns[b]).sum(axis=1) / 2
+    rest = jnp.square(rows[a] + columns[b]).sum(axis=1) / 2
+    return _recursion(gap, rest, network)
+
+
+def _recursion(gap: jax.Array, rest: jax.Array, network: DenseNetwork) -> jax.Array:
+    """Θ from 1 − cosine (*gap*) and 1 + cosine (*rest*) of the inputs.
+
+    Each layer: Σ' = σ_w² q κ₁/2 + σ_b², Θ' = Σ' + σ_w² Θ κ₀/2.
+    """
+    variance = network.weight_variance + network.bias_variance
+    share = network.weight_variance / variance
+    gap, rest = share * gap, share * rest + 2 * (1 - share)
+    theta = variance * (1 - gap)
+    for _ in range(network.weight_layers - 1):
+        fall, derivative = relu(gap, rest)
+        carried = network.weight_variance * variance / 2
+        variance = carried + network.bias_variance
+        gap = fall * (carried / variance)
+        rest = 2 - gap
+        theta = variance * (1 - gap) + theta * (network.weight_variance / 2) * derivative
+    return theta

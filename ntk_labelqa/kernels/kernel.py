@@ -14,8 +14,8 @@ class Kernel(Protocol):
         """Validated and scaled inputs, dtype[N, …]; raises InvalidInputError where they do not fit."""
         ...
 
-    def block(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """Θ between prepared *rows* [a, …] and *columns* [b, …], of their dtype, [a, b]."""
+    def block(self, rows: np.ndarray, columns: np.ndarray | None = None) -> np.ndarray:
+        """Θ between prepared *rows* [a, …] and *columns* [b, …] (None: *rows* again), of their dtype, [a, b]."""
         ...
 
     def diagonal(self, inputs: np.ndarray) -> np.ndarray:

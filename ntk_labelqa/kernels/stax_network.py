@@ -35,11 +35,11 @@ class StaxNetwork:
         check_finite(features, ranks=(2, 3, 4))
         return (features[..., None] if features.ndim == 3 else features).astype(dtype)
 
-    def block(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    def block(self, rows: np.ndarray, columns: np.ndarray | None = None) -> np.ndarray:
         """Θ, [a, b]. Raises InvalidInputError where the network does not take inputs of this shape."""
         try:
             with precision(rows.dtype):
-                return np.asarray(self.kernel_fn(rows, columns, "ntk"), rows.dtype)
+                return np.asarray(self.kernel_fn(rows, rows if columns is None else columns, "ntk"), rows.dtype)
         except (TypeError, ValueError, IndexError) as error:
             raise InvalidInputError(
                 f"The network does not take inputs of shape {list(rows.shape[1:])}: {str(error).splitlines()[0]}",
@@ -50,7 +50,7 @@ class StaxNetwork:
         """Θ of each input with itself, from small blocks."""
         steps = range(0, len(inputs), DIAGONAL_AT_ONCE)
         parts = [inputs[start : start + DIAGONAL_AT_ONCE] for start in steps]
-        return np.concatenate([np.diagonal(self.block(part, part)) for part in parts])
+        return np.concatenate([np.diagonal(self.block(part)) for part in parts])
 
     def bytes_per_pair(self, inputs: np.ndarray) -> int:
         """An estimate: the network is not ours to look into."""
