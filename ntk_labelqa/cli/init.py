@@ -1,0 +1,32 @@
+"""``ntk-labelqa init``: a commented policy to begin with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ntk_labelqa.cli.options import FILE
+from ntk_labelqa.errors import LabelQAError
+
+
+@click.command()
+@click.argument("path", type=FILE, default="labelqa.toml")
+@click.option("--schema", is_flag=True, help="Print the JSON schema of the policy file instead, for editors.")
+def init(path: Path, schema: bool) -> None:
+    """Write a commented policy for `gate` to PATH, labelqa.toml if not given. A file already there is left alone."""
+    from ntk_labelqa.gate.policy import json_schema, template
+
+    if schema:
+        click.echo(json_schema(), nl=False)
+        return
+    try:
+        with open(path, "x", encoding="utf-8") as file:
+            file.write(template())
+    except FileExistsError:
+        raise LabelQAError(f"{path} is there already, and was left as it is.", remedy="Name another file.") from None
+    except OSError as error:
+        raise LabelQAError(
+            f"{path} could not be written: {error.strerror}.", remedy="Name a file in a folder you may write to."
+        ) from error
+    click.echo(f"Policy: {path}")

@@ -1,0 +1,1 @@
+"""The release gate: an audit and a policy become a verdict."""

@@ -1,0 +1,234 @@
+"""The checks that one audit answers by itself. Each is a table of the policy file, and judges an audit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from ntk_labelqa.gate.case import Case, Check, ClassScope, Count, LabelScope, Measured, NotJudged, Share
+from ntk_labelqa.report.formats import count, figure, plural, share
+
+Z = 1.96
+"""Intervals hold 95 %."""
+UNKNOWN_PEOPLE = ("", "unknown")
+
+
+class ErrorRate(Check):
+    """The share of wrong labels, at the upper end of its interval."""
+
+    check: Literal["error_rate"]
+    at_most: Share = Field(description="Largest share of wrong labels, held against the upper end of the interval.")
+    scope: LabelScope = Field(default=LabelScope(), description="Only some of the labels.")
+
+    def judge(self, case: Case) -> Measured:
+        """Of all labels the audit's own interval; of a scope Wilson's, or the contradicted share if that is higher."""
+        case.need_informative_labels()
+        figures, labels = case.audit.summary, self.scope.select(case.audit.findings)
+        if self.scope == LabelScope():
+            estimate, upper = figures["error_rate"], figures["error_rate_high"]
+        else:
+            _need_labels(len(labels), case)
+            estimate, upper = float(labels["error_probability"].mean()), upper_error_rate(labels)
+        text = f"up to {share(upper)} of {plural(len(labels), 'label')} wrong, estimate {share(estimate)}"
+        return at_most(upper, self.at_most, text, share(self.at_most), REVIEW)
+
+
+class Suspects(Check):
+    """Labels that are wrong with a high probability and still stand."""
+
+    check: Literal["suspects"]
+    at_most: Count = Field(description="Largest number of such labels.")
+    probability: Share = Field(default=0.9, description="A label counts from this probability of being wrong.")
+    scope: LabelScope = Field(default=LabelScope(), description="Only some of the labels.")
+
+    def judge(self, case: Case) -> Measured:
+        """Counts every flagged label, also those that a reviewer has kept: the audit does not record decisions."""
+        case.need_informative_labels()
+        labels = self.scope.select(case.audit.findings)
+        found = int((labels["is_label_issue"] & (labels["error_probability"] >= self.probability)).sum())
+        text = f"{plural(found, 'label')} wrong with a probability of {share(self.probability)} or more"
+        return at_most(found, self.at_most, text, count(self.at_most), REVIEW)
+
+
+class Unreviewed(Check):
+    """Flagged labels on which no reviewer has decided."""
+
+    check: Literal["unreviewed"]
+    at_most: Count = Field(description="Largest number of such labels.")
+    scope: LabelScope = Field(default=LabelScope(), description="Only some of the labels.")
+
+    def judge(self, case: Case) -> Measured:
+        """Judged only where so few labels are flagged that no decision could matter: audits hold no decisions yet."""
+        case.need_informative_labels()
+        flagged = int(self.scope.select(case.audit.findings)["is_label_issue"].sum())
+        if flagged > self.at_most:
+            raise NotJudged(
+                f"{plural(flagged, 'label')} flagged, and the audit does not record which of them were reviewed.",
+                "Correct the labels and audit again, or make this check a warning.",
+            )
+        return at_most(flagged, self.at_most, f"{plural(flagged, 'label')} flagged", count(self.at_most), REVIEW)
+
+
+class EntangledPairs(Check):
+    """Pairs of classes that training will confuse."""
+
+    check: Literal["entanglement"]
+    at_most: Count = Field(description="Largest number of such pairs.")
+    coupling: float = Field(default=0.5, gt=0.0, description="A pair counts from this coupling on; 0 is none.")
+    scope: ClassScope = Field(default=ClassScope(), description="Only pairs with this class.")
+
+    def judge(self, case: Case) -> Measured:
+        """Counts the pairs at or above the coupling, and names the strongest."""
+        case.need_informative_labels()
+        pairs = case.audit.entanglement
+        if self.scope.class_name is not None:
+            _class_row(case.audit.classes, self.scope.class_name)
+            pairs = pairs[(pairs["class_a"] == self.scope.class_name) | (pairs["class_b"] == self.scope.class_name)]
+        found = int((pairs["coupling"] >= self.coupling).sum())
+        text = f"{plural(found, 'pair')} of classes coupled by {figure(self.coupling)} or more"
+        if len(pairs):
+            first = pairs.nlargest(1, "coupling").iloc[0]
+            text += f", the strongest {first['class_a']} and {first['class_b']} ({figure(first['coupling'])})"
+        remedy = "Say in the guideline how the two classes differ, or merge them."
+        return at_most(found, self.at_most, text, count(self.at_most), remedy)
+
+
+class SmallestClass(Check):
+    """The number of items of the class that has the fewest."""
+
+    check: Literal["smallest_class"]
+    at_least: Count = Field(description="Fewest items a class may have.")
+    scope: ClassScope = Field(default=ClassScope(), description="This class, instead of the smallest.")
+
+    def judge(self, case: Case) -> Measured:
+        """Counts items; classes that the labelling config has and nobody used count as well."""
+        classes = case.audit.classes
+        name = self.scope.class_name
+        row = classes.nsmallest(1, "items").iloc[0] if name is None else _class_row(classes, name)
+        text = f"class {row['class_name']} has {plural(int(row['items']), 'item')}"
+        remedy = "Label more items of it, or take the class out of the labelling config."
+        return at_least(int(row["items"]), self.at_least, text, count(self.at_least), remedy)
+
+
+class AnnotatorErrorRate(Check):
+    """The share of wrong labels of the annotator who has the highest, at the upper end of its interval."""
+
+    check: Literal["annotator_error_rate"]
+    at_most: Share = Field(description="Largest share of wrong labels of any annotator.")
+
+    def judge(self, case: Case) -> Measured:
+        """Judges everyone with enough labels, and those with fewer together, so that nobody slips through."""
+        case.need_informative_labels()
+        labels = case.audit.findings
+        if labels["annotator"].isin(UNKNOWN_PEOPLE).all():
+            raise NotJudged("The audit does not know who gave the labels.", "Export the project with its annotators.")
+        judged = list(_people(labels, case.minimum_labels))
+        if not judged:
+            raise NotJudged(
+                f"Nobody gave {case.minimum_labels} labels, nor all together.", "Label more items before the release."
+            )
+        name, theirs = max(judged, key=lambda person: upper_error_rate(person[1]))
+        upper = upper_error_rate(theirs)
+        text = f"up to {share(upper)} of the {plural(len(theirs), 'label')} of {name} wrong"
+        left = len(labels) - sum(len(rows) for _, rows in judged)
+        if left:
+            text += f"; {plural(left, 'label')} of people with too few to judge"
+        remedy = "Go through the findings with this annotator, and review their labels."
+        return at_most(upper, self.at_most, text, share(self.at_most), remedy)
+
+
+class DuplicateConflicts(Check):
+    """Texts that stand in several tasks with different labels."""
+
+    check: Literal["duplicate_conflicts"]
+    at_most: Count = Field(description="Largest number of such texts.")
+
+    def judge(self, case: Case) -> Measured:
+        """Judged for texts alone: audits hold addresses of images, and copies have addresses of their own."""
+        if case.audit.manifest["data"]["kind"] != "text":
+            raise NotJudged(
+                "The audit does not record what images and features hold, so copies cannot be told.",
+                "Take this check out of the policy; it is for texts.",
+            )
+        labels = case.audit.findings[["task_id", "given_label"]].merge(case.audit.items, on="task_id")
+        groups = labels.groupby("value").agg(tasks=("task_id", "nunique"), labels=("given_label", "nunique"))
+        found = int(((groups["tasks"] > 1) & (groups["labels"] > 1)).sum())
+        text = f"{plural(found, 'text')} with different labels in several tasks"
+        remedy = "Give the copies one label, or leave all but one out."
+        return at_most(found, self.at_most, text, count(self.at_most), remedy)
+
+
+class Coverage(Check):
+    """The share of the tasks that have a label and could be audited."""
+
+    check: Literal["coverage"]
+    at_least: Share = Field(description="Smallest share of the tasks.")
+
+    def judge(self, case: Case) -> Measured:
+        """Counts tasks; the audit's manifest lists those left out by reason."""
+        gone = [entry for entry in case.audit.manifest["data"]["left_out"] if entry["of"] == "task"]
+        labelled = case.audit.findings["task_id"].nunique()
+        total = case.audit.summary["items"] + sum(entry["count"] for entry in gone)
+        reached = labelled / total
+        text = f"{share(reached)} of {plural(total, 'task')} labelled and audited"
+        if gone:
+            text += "; left out: " + ", ".join(f"{count(entry['count'])} ({entry['reason']})" for entry in gone)
+        return at_least(reached, self.at_least, text, share(self.at_least), "Label or mend the tasks left out.")
+
+
+REVIEW = "Review the findings (ntk-labelqa push), correct the labels, and audit again."
+
+
+def upper_error_rate(labels: pd.DataFrame) -> float:
+    r"""Upper end of the 95 % interval of the share of wrong labels among rows of the findings table.
+
+    Wilson's interval with the mean probability of an error in the place of a counted share; never less than the share
+    that the leave-one-out prediction contradicts, as in the audit's own interval.
+    """
+    rate, n = float(labels["error_probability"].mean()), len(labels)
+    centre = rate + Z**2 / (2 * n)
+    half = Z * np.sqrt(rate * (1 - rate) / n + (Z / (2 * n)) ** 2)
+    upper = (centre + half) / (1 + Z**2 / n)
+    return float(min(1.0, max(upper, (labels["margin"] > 0).mean())))
+
+
+def at_most(value: float, limit: float, text: str, limit_text: str, remedy: str) -> Measured:
+    """*value* held against an upper limit."""
+    return Measured(value <= limit, value, limit, f"{text} (at most {limit_text})", remedy)
+
+
+def at_least(value: float, limit: float, text: str, limit_text: str, remedy: str) -> Measured:
+    """*value* held against a lower limit."""
+    return Measured(value >= limit, value, limit, f"{text} (at least {limit_text})", remedy)
+
+
+def _people(labels: pd.DataFrame, minimum: int) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Every annotator with *minimum* labels; then the others as one, if they have as many together."""
+    sizes = labels["annotator"].map(labels["annotator"].value_counts())
+    for name, rows in labels[sizes >= minimum].groupby("annotator"):
+        yield str(name) or "nobody in particular", rows
+    others = labels[sizes < minimum]
+    if len(others) >= minimum:
+        yield f"{plural(others['annotator'].nunique(), 'annotator')} with few labels each", others
+
+
+def _need_labels(found: int, case: Case) -> None:
+    if found < case.minimum_labels:
+        raise NotJudged(
+            f"{plural(found, 'label')} in the scope, too few to judge; the policy asks for {case.minimum_labels}.",
+            "Widen the scope, or label more items.",
+        )
+
+
+def _class_row(classes: pd.DataFrame, name: str) -> pd.Series:
+    rows = classes[classes["class_name"] == name]
+    if rows.empty:
+        raise NotJudged(
+            f"The audit has no class {name!r}.",
+            "Check the spelling of the check's scope; the report lists the classes.",
+        )
+    return rows.iloc[0]
