@@ -30,16 +30,18 @@ def audit(out: Path, overwrite: bool, quiet: bool, **given: Any) -> None:
     options = audit_options(given)
 
     from ntk_labelqa.audit_folder import REPORT, check_target
+    from ntk_labelqa.audit_lock import only_audit
 
     check_target(out, overwrite=overwrite)
-    dataset = read_source(given, stages)
+    with only_audit(out):
+        dataset = read_source(given, stages)
 
-    from ntk_labelqa.auditing import run_audit
-    from ntk_labelqa.report.html import render_report
+        from ntk_labelqa.auditing import run_audit
+        from ntk_labelqa.report.html import render_report
 
-    result = run_audit(dataset, options, stages=stages)
-    with stages.stage("Writing the audit"):
-        folder = result.save(out, overwrite=overwrite, report=render_report(result))
+        result = run_audit(dataset, options, stages=stages)
+        with stages.stage("Writing the audit"):
+            folder = result.save(out, overwrite=overwrite, report=render_report(result))
     if not quiet:
         for note in notes(result):
             click.echo(note, err=True)
