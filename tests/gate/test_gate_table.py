@@ -1,0 +1,291 @@
+"""Every check, passed, failed, waived, not to be judged, and with a bad policy: what the real command line answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ntk_labelqa.audit_folder import Audit
+from ntk_labelqa.cli.entry import run
+from tests.gate.audits import audit_of, with_findings, with_items, write_policy
+
+PASSED, FAILED, NOT_JUDGED = 0, 1, 3
+WAIVER = '[check.waiver]\nreason = "agreed with the customer"\nexpires = 2999-12-31'
+EXPIRED = '[check.waiver]\nreason = "agreed with the customer"\nexpires = 2020-12-31'
+EARLIER = "earlier"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One check: its table in the policy, and audits that pass, fail and cannot be judged."""
+
+    policy: str
+    good: Callable[[], Audit]
+    bad: Callable[[], Audit]
+    unknown: Callable[[], Audit]
+    misspelt: tuple[str, str]
+    earlier: Callable[[], Audit] | None = None
+
+
+def few() -> Audit:
+    return audit_of(40)
+
+
+def copies(*, conflicting: bool) -> Audit:
+    """Task 2 shows what task 1 shows; the labels of both differ only if *conflicting*."""
+    audit = audit_of()
+    values = audit.items["value"].where(audit.items["task_id"] != 2, "text 0")
+    labels = audit.findings["given_label"].where(audit.findings["task_id"] != 2, "dog" if conflicting else "cat")
+    return with_items(with_findings(audit, given_label=labels), value=values)
+
+
+def careless(count: int) -> Audit:
+    """Of ada's labels *count* are wrong, of grace's none."""
+    audit = audit_of()
+    hers = audit.findings.index[audit.findings["annotator"] == "ada@example.org"][:count]
+    chosen = audit.findings.index.isin(hers)
+    return with_findings(audit, error_probability=np.where(chosen, 0.9, 0.01), margin=np.where(chosen, 0.5, -0.5))
+
+
+def changed_classes(**columns: Any) -> Audit:
+    audit = audit_of()
+    return replace(audit, classes=audit.classes.assign(**columns))
+
+
+def rare_owls(items: int) -> Audit:
+    return changed_classes(items=[150, 145, items])
+
+
+def last_month(**options) -> Audit:
+    return audit_of(created="2026-02-02T00:00:00+00:00", **options)
+
+
+ROWS = {
+    "error_rate": Row(
+        'check = "error_rate"\nat_most = 0.05',
+        audit_of,
+        lambda: audit_of(wrong=15),
+        few,
+        ("at_most", "at_mots"),
+    ),
+    "error_rate of a class": Row(
+        'check = "error_rate"\nat_most = 0.10\nscope = {class = "dog"}',
+        audit_of,
+        lambda: audit_of(wrong=60),
+        lambda: with_findings(audit_of(), given_label="cat"),
+        ("class", "clas"),
+    ),
+    "error_rate of an annotator": Row(
+        'check = "error_rate"\nat_most = 0.10\nscope = {annotator = "ada@example.org"}',
+        lambda: careless(0),
+        lambda: careless(20),
+        lambda: with_findings(audit_of(), annotator="someone else"),
+        ("annotator", "anotator"),
+    ),
+    "suspects": Row(
+        'check = "suspects"\nat_most = 2\nprobability = 0.9',
+        lambda: audit_of(wrong=10, probability=0.8),
+        lambda: audit_of(wrong=3),
+        lambda: audit_of(informative=False),
+        ("probability", "probabilty"),
+    ),
+    "annotator_error_rate": Row(
+        'check = "annotator_error_rate"\nat_most = 0.10',
+        lambda: careless(0),
+        lambda: careless(20),
+        lambda: with_findings(audit_of(), annotator=""),
+        ("annotator_error_rate", "annotator_eror_rate"),
+    ),
+    "entanglement": Row(
+        'check = "entanglement"\nat_most = 0\ncoupling = 0.5',
+        audit_of,
+        lambda: audit_of(coupling=0.7),
+        few,
+        ("coupling", "couplings"),
+    ),
+    "smallest_class": Row(
+        'check = "smallest_class"\nat_least = 12',
+        audit_of,
+        lambda: rare_owls(5),
+        few,
+        ("at_least", "at_lest"),
+    ),
+    "smallest_class of a class": Row(
+        'check = "smallest_class"\nat_least = 12\nscope = {class = "owl"}',
+        audit_of,
+        lambda: rare_owls(5),
+        lambda: changed_classes(class_name=["cat", "dog", "bat"]),
+        ("scope", "scop"),
+    ),
+    "duplicate_conflicts": Row(
+        'check = "duplicate_conflicts"\nat_most = 0',
+        lambda: copies(conflicting=False),
+        lambda: copies(conflicting=True),
+        lambda: audit_of(kind="image"),
+        ("duplicate_conflicts", "duplicates_conflict"),
+    ),
+    "coverage": Row(
+        'check = "coverage"\nat_least = 0.95',
+        audit_of,
+        lambda: audit_of(left_out=30),
+        few,
+        ("coverage", "coverge"),
+    ),
+    "no_worse": Row(
+        f'check = "no_worse"\nmargin = 0.01\naccepted = "{EARLIER}"',
+        lambda: audit_of(wrong=2),
+        lambda: audit_of(wrong=6),
+        lambda: audit_of(architecture="linear"),
+        ("accepted", "acepted"),
+        last_month,
+    ),
+    "scheme_rank": Row(
+        f'check = "scheme_rank"\nagainst = ["{EARLIER}"]',
+        lambda: audit_of(wrong=3),
+        lambda: audit_of(wrong=20),
+        lambda: audit_of(wrong=3, project_id=8),
+        ("against", "aganist"),
+        lambda: last_month(wrong=6),
+    ),
+}
+
+
+@pytest.fixture
+def gated(tmp_path, capfd) -> Callable[..., tuple[int, str, str]]:
+    """Save an audit, write a policy, and ask the gate."""
+
+    def ask(row: Row, audit: Audit, policy: str) -> tuple[int, str, str]:
+        if row.earlier is not None:
+            row.earlier().save(tmp_path / EARLIER)
+        path = write_policy(tmp_path, policy)
+        code = run(["gate", str(audit.save(tmp_path / "audit")), "--policy", str(path)])
+        return code, *capfd.readouterr()
+
+    return ask
+
+
+def line_of(out: str, check: str) -> str:
+    return next(line for line in out.splitlines() if f" {check} " in line)
+
+
+each = pytest.mark.parametrize("row", [pytest.param(row, id=name.replace(" ", "-")) for name, row in ROWS.items()])
+
+
+def name_of(row: Row) -> str:
+    return row.policy.split('"')[1]
+
+
+@each
+def test_passed(gated, row: Row) -> None:
+    code, out, _ = gated(row, row.good(), row.policy)
+    assert line_of(out, name_of(row)).startswith("passed")
+    assert code == PASSED
+
+
+@each
+def test_failed(gated, row: Row) -> None:
+    code, out, _ = gated(row, row.bad(), row.policy)
+    assert line_of(out, name_of(row)).startswith("FAILED")
+    assert "→" in out
+    assert code == FAILED
+
+
+@each
+def test_failed_as_a_warning_stops_nothing(gated, row: Row) -> None:
+    code, out, _ = gated(row, row.bad(), f'severity = "warning"\n{row.policy}')
+    assert line_of(out, name_of(row)).startswith("FAILED")
+    assert code == PASSED
+
+
+@each
+def test_waived(gated, row: Row) -> None:
+    code, out, _ = gated(row, row.bad(), f"{row.policy}\n{WAIVER}")
+    assert line_of(out, name_of(row)).startswith("waived")
+    assert "agreed with the customer" in out
+    assert code == PASSED
+
+
+@each
+def test_a_waiver_that_has_expired_waives_nothing(gated, row: Row) -> None:
+    code, out, _ = gated(row, row.bad(), f"{row.policy}\n{EXPIRED}")
+    assert "the waiver expired on 2020-12-31" in line_of(out, name_of(row))
+    assert code == FAILED
+
+
+@each
+def test_not_judged_is_no_pass(gated, row: Row) -> None:
+    code, out, _ = gated(row, row.unknown(), f"{row.policy}\n{WAIVER}")
+    assert "NOT JUDGED" in out
+    assert code == NOT_JUDGED
+
+
+@each
+def test_a_bad_policy_is_refused_with_the_nearest_name(gated, row: Row) -> None:
+    right, wrong = row.misspelt
+    code, out, err = gated(row, row.good(), row.policy.replace(right, wrong))
+    assert f"{wrong!r}, did you mean {right!r}?" in err
+    assert (code, out) == (NOT_JUDGED, "")
+
+
+def test_findings_that_nobody_can_be_known_to_have_reviewed(gated) -> None:
+    row = ROWS["suspects"]
+    policy = 'check = "unreviewed"\nat_most = 0'
+    code, out, _ = gated(row, audit_of(wrong=3), policy)
+    assert "does not record which of them were reviewed" in line_of(out, "unreviewed")
+    assert code == NOT_JUDGED
+
+
+def test_no_finding_needs_no_review(gated) -> None:
+    assert gated(ROWS["suspects"], audit_of(), 'check = "unreviewed"\nat_most = 0')[0] == PASSED
+
+
+def test_a_view_cannot_be_judged_yet(gated) -> None:
+    code, out, _ = gated(ROWS["suspects"], audit_of(), 'check = "suspects"\nat_most = 0\nscope = {view = "Batch 3"}')
+    assert line_of(out, "suspects (view Batch 3)").startswith("NOT JUDGED")
+    assert code == NOT_JUDGED
+
+
+@pytest.mark.parametrize("check", ["smallest_class", "coverage"])
+def test_few_items_are_no_pass_even_where_the_check_only_counts(gated, check: str) -> None:
+    code, out, _ = gated(ROWS[check], few(), f'check = "{check}"\nat_least = 0')
+    assert line_of(out, check).startswith("passed")
+    assert "40 items are too few to judge; the policy asks for 200" in line_of(out, "enough_items")
+    assert code == NOT_JUDGED
+
+
+def test_a_failure_weighs_more_than_a_gap(tmp_path, capfd) -> None:
+    path = write_policy(tmp_path, 'check = "suspects"\nat_most = 0\n[[check]]\ncheck = "unreviewed"\nat_most = 0')
+    folder = audit_of(wrong=5).save(tmp_path / "audit")
+    assert run(["gate", str(folder), "--policy", str(path)]) == FAILED
+    assert "1 failed, 1 not judged" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("check", ["no_worse", "scheme_rank"])
+@pytest.mark.parametrize("there", ["nothing", "the same audit", "no audit", "a damaged audit"])
+def test_an_earlier_audit_that_cannot_be_used(tmp_path, capfd, check: str, there: str) -> None:
+    audit, earlier = audit_of(), tmp_path / EARLIER
+    if there == "the same audit":
+        audit.save(earlier)
+    elif there == "no audit":
+        earlier.mkdir()
+    elif there == "a damaged audit":
+        last_month().save(earlier)
+        (earlier / "audit.json").write_text("{")
+    path = write_policy(tmp_path, ROWS[check].policy)
+    assert run(["gate", str(audit.save(tmp_path / "audit")), "--policy", str(path)]) == NOT_JUDGED
+    assert line_of(capfd.readouterr().out, check).startswith("NOT JUDGED")
+
+
+def test_paths_of_a_policy_start_from_its_folder(tmp_path, capfd, monkeypatch) -> None:
+    policies = tmp_path / "policies"
+    policies.mkdir()
+    last_month().save(policies / EARLIER)
+    write_policy(policies, ROWS["no_worse"].policy)
+    folder: Path = audit_of().save(tmp_path / "audit")
+    monkeypatch.chdir(tmp_path)
+    assert run(["gate", str(folder), "--policy", "policies/labelqa.toml"]) == PASSED
