@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mpmath
 import numpy as np
 
 
@@ -25,6 +26,64 @@ def relu_gram(features: np.ndarray, weight_layers: int) -> np.ndarray:
     """H of all pairs."""
     rows = features.reshape(len(features), -1).astype(float)
     return np.array([[relu_ntk(a, b, weight_layers) for b in rows] for a in rows])
+
+
+def convolutional_ntk(
+    a: np.ndarray, b: np.ndarray, strides: tuple[int, ...], *, pooled: bool, weight: float = 2.0, bias: float = 0.0
+) -> float:
+    """Θ∞ of one pair of images [H, W, C], all pairs of pixels, in 40 digits: so that cosine 1 needs no special form."""
+    with mpmath.workdps(40):
+        weight, bias = mpmath.mpf(weight), mpmath.mpf(bias)
+        images = [np.vectorize(mpmath.mpf)(image) for image in (a, b)]
+        covariance = {
+            (i, j): _all_pixels(images[i], images[j]) / images[i].shape[-1] for i in range(2) for j in range(2)
+        }
+        theta = {pair: 0 * covariance[pair] for pair in covariance}
+        for stride in strides:
+            covariance = {pair: weight * _patch_means(value, stride) + bias for pair, value in covariance.items()}
+            theta = {pair: covariance[pair] + weight * _patch_means(theta[pair], stride) for pair in covariance}
+            after = {pair: _relu(covariance, pair) for pair in covariance}
+            theta = {pair: theta[pair] * after[pair][1] for pair in covariance}
+            covariance = {pair: after[pair][0] for pair in covariance}
+        top = weight * (covariance[0, 1] + theta[0, 1]) + bias
+        return float(np.mean(top) if pooled else np.mean(np.einsum("hwhw->hw", top)))
+
+
+def _all_pixels(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    return (left[:, :, None, None] * right[None, None]).sum(axis=-1)
+
+
+def _patch_means(covariance: np.ndarray, stride: int) -> np.ndarray:
+    """[H, W, H', W'] averaged over 3x3 patches, zero beyond the border, placed as XLA's SAME padding places them."""
+    height, width = covariance.shape[:2]
+    above, left = (max((-(-size // stride) - 1) * stride + 3 - size, 0) // 2 for size in (height, width))
+    tops, lefts = range(-above, height - above, stride), range(-left, width - left, stride)
+    zero = mpmath.mpf(0)
+
+    def at(*place: int) -> mpmath.mpf:
+        inside = all(0 <= where < size for where, size in zip(place, covariance.shape, strict=True))
+        return covariance[place] if inside else zero
+
+    offsets = [(y, x) for y in range(3) for x in range(3)]
+    means = [
+        [[[sum(at(h + y, w + x, i + y, j + x) for y, x in offsets) / 9 for j in lefts] for i in tops] for w in lefts]
+        for h in tops
+    ]
+    return np.array(means, dtype=object)
+
+
+def _relu(covariance: dict, pair: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Covariance after a ReLU, and the derivative's, of every pixel pair."""
+    i, j = pair
+    values = covariance[pair]
+    after, derivative = np.empty_like(values), np.empty_like(values)
+    for h, w, y, x in np.ndindex(values.shape):
+        scale = mpmath.sqrt(covariance[i, i][h, w, h, w] * covariance[j, j][y, x, y, x])
+        cosine = max(-1, min(1, values[h, w, y, x] / scale)) if scale else mpmath.mpf(0)
+        angle = mpmath.acos(cosine)
+        after[h, w, y, x] = scale * (mpmath.sin(angle) + (mpmath.pi - angle) * cosine) / (2 * mpmath.pi)
+        derivative[h, w, y, x] = (mpmath.pi - angle) / (2 * mpmath.pi)
+    return after, derivative
 
 
 def inverse(gram: np.ndarray, ridge: float) -> np.ndarray:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.kernels.kernel import Kernel
 
-NAMES = ("linear", "2-L", "10-L")
+DENSE = {"linear": 1, "2-L": 2, "10-L": 10}
+"""Weight layers of the dense networks."""
+CONVOLUTIONAL = {"CNN-1": ((1,), False), "CNN-2": ((1, 1), False), "CNN-3": ((2, 2, 1), True)}
+"""Strides of the convolutions, and whether global average pooling follows them."""
+NAMES = (*DENSE, *CONVOLUTIONAL)
 
 
 def kernel_of(architecture: str) -> Kernel:
@@ -13,11 +17,14 @@ def kernel_of(architecture: str) -> Kernel:
 
     Raises InvalidInputError for a name that is none of these.
     """
-    from ntk_labelqa.kernels.dense import DenseNetwork
+    if architecture in DENSE:
+        from ntk_labelqa.kernels.dense import DenseNetwork
 
-    layers = {"linear": 1, "2-L": 2, "10-L": 10}
-    if architecture in layers:
-        return DenseNetwork(layers[architecture])
+        return DenseNetwork(DENSE[architecture])
+    if architecture in CONVOLUTIONAL:
+        from ntk_labelqa.kernels.convolution import ConvolutionalNetwork
+
+        return ConvolutionalNetwork(*CONVOLUTIONAL[architecture])
     if ":" in architecture:
         from ntk_labelqa.kernels.stax_network import load
 

@@ -6,6 +6,10 @@ import numpy as np
 
 from ntk_labelqa.errors import InvalidInputError
 
+CHANNELS = (1, 3, 4)
+BLANK = 1e-12
+"""Standard deviation of a constant image relative to its largest value: rounding alone."""
+
 
 def unit_rows(features: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Rows flattened and scaled to norm 1, dtype[N, D].
@@ -28,6 +32,34 @@ def unit_rows(features: np.ndarray, dtype: np.dtype) -> np.ndarray:
     rows /= largest
     rows /= np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))[:, None].astype(dtype)
     return rows
+
+
+def standardized_images(features: np.ndarray, dtype: np.dtype, *, standardize: bool = True) -> np.ndarray:
+    """Images dtype[N, H, W, C], each with mean 0 and variance 1; a constant image becomes zeros.
+
+    Raises InvalidInputError for wrong rank, channels that come first, no items, NaN or infinity.
+    """
+    if features.ndim not in (3, 4):
+        raise InvalidInputError(
+            f"Features of shape {list(features.shape)} are no images.",
+            why="Convolutional networks compare pixels with their neighbours.",
+            remedy="Pass [N, H, W] or [N, H, W, C], or use a dense network (2-L, 10-L).",
+        )
+    check_finite(features, ranks=(3, 4))
+    images = features[..., None] if features.ndim == 3 else features
+    if images.shape[1] in CHANNELS and images.shape[3] not in CHANNELS:
+        raise InvalidInputError(
+            f"Features of shape {list(features.shape)} seem to have their channels first.",
+            remedy="Move them to the end: features.transpose(0, 2, 3, 1).",
+        )
+    # In float64: the mean of large values of small spread would otherwise leave a blank image with noise.
+    exact = images.astype(np.float64)
+    if standardize:
+        exact -= exact.mean(axis=(1, 2, 3), keepdims=True)
+        deviation = exact.std(axis=(1, 2, 3), keepdims=True)
+        blank = deviation <= BLANK * np.abs(images).max(axis=(1, 2, 3), keepdims=True)
+        exact = np.where(blank, 0.0, exact / np.where(blank, 1.0, deviation))
+    return exact.astype(dtype)
 
 
 def check_finite(features: np.ndarray, *, ranks: tuple[int, ...]) -> None:

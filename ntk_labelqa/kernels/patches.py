@@ -1,0 +1,50 @@
+"""3 by 3 patches with zero padding (SAME), as shifted slices: what a convolution sees of images and of covariances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+
+SIDE = 3
+
+
+def outputs(size: int, stride: int) -> int:
+    """Number of patches along an axis of *size*."""
+    return -(-size // stride)
+
+
+def shifts(values: jax.Array, axes: Sequence[int], stride: int) -> list[jax.Array]:
+    """For each of the three offsets within a patch, *values* there, all *axes* shifted alike; zero beyond the border."""
+    padding = [(0, 0)] * values.ndim
+    for axis in axes:
+        missing = max((outputs(values.shape[axis], stride) - 1) * stride + SIDE - values.shape[axis], 0)
+        padding[axis] = (missing // 2, missing - missing // 2)
+    padded = jnp.pad(values, padding)
+    shifted = []
+    for offset in range(SIDE):
+        window = [slice(None)] * values.ndim
+        for axis in axes:
+            reach = (outputs(values.shape[axis], stride) - 1) * stride + 1
+            window[axis] = slice(offset, offset + reach, stride)
+        shifted.append(padded[tuple(window)])
+    return shifted
+
+
+def patch_sums(values: jax.Array, rows: Sequence[int], columns: Sequence[int], stride: int) -> jax.Array:
+    """Sums over patches; one offset at a time along *rows* (axes shifted alike), then along *columns*."""
+    return sum_of(shifts(sum_of(shifts(values, rows, stride)), columns, stride))
+
+
+def patch_vectors(images: jax.Array, stride: int) -> jax.Array:
+    """The patches of images [n, H, W, C] as vectors, [n, H', W', 9C]."""
+    return jnp.concatenate(
+        [patch for row in shifts(images, [1], stride) for patch in shifts(row, [2], stride)], axis=-1
+    )
+
+
+def sum_of(parts: list[jax.Array]) -> jax.Array:
+    """The sum of three arrays."""
+    first, second, third = parts
+    return first + second + third
