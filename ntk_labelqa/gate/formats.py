@@ -17,9 +17,9 @@ def as_text(verdict: Verdict) -> str:
     widest = max(len(_name(line)) for line in verdict.lines)
     rows = []
     for line in verdict.lines:
-        rows.append(_printable(f"{WORDS[line.status]:<10}  {_name(line):<{widest}}  {_said(line)}"))
+        rows.append(printable(f"{WORDS[line.status]:<10}  {_name(line):<{widest}}  {_said(line)}"))
         if line.remedy:
-            rows.append(f"{'':<{12 + widest}}  → {_printable(line.remedy)}")
+            rows.append(f"{'':<{12 + widest}}  → {printable(line.remedy)}")
     return "\n".join([*rows, "", headline(verdict)])
 
 
@@ -56,14 +56,14 @@ def as_junit(verdict: Verdict) -> str:
     )
     elements: dict[Status, str] = {"failed": "failure", "not judged": "error"}
     for line in verdict.lines:
-        case = ElementTree.SubElement(suite, "testcase", classname="labelqa", name=_printable(_name(line)))
+        case = ElementTree.SubElement(suite, "testcase", classname="labelqa", name=printable(_name(line)))
         if line.status == "waived":
-            ElementTree.SubElement(case, "skipped", message=_printable(line.text))
+            ElementTree.SubElement(case, "skipped", message=printable(line.text))
         elif line.status in elements and line.severity == "error":
-            problem = ElementTree.SubElement(case, elements[line.status], message=_printable(line.text))
-            problem.text = _printable(line.remedy)
+            problem = ElementTree.SubElement(case, elements[line.status], message=printable(line.text))
+            problem.text = printable(line.remedy)
         else:
-            ElementTree.SubElement(case, "system-out").text = _printable(f"{WORDS[line.status]}: {_said(line)}")
+            ElementTree.SubElement(case, "system-out").text = printable(f"{WORDS[line.status]}: {_said(line)}")
     ElementTree.indent(suite)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(suite, encoding="unicode")
 
@@ -93,7 +93,7 @@ def _said(line: Line) -> str:
     return f"{line.text} [warning]" if warning else line.text
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """*text* without control characters: XML cannot hold them, terminals obey them, and names come from people."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
 

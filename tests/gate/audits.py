@@ -103,7 +103,7 @@ def _manifest(
         "created_at": created,
         "options": {"encoder": "text", "architecture": architecture},
         "data": {
-            "fingerprint": f"{wrong:064x}",
+            "fingerprint": f"{wrong:02x}" * 32,
             "kind": kind,
             "server_url": "http://127.0.0.1:1",
             "project_id": project_id,

@@ -1,0 +1,68 @@
+"""``ntk-labelqa history``: how the labels' quality went from audit to audit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ntk_labelqa.cli.options import FILE, FOLDER
+from ntk_labelqa.errors import LabelQAError
+
+if TYPE_CHECKING:
+    from ntk_labelqa.history import Entry
+
+COLUMNS = ("audit", "data", "items", "error rate", "interval", "flagged", "class flagged most")
+
+
+@click.command()
+@click.argument("folders", metavar="DIR...", type=FOLDER, nargs=-1, required=True)
+@click.option("--out", type=FILE, help="Also write charts, as one HTML page.")
+def history(folders: tuple[Path, ...], out: Path | None) -> None:
+    """Print the error rate and class figures of the audits in DIR..., oldest first.
+
+    Equal letters under "data" mean equal items and labels. A line in between says where audits cannot be compared.
+    """
+    from ntk_labelqa.history import read_history
+
+    entries = read_history(folders)
+    click.echo(table(entries))
+    if out is not None:
+        from ntk_labelqa.report.trend import render_trend
+
+        try:
+            out.write_text(render_trend(entries), encoding="utf-8")
+        except OSError as error:
+            raise LabelQAError(
+                f"{out} could not be written: {error.strerror}.", remedy="Name a file in a folder you may write to."
+            ) from error
+        click.echo(f"\nCharts: {out}")
+
+
+def table(entries: Sequence[Entry]) -> str:
+    """A row an audit, and a line before each that cannot be compared with the one above it."""
+    rows = [COLUMNS, *(_row(entry) for entry in entries)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    marked = [lines[0]]
+    for entry, line in zip(entries, lines[1:], strict=True):
+        marked += [f"-- not comparable with the audits above: {entry.unlike}", line] if entry.unlike else [line]
+    return "\n".join(marked)
+
+
+def _row(entry: Entry) -> tuple[str, ...]:
+    from ntk_labelqa.gate.formats import printable
+    from ntk_labelqa.report.formats import count, share, span
+
+    figures, worst = entry.summary, entry.classes.nlargest(1, "issue_rate").iloc[0]
+    return (
+        f"{entry.when:%Y-%m-%d %H:%M}",
+        entry.fingerprint,
+        count(figures["items"]),
+        share(figures["error_rate"]),
+        span(figures["error_rate_low"], figures["error_rate_high"]),
+        count(figures["issues"]),
+        f"{printable(worst['class_name'])} ({share(worst['issue_rate'])})" if worst["issues"] else "none",
+    )
