@@ -48,6 +48,11 @@ class ConvolutionalNetwork:
     bias_variance: float = 0.0
     standardize: bool = True
 
+    @property
+    def share(self) -> float:
+        """σ_w²/18: of a patch's sum, after the halving by the ReLU."""
+        return self.weight_variance / (2 * SIDE**2)
+
     def prepare(self, features: np.ndarray, dtype: np.dtype) -> np.ndarray:
         """Images, dtype[N, H, W, C]; a constant image becomes zeros, whose kernel values are those of the bias."""
         return standardized_images(features, dtype, standardize=self.standardize)
@@ -82,23 +87,41 @@ class Side(NamedTuple):
     deviation: jax.Array
 
 
+class Layer(NamedTuple):
+    """State of the recursion after a ReLU, in the shape that the pairing gives.
+
+    Attributes:
+        scale: s.
+        lost: s(1 − κ₁): twice what the ReLU's covariance falls short of s by.
+        theta: Θ κ₀, twice the NTK.
+    """
+
+    scale: jax.Array
+    lost: jax.Array
+    theta: jax.Array
+
+
 @partial(jax.jit, static_argnums=2)
 def _block(rows: jax.Array, columns: jax.Array, network: ConvolutionalNetwork) -> jax.Array:
     pairing = _AllPixels if network.pooled else _SamePixel
-    share = network.weight_variance / (2 * SIDE**2)
-    gained = theta = None
+    layer = None
     for stride, left, right in zip(network.strides, _sides(rows, network), _sides(columns, network), strict=True):
         scale = pairing.products(left.deviation, right.deviation)
         gap, rest = pairing.gaps(left.direction, right.direction, rows.dtype)
-        if gained is not None:
-            gap = gap + share * pairing.patch_sums(gained, stride) / jnp.where(scale == 0, 1, scale)
-            rest = 2 - gap
-        covariance = scale * (1 - gap)
-        theta = covariance if theta is None else covariance + share * pairing.patch_sums(theta, stride)
-        fall, derivative = relu(gap, rest)
-        gained, theta = scale * fall, theta * derivative
-    readout = (pairing.mean(scale - gained) + pairing.mean(theta)) * (network.weight_variance / 2)
-    return readout + network.bias_variance
+        below = layer and [network.share * pairing.patch_sums(part, stride) for part in (layer.lost, layer.theta)]
+        layer = _convolved(scale, gap, rest, below)
+    assert layer is not None
+    readout = pairing.mean(layer.scale - layer.lost) + pairing.mean(layer.theta)
+    return readout * (network.weight_variance / 2) + network.bias_variance
+
+
+def _convolved(scale: jax.Array, gap: jax.Array, rest: jax.Array, below: list[jax.Array] | None) -> Layer:
+    if below:
+        gap = gap + below[0] / jnp.where(scale == 0, 1, scale)
+        rest = 2 - gap
+    theta = scale * (1 - gap) + (below[1] if below else 0)
+    fall, derivative = relu(gap, rest)
+    return Layer(scale, scale * fall, theta * derivative)
 
 
 @partial(jax.jit, static_argnums=1)

@@ -16,7 +16,7 @@ def outputs(size: int, stride: int) -> int:
 
 
 def shifts(values: jax.Array, axes: Sequence[int], stride: int) -> list[jax.Array]:
-    """For each of the three offsets within a patch, *values* there, all *axes* shifted alike; zero beyond the border."""
+    """*values* at each of a patch's three offsets, all *axes* shifted alike; zero beyond the border."""
     padding = [(0, 0)] * values.ndim
     for axis in axes:
         missing = max((outputs(values.shape[axis], stride) - 1) * stride + SIDE - values.shape[axis], 0)
