@@ -42,8 +42,10 @@ def _no_bar() -> Iterator[Tick]:
 def _bar(title: str) -> Iterator[Tick]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import TimeRemainingColumn as Remaining
 
-    columns = (TextColumn("{task.description:<32}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    title_column = TextColumn("{task.description:<32}")
+    columns = (title_column, BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), Remaining())
     with Progress(*columns, console=Console(stderr=True)) as bars:
         task = bars.add_task(title, total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ntk_labelqa.errors import InvalidInputError
-from ntk_labelqa.gram.tiles import tile_side, upper_tiles
+from ntk_labelqa.gram.plan import plan_gram
+from ntk_labelqa.gram.tiles import upper_tiles
 from ntk_labelqa.kernels.architectures import kernel_of
 from ntk_labelqa.kernels.kernel import Kernel
 
@@ -18,8 +19,9 @@ Tick = Callable[[int, int], None]
 def gram_matrix(
     features: np.ndarray,
     *,
-    architecture: str = "2-L",
+    architecture: str | Kernel = "2-L",
     dtype: DTypeLike = "float64",
+    memory_limit: int | None = None,
     progress: Tick | None = None,
 ) -> np.ndarray:
     r"""H, the infinite-width NTK between all pairs of items.
@@ -29,9 +31,12 @@ def gram_matrix(
     Source: paper, "Architecture Selection"; Jacot et al., 2018.
 
     Args:
-        features: float[N, D], or float[N, H, W, C] which dense networks flatten. Dense networks scale rows to norm √D.
-        architecture: ``linear``, ``2-L``, ``10-L``, or ``module:attribute`` of a stax network.
+        features: float[N, D], or images float[N, H, W] or [N, H, W, C], which dense networks flatten. Dense networks
+            scale rows to norm √D; convolutional ones standardise each image.
+        architecture: ``linear``, ``2-L``, ``10-L``, ``CNN-1``, ``CNN-2``, ``CNN-3``, or ``module:attribute`` of a stax
+            network; or a kernel with options of its own, such as ``DenseNetwork(3, bias_variance=0.1)``.
         dtype: float32 or float64.
+        memory_limit: bytes that H and the work on it may take; None is what is free on this machine.
         progress: called with (tiles done, tiles).
 
     Returns:
@@ -39,9 +44,10 @@ def gram_matrix(
 
     Raises:
         InvalidInputError: wrong rank, no items, zero rows, NaN or infinity, an unknown architecture or dtype.
+        MemoryBudgetError: it does not fit; nothing has been allocated.
 
-    Cost: N²D flops for dense networks, N² numbers of memory and
-            :data:`ntk_labelqa.gram.tiles.TILE_BYTES` beside them.
+    Cost: N²D flops for dense networks, N² numbers of memory and 16 MiB beside them;
+        :func:`ntk_labelqa.gram.plan.plan_gram` says it beforehand.
 
     Example:
         >>> import numpy as np
@@ -52,8 +58,9 @@ def gram_matrix(
     """
     kernel, inputs = prepare(features, architecture, dtype)
     count = len(inputs)
+    plan = plan_gram(kernel, inputs, memory_limit=memory_limit)
     gram = np.empty((count, count), inputs.dtype)
-    tiles = list(upper_tiles(count, tile_side(kernel, inputs)))
+    tiles = list(upper_tiles(count, plan.side))
     for done, (rows, columns) in enumerate(tiles, start=1):
         fill(gram, kernel, inputs, rows, columns)
         if progress:
@@ -72,10 +79,10 @@ def fill(gram: np.ndarray, kernel: Kernel, inputs: np.ndarray, rows: slice, colu
         gram[columns, rows] = block.T
 
 
-def prepare(features: np.ndarray, architecture: str, dtype: DTypeLike) -> tuple[Kernel, np.ndarray]:
+def prepare(features: np.ndarray, architecture: str | Kernel, dtype: DTypeLike) -> tuple[Kernel, np.ndarray]:
     """The architecture's kernel, and *features* as its inputs."""
     kind = np.dtype(dtype)
     if kind not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise InvalidInputError(f"Kernels are computed in float32 or float64, not {kind}.")
-    kernel = kernel_of(architecture)
+    kernel = kernel_of(architecture) if isinstance(architecture, str) else architecture
     return kernel, kernel.prepare(np.asarray(features), kind)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from ntk_labelqa.errors import InvalidInputError
-from ntk_labelqa.gram import matrix
+from ntk_labelqa.gram import plan
 from ntk_labelqa.gram.matrix import gram_matrix
 from tests import naive
 
@@ -42,7 +42,7 @@ class TestAgainstTheEquations:
 
     def test_tiles_do_not_show(self, architecture: str, with_duplicates, monkeypatch) -> None:
         whole = gram_matrix(with_duplicates, architecture=architecture)
-        monkeypatch.setattr(matrix, "tile_side", lambda *_: 7)
+        monkeypatch.setattr(plan, "tile_side", lambda *_: 7)
         assert np.abs(gram_matrix(with_duplicates, architecture=architecture) - whole).max() < 1e-12 * whole.max()
 
     def test_symmetric_and_positive_semi_definite(self, architecture: str, with_duplicates) -> None:

@@ -1,0 +1,102 @@
+"""The Gram matrix in a file: larger than memory, and taken up again where a run was cut off."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from ntk_labelqa.errors import InvalidInputError, MemoryBudgetError
+from ntk_labelqa.gram.matrix import Tick, fill, prepare
+from ntk_labelqa.gram.plan import GramPlan, in_units, plan_gram
+from ntk_labelqa.gram.tiles import spans
+from ntk_labelqa.kernels.kernel import Kernel
+
+
+def gram_file(
+    path: str | os.PathLike[str],
+    features: np.ndarray,
+    *,
+    architecture: str | Kernel = "2-L",
+    dtype: DTypeLike = "float32",
+    memory_limit: int | None = None,
+    progress: Tick | None = None,
+) -> np.memmap:
+    """H as :func:`ntk_labelqa.gram.matrix.gram_matrix` computes it, in a ``.npy`` file that is mapped into memory.
+
+    A run that is cut off leaves ``<path>.part`` and ``<path>.part.json``; the same call goes on from the last finished
+    strip of tiles. The file has its name only once it is whole.
+
+    Args:
+        path: the ``.npy`` file. One that exists is refused, since it may be of other items.
+        features, architecture, dtype: as for ``gram_matrix``.
+        memory_limit: bytes for the tiles; None takes what is free.
+        progress: called with (strips done, strips).
+
+    Returns:
+        H, read-only, dtype[N, N].
+
+    Raises:
+        InvalidInputError: the file exists, or the features do not fit.
+        MemoryBudgetError: the disk is too full, or not even one pair fits into memory.
+    """
+    target = Path(path)
+    if target.exists():
+        raise InvalidInputError(f"{target} exists.", remedy="Remove it, or load it with numpy.load(…, mmap_mode='r').")
+    kernel, inputs = prepare(features, architecture, dtype)
+    plan = plan_gram(kernel, inputs, memory_limit=memory_limit, in_file=True)
+    part, journal = target.with_name(target.name + ".part"), target.with_name(target.name + ".part.json")
+    task = {"architecture": str(architecture), "side": plan.side, "inputs": _digest(inputs)}
+    done = _strips_done(part, journal, task)
+    gram = _mapped(part, plan, inputs.dtype, resume=done > 0)
+    strips = list(spans(len(inputs), plan.side))
+    for number, rows in enumerate(strips[done:], start=done + 1):
+        for columns in strips[number - 1 :]:
+            fill(gram, kernel, inputs, rows, columns)
+        # The tiles reach the disk before the journal says so.
+        gram.flush()
+        _write_beside(journal, json.dumps({**task, "done": number}))
+        if progress:
+            progress(number, len(strips))
+    del gram
+    part.replace(target)
+    journal.unlink(missing_ok=True)
+    return np.load(target, mmap_mode="r")
+
+
+def _strips_done(part: Path, journal: Path, task: dict) -> int:
+    """Strips that an earlier run of the same *task* finished."""
+    if not part.exists() or not journal.exists():
+        return 0
+    said = json.loads(journal.read_text())
+    done = said.pop("done")
+    return int(done) if said == task else 0
+
+
+def _mapped(part: Path, plan: GramPlan, dtype: np.dtype, *, resume: bool) -> np.memmap:
+    if resume:
+        return np.lib.format.open_memmap(part, mode="r+")
+    part.unlink(missing_ok=True)
+    free = shutil.disk_usage(part.parent).free
+    if plan.result_bytes > free:
+        raise MemoryBudgetError(
+            f"The Gram matrix needs {in_units(plan.result_bytes)} on disk; {in_units(free)} are free.",
+            remedy="Choose another disk, float32, or landmarks.",
+        )
+    return np.lib.format.open_memmap(part, mode="w+", dtype=dtype, shape=(plan.items, plan.items))
+
+
+def _digest(inputs: np.ndarray) -> str:
+    described = f"{inputs.shape}{inputs.dtype}".encode()
+    return hashlib.sha256(described + np.ascontiguousarray(inputs).tobytes()).hexdigest()
+
+
+def _write_beside(path: Path, text: str) -> None:
+    new = path.with_name(path.name + ".new")
+    new.write_text(text)
+    new.replace(path)
