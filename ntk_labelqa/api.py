@@ -51,7 +51,7 @@ def find_label_issues(
     *,
     architecture: str = "auto",
     ridge: float | Literal["auto"] = "auto",
-    landmarks: int | Literal["auto"] = "auto",
+    landmarks: int | Literal["all", "auto"] = "auto",
     seed: int = 0,
 ) -> pd.DataFrame:
     """Which labels are wrong, what they should be, and how sure: the ``findings`` columns, one row an item.
@@ -61,7 +61,7 @@ def find_label_issues(
         labels: N class names or ids.
         architecture: ``auto`` takes the kernel with the best leave-one-out error on a sample.
         ridge: relative to tr(H)/N.
-        landmarks: of the low-rank inverse; ``auto`` inverts exactly while N and memory allow.
+        landmarks: of the low-rank inverse; ``all`` inverts exactly; ``auto`` does so for up to 3,000 items.
         seed: of samples and landmarks.
 
     Returns:
@@ -81,7 +81,7 @@ def class_entanglement(
     *,
     architecture: str = "auto",
     ridge: float | Literal["auto"] = "auto",
-    landmarks: int | Literal["auto"] = "auto",
+    landmarks: int | Literal["all", "auto"] = "auto",
     seed: int = 0,
 ) -> Entanglement:
     """Which classes training would confuse: Z, the pairs (strongest first), and each class's diffuseness.
@@ -97,7 +97,7 @@ def _inverted(
     labels: Sequence[object],
     architecture: str,
     ridge: float | Literal["auto"],
-    landmarks: int | Literal["auto"],
+    landmarks: int | Literal["all", "auto"],
     seed: int,
 ) -> tuple[LabeledDataset, RegularizedInverse]:
     dataset, features = from_arrays(labels), np.asarray(features)

@@ -17,7 +17,7 @@ class AuditOptions:
         ridge: relative to tr(H)/N, or ``auto`` for the leave-one-out choice.
         encoder: None takes the one that fits the items.
         features: path of a features file, which goes before any encoder.
-        landmarks: Nyström landmarks, or ``auto``: dense while N and memory allow.
+        landmarks: Nyström landmarks; ``all`` inverts exactly; ``auto`` does so for up to 3,000 items.
         dtype: precision in which kernel entries are computed; factors are float64 in the dense inverse.
         seed: of landmarks, projections and planted errors.
     """
@@ -26,6 +26,6 @@ class AuditOptions:
     ridge: float | Literal["auto"] = "auto"
     encoder: str | None = None
     features: str | None = None
-    landmarks: int | Literal["auto"] = "auto"
+    landmarks: int | Literal["all", "auto"] = "auto"
     dtype: DType = "float32"
     seed: int = 0

@@ -64,11 +64,13 @@ def _precision() -> Check:
 
 
 def _memory() -> Check:
-    from ntk_labelqa.gram.choose import LANDMARKS
+    from ntk_labelqa.gram.choose import LANDMARKS, low_rank_bytes
+    from ntk_labelqa.gram.plan import in_units, usable_memory
 
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    largest = int(free / 2 / (4 * LANDMARKS))  # float32 features of every item, and as much again for the work
-    return f"{free / 2**30:.1f} GiB free: room for about {largest:,} items with {LANDMARKS:,} landmarks", ""
+    usable = usable_memory()
+    an_item = low_rank_bytes(1, LANDMARKS, 4) - low_rank_bytes(0, LANDMARKS, 4)
+    most = max(usable - low_rank_bytes(0, LANDMARKS, 4), 0) // an_item
+    return f"{in_units(usable)} can be used: room for about {most:,} items with {LANDMARKS:,} landmarks", ""
 
 
 def _cache() -> Check:

@@ -21,17 +21,21 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
-class Landmarks(click.ParamType):
-    """A positive whole number, or ``auto``."""
+class LandmarksType(click.ParamType):
+    """A positive whole number, ``all`` or ``auto``."""
 
-    name = "M|auto"
+    name = "M|all|auto"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int | Literal["auto"]:
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | Literal["all", "auto"]:
         """*value* as a number of landmarks."""
+        if value == "all":
+            return "all"
         if value == "auto":
             return "auto"
         if not str(value).isdigit() or int(str(value)) == 0:
-            self.fail(f"{value!r} is neither a positive whole number nor 'auto'.", param, ctx)
+            self.fail(f"{value!r} is neither a positive whole number nor 'all' nor 'auto'.", param, ctx)
         return int(str(value))
 
 
@@ -87,10 +91,10 @@ def compute_options(command: F) -> F:
             ),
             click.option(
                 "--landmarks",
-                type=Landmarks(),
+                type=LandmarksType(),
                 default="auto",
                 show_default=True,
-                help="Items that stand for all in the low-rank inverse; auto inverts exactly while memory allows.",
+                help="Items that stand for all in the low-rank inverse; all inverts exactly, auto up to 3,000 items.",
             ),
             click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True),
             click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True),

@@ -10,17 +10,18 @@ of m landmarks it is Nyström's approximation (Williams and Seeger, NIPS 2000), 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Self
 
 import numpy as np
 from scipy.linalg import eigh, solve_triangular
 
 from ntk_labelqa.errors import InvalidInputError, SingularKernelError
+from ntk_labelqa.gram.landmarks import PANEL, Sampling, choose_landmarks
+from ntk_labelqa.gram.matrix import gram_of
+from ntk_labelqa.gram.tiles import cross_block, spans
 from ntk_labelqa.kernels.kernel import Kernel
 
-PANEL = 2048
-"""Items handled at once."""
 JITTER = 1e-6
 """Added to the landmarks' own Gram matrix, relative to its mean diagonal: it may be singular by duplicates."""
 DROPPED = 1e-7
@@ -66,7 +67,7 @@ class LowRankInverse:
         """diag G, float64[N]. Cost: 2Nm flops, once a ridge."""
         if self._diagonal is None:
             leverage = np.empty(self.size)
-            for panel in panels(self.size):
+            for panel in spans(self.size, PANEL):
                 leverage[panel] = np.square(self._features[panel]) @ self._gains
             self._diagonal = (1.0 - np.minimum(leverage, LARGEST_LEVERAGE)) / self._shift
         return self._diagonal
@@ -91,45 +92,51 @@ def exact_inverse(gram: np.ndarray, *, ridge: float) -> LowRankInverse:
 
 
 def nystrom_inverse(
-    kernel: Kernel, inputs: np.ndarray, *, landmarks: int, ridge: float, seed: int = 0, progress: Tick | None = None
+    kernel: Kernel,
+    inputs: np.ndarray,
+    *,
+    landmarks: int,
+    ridge: float,
+    sampling: Sampling = "uniform",
+    seed: int = 0,
+    progress: Tick | None = None,
 ) -> LowRankInverse:
-    """Nyström's approximation from *landmarks* items drawn uniformly.
+    """Nyström's approximation from some of the items.
 
     Args:
         kernel: the architecture's kernel.
         inputs: prepared inputs, [N, …]; F takes their dtype.
         landmarks: m, at most N.
         ridge: relative to tr(H)/N, positive.
+        sampling: of the landmarks; see :func:`ntk_labelqa.gram.landmarks.choose_landmarks`.
         seed: of the draw.
-        progress: called with (panels done, panels).
+        progress: called with (panels done, panels), each panel counted twice.
 
-    Cost: N·m kernel values, 3Nm² flops, memory for one [N, m] array and a panel.
+    Raises:
+        InvalidInputError: more landmarks than items, or a ridge that is not positive.
+        SingularKernelError: the landmarks are duplicates of one another.
+
+    Cost: N·m kernel values, 4Nm² flops, memory for one [N, m] array, a panel and two [m, m] float64 arrays.
     """
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(inputs))[:landmarks])
-    anchors = inputs[chosen]
-    factor = _landmark_factor(kernel.block(anchors, anchors).astype(np.float64)).astype(inputs.dtype)
+    anchors = inputs[choose_landmarks(kernel, inputs, landmarks, sampling=sampling, seed=seed)]
+    factor = _landmark_factor(gram_of(kernel, anchors).astype(np.float64)).astype(inputs.dtype)
     features = np.empty((len(inputs), landmarks), inputs.dtype)
     second_moment = np.zeros((landmarks, landmarks))
-    steps = list(panels(len(inputs)))
-    for done, panel in enumerate(steps, start=1):
-        block = kernel.block(inputs[panel], anchors)
+    panels = list(spans(len(inputs), PANEL))
+    tick = progress or (lambda _done, _total: None)
+    for done, panel in enumerate(panels, start=1):
+        block = cross_block(kernel, inputs[panel], anchors)
         features[panel] = solve_triangular(factor, block.T, lower=True, check_finite=False).T
         second_moment += features[panel].T @ features[panel]
-        if progress:
-            progress(done, len(steps))
-    spectrum, vectors = eigh(second_moment, overwrite_a=True)
+        tick(done, 2 * len(panels))
+    spectrum, vectors = eigh(second_moment, overwrite_a=True, check_finite=False)
     kept = spectrum > DROPPED * spectrum[-1]
     rotation = vectors[:, kept].astype(inputs.dtype)
-    for panel in steps:
-        features[panel, : kept.sum()] = features[panel] @ rotation
+    for done, panel in enumerate(panels, start=len(panels) + 1):
+        features[panel, : rotation.shape[1]] = features[panel] @ rotation
+        tick(done, 2 * len(panels))
     scale = float(kernel.diagonal(inputs).mean(dtype=np.float64))
-    return LowRankInverse(features[:, : kept.sum()], spectrum[kept], scale, ridge=ridge)
-
-
-def panels(count: int) -> Iterator[slice]:
-    """Slices of :data:`PANEL` items that cover *count*."""
-    for start in range(0, count, PANEL):
-        yield slice(start, min(start + PANEL, count))
+    return LowRankInverse(features[:, : rotation.shape[1]], spectrum[kept], scale, ridge=ridge)
 
 
 def _landmark_factor(gram: np.ndarray) -> np.ndarray:

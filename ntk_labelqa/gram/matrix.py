@@ -57,10 +57,16 @@ def gram_matrix(
                [0., 2.]])
     """
     kernel, inputs = prepare(features, architecture, dtype)
-    count = len(inputs)
+    return gram_of(kernel, inputs, memory_limit=memory_limit, progress=progress)
+
+
+def gram_of(
+    kernel: Kernel, inputs: np.ndarray, *, memory_limit: int | None = None, progress: Tick | None = None
+) -> np.ndarray:
+    """:func:`gram_matrix` of inputs that *kernel* has prepared."""
     plan = plan_gram(kernel, inputs, memory_limit=memory_limit)
-    gram = np.empty((count, count), inputs.dtype)
-    tiles = list(upper_tiles(count, plan.side))
+    gram = np.empty((len(inputs), len(inputs)), inputs.dtype)
+    tiles = list(upper_tiles(len(inputs), plan.side))
     for done, (rows, columns) in enumerate(tiles, start=1):
         fill(gram, kernel, inputs, rows, columns)
         if progress:

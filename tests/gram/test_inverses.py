@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ntk_labelqa.errors import InvalidInputError, SingularKernelError
+from ntk_labelqa.errors import InvalidInputError, MemoryBudgetError, SingularKernelError
+from ntk_labelqa.gram import choose
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.dense import DenseInverse
-from ntk_labelqa.gram.inverse import RegularizedInverse, leave_one_out
+from ntk_labelqa.gram.inverse import leave_one_out
+from ntk_labelqa.gram.landmarks import choose_landmarks, ridge_leverages
 from ntk_labelqa.gram.low_rank import LowRankInverse, exact_inverse, nystrom_inverse
 from ntk_labelqa.gram.matrix import gram_matrix, prepare
 from ntk_labelqa.gram.ridge import RIDGES, leave_one_out_error, with_best_ridge
@@ -130,11 +132,67 @@ def test_the_ridge_chosen_is_the_best_of_the_grid(gram: np.ndarray, features: np
     assert leave_one_out_error(chosen, labels) == pytest.approx(min(errors))
 
 
-@pytest.mark.parametrize(("landmarks", "exact"), [("auto", True), (500, True), (40, False)])
-def test_landmarks_beyond_the_items_invert_exactly(features, gram, landmarks, exact: bool) -> None:
-    labels = np.eye(2)[(features[:, 0] > 0).astype(int)]
-    inverse: RegularizedInverse = invert(
-        features, labels, architecture="2-L", ridge=0.1, landmarks=landmarks, dtype="float64"
+class TestChosen:
+    @pytest.fixture
+    def labels(self, features) -> np.ndarray:
+        return np.eye(2)[(features[:, 0] > 0).astype(int)]
+
+    @pytest.mark.parametrize(("landmarks", "exact"), [("auto", True), ("all", True), (90, True), (40, False)])
+    def test_exact_where_every_item_is_asked_for(self, features, labels, gram, landmarks, exact: bool) -> None:
+        inverse = invert(features, labels, architecture="2-L", ridge=0.1, landmarks=landmarks, dtype="float64")
+        worst = np.abs(inverse.diagonal() - np.diag(naive.inverse(gram, 0.1))).max()
+        assert (worst < 1e-4) == exact
+
+    def test_more_items_than_an_eigendecomposition_is_worth(self, features, labels, gram, monkeypatch) -> None:
+        monkeypatch.setattr(choose, "EIGEN_ITEMS", 60)
+        inverse = invert(features, labels, architecture="2-L", landmarks="all", dtype="float64")
+        assert isinstance(inverse, DenseInverse)
+        assert inverse.ridge in RIDGES
+        exact = naive.inverse(gram, inverse.ridge)
+        assert np.abs(inverse.diagonal() - np.diag(exact)).max() < 1e-10 * np.abs(exact).max()
+
+    @pytest.mark.parametrize("landmarks", [91, 0])
+    def test_landmarks_that_cannot_be_drawn(self, features, labels, landmarks: int) -> None:
+        with pytest.raises(InvalidInputError, match=f"{landmarks} landmarks cannot be drawn from 90 items.*'all'"):
+            invert(features, labels, architecture="2-L", landmarks=landmarks)
+
+    def test_auto_takes_as_many_landmarks_as_memory_holds(self, labels, features, monkeypatch) -> None:
+        monkeypatch.setattr(choose, "LANDMARKS", 80)
+        monkeypatch.setattr(choose, "FEWEST", 30)
+        limit = choose.low_rank_bytes(90, 50, 4)
+        low = invert(features, labels, architecture="2-L", memory_limit=limit)
+        assert np.linalg.matrix_rank(low.apply(np.eye(90)) - np.eye(90) / (low.ridge * low.scale), tol=1e-6) <= 50
+
+    @pytest.mark.parametrize(
+        ("landmarks", "said"), [("all", "Gram matrix of 90 items"), (50, "from 50 landmarks"), ("auto", "90 items")]
     )
-    worst = np.abs(inverse.diagonal() - np.diag(naive.inverse(gram, 0.1))).max()
-    assert (worst < 1e-9) == exact
+    def test_what_does_not_fit_is_refused(self, features, labels, landmarks, said: str) -> None:
+        with pytest.raises(MemoryBudgetError, match=said):
+            invert(features, labels, architecture="2-L", landmarks=landmarks, memory_limit=1000)
+
+
+class TestLeverage:
+    def test_against_the_ridge_leverages_of_the_whole(self, features, gram) -> None:
+        kernel, inputs = prepare(features, "2-L", "float64")
+        ridge = np.trace(gram) / 20
+        exact = np.diag(gram @ np.linalg.inv(gram + ridge * np.eye(len(gram))))
+        assert np.abs(ridge_leverages(kernel, inputs, 20) - exact).max() < 1e-10
+
+    def test_a_small_cluster_is_not_missed(self) -> None:
+        random = np.random.default_rng(0)
+        crowd, few = random.normal(1, 0.05, size=(1500, 6)), random.normal(-1, 0.05, size=(6, 6))
+        kernel, inputs = prepare(np.vstack([crowd, few]), "2-L", "float32")
+        seen = [
+            (choose_landmarks(kernel, inputs, 30, sampling=sampling, seed=seed) >= 1500).any()
+            for sampling in ("leverage", "uniform")
+            for seed in range(10)
+        ]
+        assert all(seen[:10])
+        assert not all(seen[10:])
+
+    def test_landmarks_are_different_items_and_the_seed_s(self, features) -> None:
+        kernel, inputs = prepare(features, "2-L", "float32")
+        drawn = [choose_landmarks(kernel, inputs, 40, sampling="leverage", seed=seed) for seed in (1, 1, 2)]
+        assert len(set(drawn[0])) == 40
+        assert (drawn[0] == drawn[1]).all()
+        assert (drawn[0] != drawn[2]).any()
