@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg import lapack
 
 from ntk_labelqa.errors import InvalidInputError, SingularKernelError
-from ntk_labelqa.gram.tiles import spans
+from ntk_labelqa.gram.tiles import panels
 
 PANEL = 512
 """Rows handled at once where a copy of the whole would double the memory."""
@@ -63,14 +63,14 @@ def _check(gram: np.ndarray, ridge: float) -> None:
         raise InvalidInputError(f"A Gram matrix is square and not empty; this one has the shape {list(gram.shape)}.")
     if not ridge >= 0 or not np.isfinite(ridge):
         raise InvalidInputError(f"The ridge is {ridge}, which is negative or not finite.", remedy="Pass a ridge ≥ 0.")
-    size = np.max([np.abs(gram[panel]).max() for panel in spans(len(gram), PANEL)])
+    size = np.max([np.abs(gram[panel]).max() for panel in panels(len(gram), PANEL)])
     if not np.isfinite(size):
         raise InvalidInputError(
             "The Gram matrix has entries that are NaN or infinite.", remedy="Check the features for such values."
         )
     if not np.trace(gram, dtype=np.float64) > 0:
         raise InvalidInputError("The Gram matrix has a trace that is not positive.", remedy="Leave out blank items.")
-    if max(np.abs(gram[panel] - gram[:, panel].T).max() for panel in spans(len(gram), PANEL)) > 1e-5 * size:
+    if max(np.abs(gram[panel] - gram[:, panel].T).max() for panel in panels(len(gram), PANEL)) > 1e-5 * size:
         raise InvalidInputError(
             "The Gram matrix is not symmetric.", remedy="Pass the kernel of the items with themselves."
         )
@@ -101,7 +101,7 @@ def _singular(gram: np.ndarray, ridge: float, scale: float) -> SingularKernelErr
 
 def _mirrored(lower: np.ndarray) -> np.ndarray:
     """*lower* with its upper triangle filled in from its lower one, in place, a panel of columns at a time."""
-    for panel in spans(len(lower), PANEL):
+    for panel in panels(len(lower), PANEL):
         corner = lower[panel, panel]
         corner[:] = np.tril(corner) + np.tril(corner, -1).T
         lower[panel, panel.stop :] = lower[panel.stop :, panel].T

@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike
 from ntk_labelqa.errors import InvalidInputError, MemoryBudgetError
 from ntk_labelqa.gram.matrix import Tick, fill, prepare
 from ntk_labelqa.gram.plan import GramPlan, in_units, plan_gram
-from ntk_labelqa.gram.tiles import spans
+from ntk_labelqa.gram.tiles import strips
 from ntk_labelqa.kernels.kernel import Kernel
 
 
@@ -54,15 +54,15 @@ def gram_file(
     task = {"architecture": str(architecture), "side": plan.side, "inputs": _digest(inputs)}
     done = _strips_done(part, journal, task)
     gram = _mapped(part, plan, inputs.dtype, resume=done > 0)
-    strips = list(spans(len(inputs), plan.side))
-    for number, rows in enumerate(strips[done:], start=done + 1):
-        for columns in strips[number - 1 :]:
+    cover = strips(len(inputs), plan.side)
+    for number, rows in enumerate(cover[done:], start=done + 1):
+        for columns in cover[number - 1 :]:
             fill(gram, kernel, inputs, rows, columns)
         # The tiles reach the disk before the journal says so.
         gram.flush()
         _write_beside(journal, json.dumps({**task, "done": number}))
         if progress:
-            progress(number, len(strips))
+            progress(number, len(cover))
     del gram
     part.replace(target)
     journal.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from scipy.linalg import cho_solve, cholesky
 
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.matrix import gram_of
-from ntk_labelqa.gram.tiles import cross_block, spans
+from ntk_labelqa.gram.tiles import cross_block, panels
 from ntk_labelqa.kernels.kernel import Kernel
 
 Sampling = Literal["uniform", "leverage"]
@@ -66,7 +66,7 @@ def ridge_leverages(kernel: Kernel, inputs: np.ndarray, count: int, *, seed: int
     shifted = gram_of(kernel, pilot).astype(np.float64) + np.eye(len(pilot)) * ridge * len(pilot) / size
     factor = cholesky(shifted, lower=True)
     leverages = np.empty(size)
-    for panel in spans(size, PANEL):
+    for panel in panels(size, PANEL):
         cross = cross_block(kernel, inputs[panel], pilot).astype(np.float64)
         explained = np.einsum("ij,ji->i", cross, cho_solve((factor, True), cross.T))
         leverages[panel] = (diagonal[panel] - explained) / ridge

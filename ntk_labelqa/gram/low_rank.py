@@ -19,7 +19,7 @@ from scipy.linalg import eigh, solve_triangular
 from ntk_labelqa.errors import InvalidInputError, SingularKernelError
 from ntk_labelqa.gram.landmarks import PANEL, Sampling, choose_landmarks
 from ntk_labelqa.gram.matrix import gram_of
-from ntk_labelqa.gram.tiles import cross_block, spans
+from ntk_labelqa.gram.tiles import cross_block, panels
 from ntk_labelqa.kernels.kernel import Kernel
 
 JITTER = 1e-6
@@ -67,7 +67,7 @@ class LowRankInverse:
         """diag G, float64[N]. Cost: 2Nm flops, once a ridge."""
         if self._diagonal is None:
             leverage = np.empty(self.size)
-            for panel in spans(self.size, PANEL):
+            for panel in panels(self.size, PANEL):
                 leverage[panel] = np.square(self._features[panel]) @ self._gains
             self._diagonal = (1.0 - np.minimum(leverage, LARGEST_LEVERAGE)) / self._shift
         return self._diagonal
@@ -122,19 +122,19 @@ def nystrom_inverse(
     factor = _landmark_factor(gram_of(kernel, anchors).astype(np.float64)).astype(inputs.dtype)
     features = np.empty((len(inputs), landmarks), inputs.dtype)
     second_moment = np.zeros((landmarks, landmarks))
-    panels = list(spans(len(inputs), PANEL))
+    steps = list(panels(len(inputs), PANEL))
     tick = progress or (lambda _done, _total: None)
-    for done, panel in enumerate(panels, start=1):
+    for done, panel in enumerate(steps, start=1):
         block = cross_block(kernel, inputs[panel], anchors)
         features[panel] = solve_triangular(factor, block.T, lower=True, check_finite=False).T
         second_moment += features[panel].T @ features[panel]
-        tick(done, 2 * len(panels))
+        tick(done, 2 * len(steps))
     spectrum, vectors = eigh(second_moment, overwrite_a=True, check_finite=False)
     kept = spectrum > DROPPED * spectrum[-1]
     rotation = vectors[:, kept].astype(inputs.dtype)
-    for done, panel in enumerate(panels, start=len(panels) + 1):
+    for done, panel in enumerate(steps, start=len(steps) + 1):
         features[panel, : rotation.shape[1]] = features[panel] @ rotation
-        tick(done, 2 * len(panels))
+        tick(done, 2 * len(steps))
     scale = float(kernel.diagonal(inputs).mean(dtype=np.float64))
     return LowRankInverse(features[:, : rotation.shape[1]], spectrum[kept], scale, ridge=ridge)
 

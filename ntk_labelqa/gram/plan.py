@@ -77,8 +77,8 @@ def plan_gram(
             else "Free some memory, or shrink the images.",
         )
     side = tile_side(kernel, inputs, min(TILE_BYTES, left))
-    strips = -(-count // side)
-    return GramPlan(count, side, strips * (strips + 1) // 2, result, side**2 * kernel.bytes_per_pair(inputs))
+    across = -(-count // side)
+    return GramPlan(count, side, across * (across + 1) // 2, result, side**2 * kernel.bytes_per_pair(inputs))
 
 
 def timed(plan: GramPlan, kernel: Kernel, inputs: np.ndarray) -> GramPlan:

@@ -13,28 +13,38 @@ TILE_BYTES = 16 * 2**20
 
 
 def tile_side(kernel: Kernel, inputs: np.ndarray, budget: int = TILE_BYTES) -> int:
-    """Side of the largest square tile whose working memory stays within *budget* bytes, at least 1."""
-    return max(1, min(len(inputs), int((budget / kernel.bytes_per_pair(inputs)) ** 0.5)))
+    """Side of square tiles, all of one size, whose working memory stays within *budget* bytes; at least 1."""
+    most = max(1, int((budget / kernel.bytes_per_pair(inputs)) ** 0.5))
+    return -(-len(inputs) // -(-len(inputs) // most))
+
+
+def strips(count: int, side: int) -> list[slice]:
+    """Slices of exactly *side* (or of *count*, if that is less) that cover *count*.
+
+    The last one overlaps the one before it: with a rest of another size every kernel would be compiled once more.
+    """
+    starts = range(0, count, side)
+    return [slice(max(0, min(start, count - side)), min(start + side, count)) for start in starts]
 
 
 def upper_tiles(count: int, side: int) -> Iterator[tuple[slice, slice]]:
     """Tiles that cover the upper triangle of a *count* by *count* matrix, row by row."""
-    for rows in spans(count, side):
-        for left in range(rows.start, count, side):
-            yield rows, slice(left, min(left + side, count))
+    cover = strips(count, side)
+    for number, rows in enumerate(cover):
+        for columns in cover[number:]:
+            yield rows, columns
 
 
-def spans(count: int, length: int) -> Iterator[slice]:
-    """Slices of *length* that cover *count*."""
+def panels(count: int, length: int) -> Iterator[slice]:
+    """Slices of up to *length* that cover *count* without overlap, for sums over all items."""
     for start in range(0, count, length):
         yield slice(start, min(start + length, count))
 
 
 def cross_block(kernel: Kernel, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Θ between prepared *rows* [a, …] and *columns* [b, …], [a, b], in tiles."""
-    side = tile_side(kernel, columns)
     result = np.empty((len(rows), len(columns)), rows.dtype)
-    for top in spans(len(rows), side):
-        for left in spans(len(columns), side):
+    for top in strips(len(rows), tile_side(kernel, rows)):
+        for left in strips(len(columns), tile_side(kernel, columns)):
             result[top, left] = kernel.block(rows[top], columns[left])
     return result
