@@ -9,9 +9,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ntk_labelqa.api import audit, class_entanglement, find_label_issues
+    from ntk_labelqa.api import audit, class_entanglement, find_label_issues, refurbish
     from ntk_labelqa.audit_folder import Audit
     from ntk_labelqa.bde import block_diagonalization_error
+    from ntk_labelqa.diagnostics.scheme_ranking import rank_schemes
     from ntk_labelqa.gram.matrix import gram_matrix
 
 _HOMES = {
@@ -21,6 +22,8 @@ _HOMES = {
     "class_entanglement": "api",
     "find_label_issues": "api",
     "gram_matrix": "gram.matrix",
+    "rank_schemes": "diagnostics.scheme_ranking",
+    "refurbish": "api",
 }
 
 __all__ = [
@@ -30,6 +33,8 @@ __all__ = [
     "class_entanglement",
     "find_label_issues",
     "gram_matrix",
+    "rank_schemes",
+    "refurbish",
 ]
 
 

@@ -13,11 +13,12 @@ import pandas as pd
 from ntk_labelqa import bde, findings
 from ntk_labelqa.audit_folder import FORMAT, Audit
 from ntk_labelqa.dataset import LabeledDataset, label_means
-from ntk_labelqa.diagnostics import schemes
 from ntk_labelqa.diagnostics.architecture_choice import choose_architecture
 from ntk_labelqa.diagnostics.entanglement import Entanglement, entangle
 from ntk_labelqa.diagnostics.evidence import influences
 from ntk_labelqa.diagnostics.label_issues import LabelIssues, find_label_issues_in
+from ntk_labelqa.diagnostics.scheme_ranking import rank
+from ntk_labelqa.diagnostics.schemes import schemes_of
 from ntk_labelqa.diagnostics.self_measurement import SelfMeasurement, measure
 from ntk_labelqa.encoders.choose import encode
 from ntk_labelqa.errors import InvalidInputError
@@ -85,7 +86,7 @@ def audit_features(
     with stages.stage("Comparing classes and schemes"):
         entanglement = entangle(inverse, labels, dataset.class_names)
         predictions = leave_one_out(inverse, labels)
-        ranking = schemes.rank(inverse, predictions, list(schemes.schemes_of(dataset)), len(dataset.class_names))
+        ranking = rank(inverse, predictions, list(schemes_of(dataset)), len(dataset.class_names))
     found = findings_table(dataset, issues)
     with stages.stage("Making thumbnails"):
         items = items_table(dataset, found, pulls)

@@ -1,95 +1,123 @@
-"""Which of several labellings of the same items is the least noisy.
-
-Annotators rarely share items, so the measure that ranks them is the leave-one-out error rate over each one's own items.
-BDE, the paper's measure, stands beside it where it compares like with like: labellings of all items with like class
-counts (the rare class dominates it otherwise, and merged classes look better than the truth).
-"""
+"""Labelling schemes: whole labellings of the items, by a person, a model, a majority, or an earlier month."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from ntk_labelqa import bde
-from ntk_labelqa.dataset import LabeledDataset, label_means
-from ntk_labelqa.findings import conform
-from ntk_labelqa.gram.inverse import RegularizedInverse
+from ntk_labelqa.dataset import LabeledDataset, encode_labels, label_means
+from ntk_labelqa.errors import InvalidInputError
 
 MAJORITY = "majority"
-LIKE_COUNTS = 0.2
-"""Class counts are alike when no class differs by more than this share, in total variation, from the majority's."""
+ONE_CLASS, SHUFFLED = "control: one class", "control: shuffled labels"
+COLLAPSED = 0.5
+"""A scheme is collapsed where its labels' entropy is below this share of that of others' labels of the same items."""
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """One labelling: *labels* (codes) of the items at rows *items*, each item at most once."""
+    """One labelling: *labels* (codes) of the items at rows *items*, each item at most once and at least one of them."""
 
     name: str
     items: np.ndarray
     labels: np.ndarray
+    is_control: bool = False
+    """Worth nothing by design, and never a measure for others."""
 
 
 def schemes_of(dataset: LabeledDataset) -> Iterator[Scheme]:
     """The majority, each annotator, and each model version whose predictions the project holds."""
-    means = label_means(dataset)
-    labelled = np.flatnonzero(means.any(axis=1))
-    yield Scheme(MAJORITY, labelled, means[labelled].argmax(axis=1))
+    yield majority_of(dataset)
     for column, table in (("annotator", dataset.annotations), ("model_version", dataset.predictions)):
         for name, rows in table.groupby(column, sort=True):
             latest = rows.drop_duplicates("item", keep="last")
             yield Scheme(str(name), latest["item"].to_numpy(np.int64), latest["label"].to_numpy(np.int64))
 
 
-def rank(inverse: RegularizedInverse, predictions: np.ndarray, schemes: list[Scheme], class_count: int) -> pd.DataFrame:
-    """The ``schemes`` table, least noisy first.
+def majority_of(dataset: LabeledDataset, name: str = MAJORITY) -> Scheme:
+    """Each labelled item's most frequent label; of equally frequent ones the first in the label set."""
+    means = label_means(dataset)
+    labelled = np.flatnonzero(means.any(axis=1))
+    return Scheme(name, labelled, means[labelled].argmax(axis=1))
 
-    Args:
-        inverse: G over all items.
-        predictions: P, float[N, K], leave-one-out predictions, all schemes judged by the same.
-        schemes: the labellings.
-        class_count: K.
 
-    Cost: one ``apply`` of K columns a scheme that labels every item.
+def controls(labels: np.ndarray, *, seed: int = 0) -> list[Scheme]:
+    """Labellings that are worth nothing: the most frequent class everywhere, and the labels Y, float[N, K], shuffled.
+
+    A ranking that does not put them last cannot be trusted.
     """
-    predicted = predictions.argmax(axis=1)
-    rows = [_row(inverse, predicted, scheme, class_count) for scheme in schemes]
-    table = pd.DataFrame(rows).sort_values("error_rate", kind="stable")
-    table["error_rank"] = table["error_rate"].rank(method="min").astype(np.int64)
-    table["comparable"] = _comparable(table["counts"].tolist())
-    table["bde"] = table["bde"].where(table["comparable"])
-    table["bde_rank"] = table["bde"].rank(method="min").astype("Int64")
-    return conform("schemes", table)
-
-
-def _row(inverse: RegularizedInverse, predicted: np.ndarray, scheme: Scheme, class_count: int) -> dict[str, object]:
-    from scipy.stats import binomtest
-
-    wrong, count = int((predicted[scheme.items] != scheme.labels).sum()), len(scheme.items)
-    interval = binomtest(wrong, count).proportion_ci(method="wilson")
-    complete = count == inverse.size
-    one_hot = np.zeros((inverse.size, class_count))
-    one_hot[scheme.items, scheme.labels] = 1.0
-    return {
-        "scheme": scheme.name,
-        "items": count,
-        "error_rate": wrong / count,
-        "error_low": interval.low,
-        "error_high": interval.high,
-        "bde": bde.error(bde.class_couplings(inverse, one_hot), one_hot.sum(axis=0)) if complete else np.nan,
-        "counts": one_hot.sum(axis=0) if complete else None,
-    }
-
-
-def _comparable(counts: list[np.ndarray | None]) -> list[bool]:
-    """True for labellings of all items whose class counts are like those of another such labelling."""
-
-    def alike(a: np.ndarray, b: np.ndarray) -> bool:
-        return bool(np.abs(a - b).sum() / 2 <= LIKE_COUNTS * a.sum())
-
+    items = np.flatnonzero(labels.any(axis=1))
+    codes = labels[items].argmax(axis=1)
+    shuffled = np.random.default_rng(seed).permutation(codes)
     return [
-        a is not None and any(b is not None and i != j and alike(a, b) for j, b in enumerate(counts))
-        for i, a in enumerate(counts)
+        Scheme(ONE_CLASS, items, np.full(len(items), np.bincount(codes).argmax()), is_control=True),
+        Scheme(SHUFFLED, items, shuffled, is_control=True),
     ]
+
+
+def encoded(
+    schemes: Mapping[str, Sequence[object]], item_count: int, classes: Sequence[object] | None = None
+) -> tuple[list[Scheme], list]:
+    """Schemes of label columns, one entry an item and None or NaN where there is no label, and the classes they index.
+
+    Raises InvalidInputError for columns of other lengths than *item_count*, without any label, or with unknown ones.
+    """
+    if not schemes:
+        raise InvalidInputError("There is no labelling scheme to rank.", remedy="Pass at least one.")
+    columns = {name: pd.Series(list(labels), dtype=object) for name, labels in schemes.items()}
+    for name, column in columns.items():
+        if len(column) != item_count:
+            raise InvalidInputError(
+                f"The scheme {name!r} has {len(column)} entries, but there are {item_count} rows of features.",
+                remedy="Pass one entry an item, None where the scheme does not label it.",
+            )
+    rows = {name: np.flatnonzero(column.notna()) for name, column in columns.items()}
+    for name, items in rows.items():
+        if len(items) == 0:
+            raise InvalidInputError(f"The scheme {name!r} has no label.", remedy="Leave it out.")
+    codes, names = encode_labels([label for name, items in rows.items() for label in columns[name][items]], classes)
+    ends = np.cumsum([len(items) for items in rows.values()])[:-1]
+    parts = np.split(codes, ends)
+    return [Scheme(name, items, part) for (name, items), part in zip(rows.items(), parts, strict=True)], names
+
+
+def pooled(schemes: Sequence[Scheme], item_count: int, class_count: int) -> np.ndarray:
+    """Y, float64[N, K]: each item's mean over the schemes that label it, without those that are collapsed.
+
+    A collapsed scheme would otherwise pull the prediction that judges all of them to its one class.
+    """
+    gone = collapsed(schemes, item_count, class_count)
+    totals = _totals([s for s, bad in zip(schemes, gone, strict=True) if not bad], item_count, class_count)
+    return totals / np.maximum(totals.sum(axis=1, keepdims=True), 1.0)
+
+
+def collapsed(schemes: Sequence[Scheme], item_count: int, class_count: int) -> list[bool]:
+    """Whether each scheme merges classes that the others tell apart on the same items.
+
+    Its labels' entropy is held against that of the others' labels of its items; a scheme whose items nobody else labels
+    is not collapsed, as nothing says that its items are not all of one class.
+    """
+    totals = _totals(schemes, item_count, class_count)
+    answers = []
+    for scheme in schemes:
+        own = np.bincount(scheme.labels, minlength=class_count)
+        others = totals[scheme.items].sum(axis=0) - (0 if scheme.is_control else own)
+        answers.append(bool(_entropy(own) < COLLAPSED * _entropy(others)))
+    return answers
+
+
+def _totals(schemes: Sequence[Scheme], item_count: int, class_count: int) -> np.ndarray:
+    """How many schemes, controls apart, give each item each label."""
+    totals = np.zeros((item_count, class_count))
+    for scheme in (scheme for scheme in schemes if not scheme.is_control):
+        totals[scheme.items, scheme.labels] += 1.0
+    return totals
+
+
+def _entropy(counts: np.ndarray) -> float:
+    """In nats."""
+    shares = counts[counts > 0] / max(counts.sum(), 1.0)
+    return float(-(shares * np.log(shares)).sum())
