@@ -13,7 +13,7 @@ import pytest
 
 from ntk_labelqa.audit_lock import only_audit
 from ntk_labelqa.errors import LabelQAError
-from tests.fixtures import noisy_digits
+from tests.exports import digits_export
 
 HOLD = """
 import sys, time
@@ -37,34 +37,6 @@ def holder(tmp_path):
         process.kill()
 
 
-def export(folder: Path) -> Path:
-    _, given, _ = noisy_digits(60)
-    tasks = [
-        {
-            "id": row,
-            "data": {"text": f"a text that says {'much ' * int(label)}"},
-            "annotations": [
-                {
-                    "id": row,
-                    "completed_by": 1,
-                    "result": [
-                        {
-                            "from_name": "digit",
-                            "to_name": "text",
-                            "type": "choices",
-                            "value": {"choices": [str(label)]},
-                        }
-                    ],
-                }
-            ],
-        }
-        for row, label in enumerate(given, start=1)
-    ]
-    path = folder / "export.json"
-    path.write_text(json.dumps(tasks))
-    return path
-
-
 def audit(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "ntk_labelqa", "audit", str(folder / "export.json"), "--arch", "linear", "--quiet"]
     return subprocess.run(
@@ -73,7 +45,7 @@ def audit(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_second_audit_says_who_runs_and_leaves(tmp_path, holder) -> None:
-    export(tmp_path)
+    digits_export(tmp_path, 60)
     done = audit(tmp_path)
     assert done.returncode == 3
     assert f"under way: process {holder.pid} on " in done.stderr
@@ -81,7 +53,7 @@ def test_the_second_audit_says_who_runs_and_leaves(tmp_path, holder) -> None:
 
 
 def test_a_killed_audit_leaves_nothing_that_needs_a_hand(tmp_path, holder) -> None:
-    export(tmp_path)
+    digits_export(tmp_path, 60)
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     assert (tmp_path / ".audit.lock").exists()
@@ -92,7 +64,7 @@ def test_a_killed_audit_leaves_nothing_that_needs_a_hand(tmp_path, holder) -> No
 
 
 def test_two_real_audits_started_at_once(tmp_path) -> None:
-    path = export(tmp_path)
+    path, _ = digits_export(tmp_path, 60)
     command = [sys.executable, "-m", "ntk_labelqa", "audit", str(path), "--arch", "linear", "--quiet", "--out"]
     both = [
         subprocess.Popen([*command, str(tmp_path / "audit")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

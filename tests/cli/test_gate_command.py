@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
-import numpy as np
 import pytest
 
 from ntk_labelqa.cli.entry import run
-from tests.fixtures import noisy_digits
+from tests.exports import digits_export
 from tests.gate.audits import audit_of, write_policy
 
 PROGRAM = [sys.executable, "-m", "ntk_labelqa"]
@@ -31,38 +29,8 @@ print(sorted({{"jax", "label_studio_sdk", "sklearn", "matplotlib", "neural_tange
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def export(folder: Path, count: int) -> tuple[Path, Path]:
-    """An export of *count* digits with its features."""
-    features, given, _ = noisy_digits(count)
-    tasks = [
-        {
-            "id": row + 1,
-            "data": {"text": f"digit {row}"},
-            "annotations": [
-                {
-                    "id": row + 1,
-                    "completed_by": 1,
-                    "result": [
-                        {
-                            "from_name": "digit",
-                            "to_name": "text",
-                            "type": "choices",
-                            "value": {"choices": [str(given[row])]},
-                        }
-                    ],
-                }
-            ],
-        }
-        for row in range(count)
-    ]
-    path = folder / "export.json"
-    path.write_text(json.dumps(tasks))
-    np.savez(folder / "features.npz", ids=np.arange(count) + 1, features=features)
-    return path, folder / "features.npz"
-
-
 def test_a_source_is_audited_first(tmp_path, capfd) -> None:
-    source, features = export(tmp_path, 240)
+    source, features = digits_export(tmp_path, 240)
     common = [str(source), "--features", str(features), "--arch", "2-L", "--format", "json"]
     lenient = write_policy(tmp_path, LENIENT)
     assert run(["gate", *common, "--policy", str(lenient)]) == 0
@@ -75,7 +43,7 @@ def test_a_source_is_audited_first(tmp_path, capfd) -> None:
 
 
 def test_a_source_of_forty_items_is_no_pass(tmp_path, capfd) -> None:
-    source, features = export(tmp_path, 40)
+    source, features = digits_export(tmp_path, 40)
     policy = write_policy(tmp_path, LENIENT)
     assert run(["gate", str(source), "--features", str(features), "--arch", "2-L", "--policy", str(policy)]) == 3
     assert "40 items are too few to judge" in capfd.readouterr().out
