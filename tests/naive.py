@@ -109,3 +109,42 @@ def refitted_without(gram: np.ndarray, labels: np.ndarray, ridge: float) -> np.n
         fit = np.linalg.solve(gram[np.ix_(rest, rest)] + shift * np.eye(len(gram) - 1), labels[rest])
         predictions[i] = gram[i, rest] @ fit
     return predictions
+
+
+def bde_gradient(gram: np.ndarray, labels: np.ndarray, ridge: float, beta: float = 1.0) -> np.ndarray:
+    """∇L in Y, class counts included, by central differences of L(Z(Y), Yᵀ1); all classes of two items or more."""
+    solved, k = inverse(gram, ridge), labels.shape[1]
+
+    def value(y: np.ndarray) -> float:
+        z, n = y.T @ solved @ y, y.sum(axis=0)
+        intra = np.mean(np.diag(z) / (n * (n - 1)))
+        inter = (z / np.outer(n, n))[~np.eye(k, dtype=bool)].sum() / (k * k - k)
+        return float(intra - beta * inter)
+
+    slopes, step = np.empty(labels.shape), 1e-6
+    for i, c in np.ndindex(labels.shape):
+        nudge = np.zeros(labels.shape)
+        nudge[i, c] = step
+        slopes[i, c] = (value(labels + nudge) - value(labels - nudge)) / (2 * step)
+    return slopes
+
+
+def algorithm_1(gram: np.ndarray, codes: np.ndarray, class_count: int, steps: int, ridge: float) -> np.ndarray:
+    """The paper's Algorithm 1, everything computed anew at each step."""
+    codes = codes.copy()
+    for _ in range(steps):
+        descent = -bde_gradient(gram, np.eye(class_count)[codes], ridge)
+        ahead = descent.max(axis=1) - descent[np.arange(len(codes)), codes]
+        codes[ahead.argmax()] = descent[ahead.argmax()].argmax()
+    return codes
+
+
+def every_bde_change(gram: np.ndarray, codes: np.ndarray, class_count: int, ridge: float, beta: float) -> np.ndarray:
+    """L after each single move less L before, [N, K]: N·K times from scratch."""
+    before = bde(gram, codes, class_count, ridge, beta)
+    changes = np.zeros((len(codes), class_count))
+    for i, c in np.ndindex(changes.shape):
+        moved = codes.copy()
+        moved[i] = c
+        changes[i, c] = bde(gram, moved, class_count, ridge, beta) - before
+    return changes

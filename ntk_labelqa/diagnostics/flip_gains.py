@@ -38,16 +38,18 @@ def gradient(applied: np.ndarray, z: np.ndarray, counts: np.ndarray, beta: float
         counts: n, float64[K].
         beta: weight of the inter-class terms.
 
-    Cost: 2NK² flops.
+    Cost: O(NK): off its diagonal W is −(β / (K² − K)) u uᵀ with u = 1/n.
     """
     w = bde.weights(counts, beta)
     own, others = np.diag(w), w - np.diag(np.diag(w))
     # d/dn of 1/(n(n-1)) is -(2n-1)/(n(n-1)) times it, and of 1/n it is -1/n times it.
     pairs = counts * (counts - 1)
     steeper = np.divide(2 * counts - 1, pairs, out=np.zeros_like(pairs), where=counts > 1)
-    fewer = np.divide(2.0, counts, out=np.zeros_like(counts), where=counts > 0)
-    by_count = -steeper * own * np.diag(z) - fewer * (others * z).sum(axis=1)
-    return 2 * applied @ w + by_count
+    shares = _inverted(counts)
+    by_count = -steeper * own * np.diag(z) - 2 * shares * (others * z).sum(axis=1)
+    inter = _inter_weight(len(counts), beta)
+    by_labels = applied * (own + inter * shares**2) - np.outer(applied @ shares, inter * shares)
+    return 2 * by_labels + by_count
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,56 @@ class LabelState:
         applied = inverse.apply(labels)
         z = labels.T @ applied
         return cls(applied, inverse.diagonal(), (z + z.T) / 2, labels.sum(axis=0))
+
+    def moved(self, column: np.ndarray, item: int, given: int, target: int) -> LabelState:
+        """The state once *item*, labelled *given*, is labelled *target*; *column* is G[:, item]. Cost: O(N)."""
+        applied = self.applied.copy()
+        applied[:, given] -= column
+        applied[:, target] += column
+        # Z' = Z + (e_j − e_a) (GY)_i + its transpose + G_ii (e_j − e_a)(e_j − e_a)ᵀ
+        half = np.zeros_like(self.z)
+        half[target] += self.applied[item]
+        half[given] -= self.applied[item]
+        z = self.z + half + half.T
+        own = self.diagonal[item]
+        z[[given, target], [given, target]] += own
+        z[[given, target], [target, given]] -= own
+        counts = self.counts.copy()
+        counts[[given, target]] += (-1, 1)
+        return LabelState(applied, self.diagonal, z, counts)
+
+    def all_changes(self, codes: np.ndarray, *, beta: float = 1.0) -> np.ndarray:
+        """ΔL of moving each item by itself to each class, float64[N, K]; 0 where it is already.
+
+        Args:
+            codes: the labels that the state is of, one an item, int64[N].
+            beta: weight of the inter-class terms.
+
+        Cost: O(NK), as W' has the form of W (see :func:`gradient`).
+        """
+        each, n, k = np.arange(len(codes)), self.counts, len(self.counts)
+        inter = _inter_weight(k, beta)
+        now, more, fewer = _inverted(n), _inverted(n + 1), _inverted(n - 1)[codes]
+        given, own_fewer = self.applied[each, codes], _own_weights(n - 1)[codes]
+        # (GY)_i · u' for the u' = 1/n' of each move
+        shared = (self.applied @ now + given * (fewer - now[codes]))[:, None] + self.applied * (more - now)
+        to = self.applied * (_own_weights(n + 1) + inter * more**2) - inter * more * shared
+        away = (given * (own_fewer + inter * fewer**2))[:, None] - inter * fewer[:, None] * shared
+        own = own_fewer[:, None] + _own_weights(n + 1) + 2 * inter * fewer[:, None] * more
+        changes = self._count_changes(beta)[codes] + 2 * (to - away) + self.diagonal[:, None] * own
+        changes[each, codes] = 0.0
+        return changes
+
+    def _count_changes(self, beta: float) -> np.ndarray:
+        """Σ (W' − W)∘Z for a move from each class to each other one, float64[K, K]."""
+        n, diagonal, inter = self.counts, np.diag(self.z), _inter_weight(len(self.counts), beta)
+        now, fewer, more = _inverted(n), _inverted(n - 1), _inverted(n + 1)
+        own = _own_weights(n) + inter * now**2
+        fall, rise = fewer - now, more - now
+        seen = self.z @ now
+        leaving = (_own_weights(n - 1) + inter * fewer**2 - own - inter * fall**2) * diagonal - 2 * inter * fall * seen
+        coming = (_own_weights(n + 1) + inter * more**2 - own - inter * rise**2) * diagonal - 2 * inter * rise * seen
+        return leaving[:, None] + coming - 2 * inter * np.outer(fall, rise) * self.z
 
     def changes(
         self, items: np.ndarray, given: int, target: int, *, share: float = 1.0, beta: float = 1.0
@@ -121,6 +173,22 @@ def bde_gains(inverse: RegularizedInverse, annotations: Annotations, predicted: 
         chosen = moves[kind_of_move == kind]
         gains[chosen] = -state.changes(annotations.items[chosen], given, target, share=1 / labels)
     return gains
+
+
+def _inverted(counts: np.ndarray) -> np.ndarray:
+    """1/n, and 0 for empty classes."""
+    return np.divide(1.0, counts, out=np.zeros(len(counts)), where=counts > 0)
+
+
+def _own_weights(counts: np.ndarray) -> np.ndarray:
+    """diag W: 1/(K n (n − 1)), and 0 for classes of fewer than two."""
+    own = len(counts) * counts * (counts - 1.0)
+    return np.divide(1.0, own, out=np.zeros(len(counts)), where=counts > 1)
+
+
+def _inter_weight(class_count: int, beta: float) -> float:
+    """β / (K² − K), and 0 for one class."""
+    return beta / (class_count**2 - class_count) if class_count > 1 else 0.0
 
 
 def _weights_row(row: int, counts: np.ndarray, beta: float) -> np.ndarray:

@@ -136,7 +136,7 @@ def calibration_error(probabilities: np.ndarray, outcomes: np.ndarray, bins: int
     """Expected calibration error: |mean probability − share of outcomes| in equal bins, weighted by their entries.
 
     Example:
-        >>> calibration_error(np.array([0.2, 0.2, 0.2, 0.2, 0.2]), np.array([1.0, 0, 0, 0, 0]))
+        >>> round(calibration_error(np.array([0.2, 0.2, 0.2, 0.2, 0.2]), np.array([1.0, 0, 0, 0, 0])), 12)
         0.0
     """
     which = np.minimum((probabilities * bins).astype(int), bins - 1)
