@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ntk_labelqa.gram.dense import DenseInverse
-from ntk_labelqa.gram.inverse import RegularizedInverse
+from ntk_labelqa.gram.inverse import RegularizedInverse, sample
 from ntk_labelqa.gram.landmarks import Sampling
 from ntk_labelqa.gram.low_rank import LowRankInverse, exact_inverse, nystrom_inverse
 from ntk_labelqa.gram.matrix import gram_of, prepare
@@ -53,7 +53,7 @@ def invert(
             :data:`LANDMARKS` items, and takes that many landmarks beyond, or as many as memory holds.
         sampling: of the landmarks.
         dtype: precision of kernel values, and of the features of Nyström's approximation.
-        seed: of the landmarks and of the sample.
+        seed: of the landmarks.
         memory_limit: bytes; None takes what is free.
         progress: called with (done, total).
 
@@ -69,7 +69,7 @@ def invert(
     start = 1.0 if ridge == "auto" else ridge
     if count is None and len(inputs) > EIGEN_ITEMS:
         if ridge == "auto":
-            start = _sampled_ridge(kernel, inputs, labels, seed)
+            start = _sampled_ridge(kernel, inputs, labels)
         return _dense(kernel, inputs, start, limit, progress)
     inverse: LowRankInverse
     if count is None:
@@ -117,6 +117,7 @@ def _dense(kernel: Kernel, inputs: np.ndarray, ridge: float, limit: int, progres
     return DenseInverse(gram_of(kernel, inputs, memory_limit=limit, progress=progress), ridge=ridge)
 
 
-def _sampled_ridge(kernel: Kernel, inputs: np.ndarray, labels: np.ndarray, seed: int) -> float:
-    rows = np.sort(np.random.default_rng(seed).permutation(len(inputs))[:EIGEN_ITEMS])
+def _sampled_ridge(kernel: Kernel, inputs: np.ndarray, labels: np.ndarray) -> float:
+    """The best ridge of a sample; before the whole is factorised, since that is done for one ridge."""
+    rows = sample(len(inputs), EIGEN_ITEMS)
     return with_best_ridge(exact_inverse(gram_of(kernel, inputs[rows]), ridge=1.0), labels[rows]).ridge

@@ -8,10 +8,14 @@ import numpy as np
 from scipy.linalg import lapack
 
 from ntk_labelqa.errors import InvalidInputError, SingularKernelError
+from ntk_labelqa.gram.inverse import sample
+from ntk_labelqa.gram.low_rank import exact_inverse
 from ntk_labelqa.gram.tiles import panels
 
 PANEL = 512
 """Rows handled at once where a copy of the whole would double the memory."""
+JUDGED = 4000
+"""Items among which a ridge is judged."""
 RIDGES_TRIED = 10.0 ** np.arange(-12, 1)
 
 
@@ -56,6 +60,14 @@ class DenseInverse:
     def at(self, ridge: float) -> Self:
         """The inverse of the same Gram matrix at another ridge. Cost: a new factorisation."""
         return self if ridge == self.ridge else type(self)(self._gram, ridge=ridge)
+
+    def leave_one_out_errors(self, labels: np.ndarray, ridges: np.ndarray) -> np.ndarray:
+        """Mean squared leave-one-out error at each of *ridges*, among at most :data:`JUDGED` items that learn from
+        one another. Cost: an eigendecomposition of their Gram matrix.
+        """
+        rows = sample(self.size, JUDGED)
+        part = self._gram[np.ix_(rows, rows)]
+        return exact_inverse(part, ridge=1.0).leave_one_out_errors(labels[rows], ridges)
 
 
 def _check(gram: np.ndarray, ridge: float) -> None:

@@ -46,6 +46,18 @@ class RegularizedInverse(Protocol):
         """The inverse of the same Gram matrix at another ridge."""
         ...
 
+    def leave_one_out_errors(self, labels: np.ndarray, ridges: np.ndarray) -> np.ndarray:
+        """Mean squared leave-one-out error of *labels* (Y, float[N, K]) at each of *ridges*; low = explained.
+
+        Where the whole would be dear, from a sample of the items.
+        """
+        ...
+
+
+def sample(count: int, most: int) -> np.ndarray:
+    """Indices of at most *most* items, ascending, always the same ones."""
+    return np.arange(count) if count <= most else np.sort(np.random.default_rng(0).permutation(count)[:most])
+
 
 def leave_one_out(inverse: RegularizedInverse, labels: np.ndarray) -> np.ndarray:
     r"""What kernel ridge regression says of each item had it never seen that item's labels.

@@ -17,6 +17,7 @@ import numpy as np
 from scipy.linalg import eigh, solve_triangular
 
 from ntk_labelqa.errors import InvalidInputError, SingularKernelError
+from ntk_labelqa.gram.inverse import sample
 from ntk_labelqa.gram.landmarks import PANEL, Sampling, choose_landmarks
 from ntk_labelqa.gram.matrix import gram_of
 from ntk_labelqa.gram.tiles import cross_block, panels
@@ -26,6 +27,8 @@ JITTER = 1e-6
 """Added to the landmarks' own Gram matrix, relative to its mean diagonal: it may be singular by duplicates."""
 DROPPED = 1e-7
 """Eigenvalues below this share of the largest carry rounding alone."""
+JUDGED = 5000
+"""Items over which a ridge is judged."""
 LARGEST_LEVERAGE = 1 - 1e-4
 """A leverage nearer to 1 is rounding: its leave-one-out prediction would be a division by noise."""
 
@@ -81,6 +84,22 @@ class LowRankInverse:
     def at(self, ridge: float) -> Self:
         """The inverse at another ridge; shares F."""
         return self if ridge == self.ridge else type(self)(self._features, self._spectrum, self.scale, ridge=ridge)
+
+    def leave_one_out_errors(self, labels: np.ndarray, ridges: np.ndarray) -> np.ndarray:
+        """Mean squared leave-one-out error at each of *ridges*, over at most :data:`JUDGED` items that learn from all.
+
+        Cost: 2NmK flops once, and a ridge as much for the items judged.
+        """
+        rows = sample(self.size, JUDGED)
+        features, given = self._features[rows], labels[rows].astype(np.float64)
+        squares, moment = np.square(features), self._features.T @ labels.astype(self._features.dtype)
+        errors = np.empty(len(ridges))
+        for index, ridge in enumerate(ridges):
+            gains = (1.0 / (self._spectrum + ridge * self.scale)).astype(features.dtype)
+            unseen = 1.0 - np.minimum(squares @ gains, LARGEST_LEVERAGE)
+            fitted = (features @ (gains[:, None] * moment)).astype(np.float64)
+            errors[index] = np.square((given - fitted) / unseen[:, None]).mean()
+        return errors
 
 
 def exact_inverse(gram: np.ndarray, *, ridge: float) -> LowRankInverse:

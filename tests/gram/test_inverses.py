@@ -124,12 +124,26 @@ def test_low_rank_without_a_ridge_is_refused(ridge: float) -> None:
         LowRankInverse(np.ones((3, 1)), np.array([3.0]), 1.0, ridge=ridge)
 
 
-def test_the_ridge_chosen_is_the_best_of_the_grid(gram: np.ndarray, features: np.ndarray) -> None:
+def test_the_ridge_chosen_is_the_best_of_the_grid(named_inverse, gram: np.ndarray, features: np.ndarray) -> None:
     labels = np.eye(2)[(features[:, 0] > 0).astype(int)]
-    chosen = with_best_ridge(exact_inverse(gram, ridge=1.0), labels)
+    chosen = with_best_ridge(named_inverse[1], labels)
     errors = [np.square(naive.refitted_without(gram, labels, ridge) - labels).mean() for ridge in RIDGES]
     assert chosen.ridge == RIDGES[np.argmin(errors)]
-    assert leave_one_out_error(chosen, labels) == pytest.approx(min(errors))
+    assert leave_one_out_error(chosen, labels) == pytest.approx(min(errors), rel=1e-4)
+    assert named_inverse[1].leave_one_out_errors(labels, RIDGES) == pytest.approx(errors, rel=1e-4)
+
+
+@pytest.mark.parametrize("named", ["dense", "low_rank"])
+def test_a_ridge_judged_on_a_sample_is_near_the_best(named: str, monkeypatch) -> None:
+    random = np.random.default_rng(0)
+    features = random.normal(size=(400, 6))
+    labels = np.eye(2)[(features[:, 0] + 0.3 * random.normal(size=400) > 0).astype(int)]
+    gram = gram_matrix(features, architecture="2-L")
+    monkeypatch.setattr(f"ntk_labelqa.gram.{named}.JUDGED", 250)
+    make = {"dense": DenseInverse, "low_rank": exact_inverse}[named]
+    whole = exact_inverse(gram, ridge=1.0)
+    chosen = leave_one_out_error(with_best_ridge(make(gram, ridge=1.0), labels), labels)
+    assert chosen < 1.03 * leave_one_out_error(with_best_ridge(whole, labels), labels)
 
 
 class TestChosen:
