@@ -38,12 +38,8 @@ check = "error_rate"
 at_most = 0.12
 [[check]]
 check = "no_worse"
-margin = 0.02
+margin = 0.01
 accepted = "accepted"
-[[check]]
-check = "entanglement"
-coupling = 0.5
-at_most = 0
 """
 BASIC_RATE = 0.02
 INJECTED = 0.06
@@ -154,7 +150,7 @@ def simulate(folder: Path, *, nights: int, every: int, items: int, seed: int) ->
         if failed or audits == WITHIN:
             project.label(rows)
             injected, audits, rows = "", 0, rows[:0]
-        if not failed:
+        if verdict.outcome == "passed":
             audit.save(folder / "accepted", overwrite=True)
 
 

@@ -35,7 +35,8 @@ def gate(context: click.Context, policy: Path, form: str, quiet: bool, **given: 
     from ntk_labelqa.gate.verdict import judge
 
     limits = read_policy(policy)
-    verdict = judge(_audit(given, Stages(quiet=quiet)), limits, base=policy.parent)
+    audit = _saved(context, given) if _is_folder(given) else _made_now(given, Stages(quiet=quiet))
+    verdict = judge(audit, limits, base=policy.parent)
     write = {
         "text": formats.as_text,
         "json": formats.as_json,
@@ -50,15 +51,28 @@ def gate(context: click.Context, policy: Path, form: str, quiet: bool, **given: 
 next(option for option in gate.params if option.name == "source").type = click.Path(path_type=Path)
 
 
-def _audit(given: dict[str, Any], stages: Stages) -> Audit:
-    """The audit in the folder that *given* names, or one made now of its source."""
-    source = given["source"]
-    if source is not None and source.is_dir():
-        if given["project"] is not None:
-            raise UsageError("Name either an audit folder or --project, not both.", remedy="Leave one of them out.")
-        from ntk_labelqa.audit_folder import Audit
+def _is_folder(given: dict[str, Any]) -> bool:
+    return given["source"] is not None and given["source"].is_dir()
 
-        return Audit.load(source)
+
+def _saved(context: click.Context, given: dict[str, Any]) -> Audit:
+    """The audit in the folder that was named; how to make one cannot be said of it any more."""
+    from click.core import ParameterSource
+
+    from ntk_labelqa.audit_folder import Audit
+
+    said = [name for name in given if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    idle = [option.opts[0] for option in context.command.params if option.name in said and option.name != "source"]
+    if idle:
+        raise UsageError(
+            f"{given['source']} is an audit folder, which is read as it is: {', '.join(idle)} cannot change it.",
+            remedy="Leave the options out, or name an export or --project instead.",
+        )
+    return Audit.load(given["source"])
+
+
+def _made_now(given: dict[str, Any], stages: Stages) -> Audit:
+    """An audit of the source that was named."""
     options = audit_options(given)
     dataset = read_source(given, stages)
 

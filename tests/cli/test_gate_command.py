@@ -63,7 +63,8 @@ def test_what_cannot_run_is_neither_a_pass_nor_a_failure(tmp_path, capfd, monkey
     assert run(["gate", str(folder)]) == 3  # no labelqa.toml here
     assert "ntk-labelqa init" in capfd.readouterr().err
     assert run(["gate", "--policy", policy]) == 2
-    assert run(["gate", str(folder), "--project", "3", "--policy", policy]) == 2
+    assert run(["gate", str(folder), "--project", "3", "--arch", "2-L", "--policy", policy]) == 2
+    assert "--project, --arch cannot change it" in capfd.readouterr().err
     assert run(["gate", str(folder), "--policy", policy, "--format", "yaml"]) == 2
     assert run(["gate", str(tmp_path / "nothing.json"), "--policy", policy]) == 3
     (folder / "findings.parquet").write_bytes(b"PAR1")
