@@ -110,7 +110,7 @@ def _place(place: list[Any], content: dict[str, Any]) -> str:
     parts, at = [], 0
     while at < len(place):
         if place[at] == "check" and at + 1 < len(place):
-            kind = content["check"][place[at + 1]].get("check", "")
+            kind = str(content["check"][place[at + 1]].get("check"))
             parts.append(f"check {place[at + 1] + 1}" + (f" ({kind})" if kind in _models() else ""))
             at += 3
         else:

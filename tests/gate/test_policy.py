@@ -95,6 +95,9 @@ COVERAGE = 'version = 1\n[[check]]\ncheck = "coverage"\nat_least = '
             "check 1 (coverage): unknown key 'scope'",
         ),
         ("version = = 1", "is not TOML"),
+        ("version = 1\n[[check]]\ncheck = {class = 3}", "check 1: unknown check"),
+        ("version = 1\ncheck = [1]", "check: 0: input should be"),
+        ('version = 1\n[[check]]\ncheck = "suspects"\nat_most = 1\nscope = 3', "check 1 (suspects): 'scope'"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(tmp_path, text: str, said: str) -> None:
