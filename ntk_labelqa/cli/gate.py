@@ -25,7 +25,9 @@ FORMATS = ("text", "json", "junit", "markdown")
 @quiet_option
 @click.pass_context
 def gate(context: click.Context, policy: Path, form: str, quiet: bool, **given: Any) -> None:
-    """Hold an audit against a policy: exit 0 passed, 1 failed, 3 could not be judged.
+    """Hold an audit against a policy.
+
+    Leaves with exit code 0 if it passed, 1 if it failed, 3 if it could not be judged.
 
     SOURCE is an audit folder, which is read as it is; or what `audit` takes, which is audited first, without keeping
     the audit.

@@ -21,9 +21,10 @@ COLUMNS = ("audit", "data", "items", "error rate", "interval", "flagged", "class
 @click.argument("folders", metavar="DIR...", type=FOLDER, nargs=-1, required=True)
 @click.option("--out", type=FILE, help="Also write charts, as one HTML page.")
 def history(folders: tuple[Path, ...], out: Path | None) -> None:
-    """Print the error rate and class figures of the audits in DIR..., oldest first.
+    """Print how the labels' quality went.
 
-    Equal letters under "data" mean equal items and labels. A line in between says where audits cannot be compared.
+    A row an audit in DIR..., oldest first, with its error rate and class figures. Equal letters under "data" mean equal
+    items and labels. A line in between says where audits cannot be compared.
     """
     from ntk_labelqa.history import read_history
 

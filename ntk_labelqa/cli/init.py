@@ -14,7 +14,10 @@ from ntk_labelqa.errors import LabelQAError
 @click.argument("path", type=FILE, default="labelqa.toml")
 @click.option("--schema", is_flag=True, help="Print the JSON schema of the policy file instead, for editors.")
 def init(path: Path, schema: bool) -> None:
-    """Write a commented policy for `gate` to PATH, labelqa.toml if not given. A file already there is left alone."""
+    """Write a commented policy for `gate`.
+
+    It goes to PATH, labelqa.toml if not given. A file that is already there is left as it is.
+    """
     from ntk_labelqa.gate.policy import json_schema, template
 
     if schema:
