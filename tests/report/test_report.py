@@ -1,0 +1,142 @@
+"""The report: one page that needs nothing else, whatever the project's people wrote, however many they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page
+
+from ntk_labelqa.errors import LabelQAError
+from ntk_labelqa.report.html import render_report, write_report
+from tests.browser import browser
+from tests.report import audits
+
+HOSTILE = '<script>alert("x")</script><img src=http://example.org/x.png onerror=alert(1)>'
+HEBREW = "\u05e9\u05dc\u05d5\u05dd & \u202e\u05e2\u05d5\u05dc\u05dd"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as running:
+        yield running
+
+
+def opened(chromium: Browser, page: str, folder: Path) -> tuple[Page, list[str], list[str]]:
+    """*page* in a browser; what it asked for besides itself, and the errors it met."""
+    (folder / "report.html").write_text(page, encoding="utf-8")
+    tab = chromium.new_page(viewport={"width": 1280, "height": 800})
+    asked: list[str] = []
+    errors: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.on("dialog", lambda dialog: (errors.append(dialog.message), dialog.dismiss()))
+    tab.goto((folder / "report.html").as_uri())
+    outside = [url for url in asked if not url.startswith("data:") and not url.endswith("/report.html")]
+    return tab, outside, errors
+
+
+def hostile_audit():
+    size = 60
+    names = np.array([HOSTILE, HEBREW, "plain"], object)
+    given = names[np.arange(size) % 3]
+    predicted = names[(np.arange(size) % 3 + (np.arange(size) % 4 == 0)) % 3]
+    return audits.audit_of(
+        given,
+        predicted,
+        np.where(given == predicted, 0.02, 0.9),
+        annotators=np.full(size, HOSTILE, object),
+        kind="text",
+        values=[f"{HOSTILE} {HEBREW} {row}" for row in range(size)],
+        title=HOSTILE,
+    )
+
+
+@pytest.mark.browser
+class TestInABrowser:
+    def test_labels_texts_and_names_are_shown_as_they_are_and_never_run(self, chromium, tmp_path) -> None:
+        page = render_report(hostile_audit())
+        tab, outside, errors = opened(chromium, page, tmp_path)
+        assert (outside, errors) == ([], [])
+        assert HOSTILE in tab.locator("bdi.given").first.inner_text() + tab.locator("bdi.suggested").first.inner_text()
+        assert tab.locator("img[onerror]").count() == 0
+        assert HEBREW in tab.inner_text("main")
+
+    def test_nothing_is_asked_of_anybody(self, chromium, tmp_path) -> None:
+        _, outside, errors = opened(chromium, render_report(audits.digits_audit()), tmp_path)
+        assert (outside, errors) == ([], [])
+
+    def test_tables_are_sorted_by_a_click_and_by_the_keyboard(self, chromium, tmp_path) -> None:
+        tab, _, _ = opened(chromium, render_report(audits.digits_audit()), tmp_path)
+        table = tab.locator("#classes table.sortable").first
+        header = table.locator("thead button", has_text="Items").first
+
+        def items() -> list[str]:
+            column = 1 + [text.strip() for text in table.locator("thead th").all_inner_texts()].index("Items")
+            return table.locator(f"tbody tr :nth-child({column})").all_inner_texts()
+
+        header.click()
+        once = [int(value.replace(",", "")) for value in items()]
+        header.focus()
+        tab.keyboard.press("Enter")
+        twice = [int(value.replace(",", "")) for value in items()]
+        assert sorted(once) in (once, once[::-1])
+        assert twice == once[::-1]
+
+    def test_a_thousand_classes_and_a_hundred_thousand_findings(self, chromium, tmp_path) -> None:
+        picture = audits.digits_audit().items["thumbnail"][0]
+        audit = audits.random_audit(100_000, 1000, kind="image", thumbnails=[picture] * 100_000)
+        page = render_report(audit)
+        assert len(page.encode()) < 10 * 2**20
+        tab, outside, errors = opened(chromium, page, tmp_path)
+        assert (outside, errors) == ([], [])
+        assert tab.locator("#queue li.card").count() == 300
+        assert tab.locator("#queue img:not(.small)").count() == 300
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 1280
+        assert tab.locator("tr").count() < 10_000
+
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    def test_text_stands_out_from_its_ground(self, chromium, tmp_path, scheme: str) -> None:
+        tab, _, _ = opened(chromium, render_report(audits.digits_audit()), tmp_path)
+        tab.emulate_media(color_scheme=scheme)
+        ink, ground = tab.evaluate(
+            "[getComputedStyle(document.querySelector('.lead')).color,"
+            " getComputedStyle(document.body).backgroundColor]"
+        )
+        assert contrast(ink, ground) >= 4.5
+
+
+def contrast(ink: str, ground: str) -> float:
+    """WCAG's contrast ratio of two CSS colours."""
+
+    def luminance(colour: str) -> float:
+        channels = np.array([float(part) for part in re.findall(r"[\d.]+", colour)[:3]]) / 255
+        linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+        return float(linear @ [0.2126, 0.7152, 0.0722])
+
+    darker, lighter = sorted((luminance(ink), luminance(ground)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def test_the_headline_says_how_many_labels_of_how_many() -> None:
+    audit = audits.digits_audit()
+    page = render_report(audit)
+    flagged = int(audit.findings["is_label_issue"].sum())
+    assert re.search(rf"\b{flagged}\b[^<]*1,797", re.search(r"<h1.*?</h1>", page, re.S).group())
+
+
+def test_an_audit_without_findings_says_so() -> None:
+    page = render_report(audits.random_audit(50, 3, share=0.0))
+    assert '<li class="card"' not in page
+    assert re.search(r"<h1[^>]*>[^<]*\b[Nn]o", page)
+
+
+def test_the_file_is_whole_or_not_there(tmp_path: Path) -> None:
+    audit = audits.random_audit(20, 2)
+    with pytest.raises(LabelQAError, match="could not be written"):
+        write_report(audit, tmp_path / "no such folder" / "report.html")
+    assert write_report(audit, tmp_path / "report.html").read_text().rstrip().endswith("</html>")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
