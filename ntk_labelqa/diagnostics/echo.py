@@ -1,8 +1,8 @@
 r"""The echo: what of an item's own label comes back to it through its neighbours.
 
 Once posteriors are fed back as soft labels, leaving an item out no longer forgets its label: it shaped its neighbours'
-posteriors, and they shape its prediction. To first order, with L the leave-one-out operator and a q (1 − q) the slope
-of a posterior in its own logit, the part that returns is
+posteriors, and they shape its prediction. To first order, with L the leave-one-out operator, a the slope of a logit in
+its prediction and q (1 − q) that of a posterior in its logit, the part that returns is
 
 .. math:: E_{ic} = \bigl[ L' \operatorname{diag}(a\, q_{:c} (1 - q_{:c}))\, L \bigr]_{ii}
 

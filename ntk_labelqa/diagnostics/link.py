@@ -1,9 +1,11 @@
 r"""From leave-one-out predictions to probabilities: the prior of an item's class, given all the other items.
 
-.. math:: s_i = \operatorname{softmax}(a P_i + b)
+.. math:: s_i = \operatorname{softmax}(a φ(P_i) + b), \qquad φ(p) = p \;\text{ or }\; \log(1 + \max(p, 0) / 0.3)
 
-Kernel regression orders the classes well but its numbers are no probabilities. The temperature a and the class offsets
-b are fitted to the labels *as given*, seen through the noise channel: they maximise
+Kernel regression orders the classes well but its numbers are no probabilities. Where classes overlap they behave like
+shares, whose ratios count, and negative ones like noise; where they do not, their differences count. So both forms of
+φ are tried. The temperature a, the class offsets b and φ are fitted to the labels *as given*, seen through the noise
+channel: they maximise
 
 .. math:: \sum_i \log \sum_t s_{it} \prod_{y \in \text{labels of } i} T_{ty}
 
@@ -19,6 +21,7 @@ from scipy.special import log_softmax, logsumexp, softmax
 
 SAMPLE = 5000
 """Items used at most: a and b are K numbers."""
+KNEES = (np.inf, 0.3)
 TEMPERATURES = np.geomspace(1, 40, 10)
 ZOOMS = (np.sqrt(TEMPERATURES[1] / TEMPERATURES[0]),) * 3 + (1.06, 1.05, 1.05)
 """Factors by which the search goes up and down from the best temperature so far, in turn."""
@@ -29,14 +32,21 @@ LARGEST_OFFSET = 3.0
 
 @dataclass(frozen=True)
 class Link:
-    """a (float) and b (float64[K], mean near 0)."""
+    """a (float), b (float64[K], mean near 0), and φ: bent at *knee*, or the identity where that is infinite."""
 
     temperature: float
     offsets: np.ndarray
+    knee: float = np.inf
 
     def log_prior(self, predictions: np.ndarray) -> np.ndarray:
         """log s, float64[N, K]."""
-        return log_softmax(self.temperature * predictions + self.offsets, axis=1)
+        return log_softmax(self.temperature * _bent(predictions, self.knee) + self.offsets, axis=1)
+
+    def slopes(self, predictions: np.ndarray) -> np.ndarray:
+        """a φ'(P), float64[N, K]: how fast each logit follows its prediction."""
+        if np.isinf(self.knee):
+            return np.full(predictions.shape, self.temperature)
+        return self.temperature * (predictions > 0) / (self.knee + np.maximum(predictions, 0))
 
 
 def fit_link(predictions: np.ndarray, log_likelihood: np.ndarray, offsets: np.ndarray) -> Link:
@@ -47,17 +57,36 @@ def fit_link(predictions: np.ndarray, log_likelihood: np.ndarray, offsets: np.nd
         log_likelihood: log p(labels of item i | class t), float[N, K].
         offsets: where to begin, float[K]: zeros, or those of the round before.
 
-    Cost: about 50 softmaxes of at most 5,000 rows.
+    Cost: about 100 softmaxes of at most 5,000 rows.
     """
     rows = np.random.default_rng(0).permutation(len(predictions))[:SAMPLE]
     p, labels = predictions[rows].astype(np.float64), log_likelihood[rows]
+    fits = []
+    for knee in KNEES:
+        temperature, fitted = _fit(_bent(p, knee), labels, offsets)
+        link = Link(temperature, fitted, knee)
+        fits.append((_fitness(link.log_prior(p), labels), link))
+    return max(fits, key=lambda fit: fit[0])[1]
+
+
+def _bent(predictions: np.ndarray, knee: float) -> np.ndarray:
+    """φ(P)."""
+    return predictions if np.isinf(knee) else np.log1p(np.maximum(predictions, 0) / knee)
+
+
+def _fitness(log_prior: np.ndarray, labels: np.ndarray) -> float:
+    return float(logsumexp(log_prior + labels, axis=1).sum())
+
+
+def _fit(bent: np.ndarray, labels: np.ndarray, offsets: np.ndarray) -> tuple[float, np.ndarray]:
+    """a and b for φ(P) given: a by a search that zooms in, b anew after each of its steps."""
     candidates: np.ndarray = TEMPERATURES
     for zoom in ZOOMS:
-        fits = [logsumexp(Link(a, offsets).log_prior(p) + labels, axis=1).sum() for a in candidates]
+        fits = [_fitness(log_softmax(a * bent + offsets, axis=1), labels) for a in candidates]
         temperature = float(candidates[np.argmax(fits)])
-        offsets = _fitted_offsets(temperature * p, labels, offsets)
+        offsets = _fitted_offsets(temperature * bent, labels, offsets)
         candidates = temperature * np.array([1 / zoom, 1, zoom])
-    return Link(temperature, offsets)
+    return temperature, offsets
 
 
 def _fitted_offsets(logits: np.ndarray, labels: np.ndarray, offsets: np.ndarray) -> np.ndarray:

@@ -94,12 +94,16 @@ class LabelPosterior:
     def is_informative(self) -> bool:
         """Whether the other items make the labels more likely than the labels' frequencies do, beyond chance.
 
-        Where not, as with two classes and half of the labels wrong, nothing can be said of any label.
+        Where not, as with two classes and half of the labels wrong, nothing can be said of any label. Nor can it where
+        labels follow the predictions less often than chance would have it: where items cannot be told apart, leaving
+        one out lowers the share of its own class, and so each prediction avoids just the label given.
         """
         fed = self.first.fed
         frequencies = np.maximum(fed.mean(axis=0), np.finfo(float).tiny)
         gain = self.first.log_evidence - fed @ np.log(frequencies)
-        return bool(gain.mean() > STANDARD_ERRORS * gain.std() / np.sqrt(len(gain)))
+        beyond_chance = gain.mean() > STANDARD_ERRORS * gain.std() / np.sqrt(len(gain))
+        kept = np.diag(self.first.channel.shared).mean()
+        return bool(beyond_chance and kept > 1 / fed.shape[1])
 
     def log_odds(self, annotations: Annotations) -> np.ndarray:
         """How far the best other class is ahead of the label given, in nats, float64[A]; high = suspect.
@@ -169,7 +173,7 @@ def _next_round(current: Round, annotations: Annotations) -> Round | None:
 
 def _fed_back(current: Round, inverse: RegularizedInverse, annotations: Annotations) -> Round:
     posterior = current.posterior
-    slopes = current.link.temperature * posterior * (1 - posterior)
+    slopes = current.link.slopes(current.predictions) * posterior * (1 - posterior)
     heard = echo(current.inverse, inverse, slopes) * (current.fed - current.expected)
     predictions = leave_one_out(inverse, posterior) - heard
     return _fitted(inverse, posterior, np.exp(current.log_prior), predictions, annotations, current.link.offsets)

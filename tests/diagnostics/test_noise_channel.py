@@ -1,0 +1,87 @@
+"""The noise channel against the noise that was planted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ntk_labelqa.diagnostics.annotations import Annotations
+from ntk_labelqa.diagnostics.noise_channel import estimate_channel, shrunk
+
+K = 4
+
+
+def sure_predictions(truth: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Leave-one-out predictions that know the class, with more and less of a margin."""
+    margin = np.random.default_rng(seed).random((len(truth), 1))
+    return np.eye(K)[truth] * margin
+
+
+def labelled(truth: np.ndarray, table: np.ndarray, seed: int = 1) -> np.ndarray:
+    draws = np.random.default_rng(seed).random((len(truth), 1))
+    return (table[truth].cumsum(axis=1) < draws).sum(axis=1).clip(max=K - 1)
+
+
+@pytest.mark.parametrize("name", ["none", "uniform", "pairwise"])
+def test_the_planted_table_is_found(name: str) -> None:
+    table = {
+        "none": np.eye(K),
+        "uniform": 0.6 * np.eye(K) + 0.1 * np.ones((K, K)),
+        "pairwise": 0.7 * np.eye(K) + 0.3 * np.roll(np.eye(K), 1, axis=1),
+    }[name]
+    truth = np.random.default_rng(3).integers(K, size=8000)
+    given = labelled(truth, table)
+    found = estimate_channel(sure_predictions(truth), Annotations.of_codes(given, K))
+    assert found.shared.sum(axis=1) == pytest.approx(1)
+    assert (found.shared > 0).all()
+    assert found.shared == pytest.approx(table, abs=0.06)
+    assert found.anchor_labels == pytest.approx(0.15 * 8000, rel=0.01)
+
+
+def test_an_items_own_label_does_not_make_it_an_anchor() -> None:
+    truth = np.arange(400) % K
+    predictions = sure_predictions(truth)
+    right = estimate_channel(predictions, Annotations.of_codes(truth, K))
+    wrong = estimate_channel(predictions, Annotations.of_codes((truth + 1) % K, K))
+    assert right.anchor_labels == wrong.anchor_labels
+    assert (wrong.shared.argmax(axis=1) == (np.arange(K) + 1) % K).all()
+
+
+def test_a_careless_annotator_has_a_channel_of_their_own() -> None:
+    truth = np.random.default_rng(0).integers(K, size=3000)
+    careless = 0.4 * np.eye(K) + 0.15 * np.ones((K, K))
+    labels = np.concatenate([truth, labelled(truth, careless), labelled(truth[:20], careless)])
+    who = np.repeat([0, 1, 2], [3000, 3000, 20])
+    items = np.concatenate([np.arange(3000), np.arange(3000), np.arange(20)])
+    annotations = Annotations(items, labels, who, 3000, K)
+    channel = estimate_channel(sure_predictions(truth), annotations)
+    tables = [channel.tables[channel.table_of_annotation[np.flatnonzero(who == a)[0]]] for a in range(3)]
+    assert np.diag(tables[0]).min() > 0.97
+    assert np.diag(tables[1]).mean() == pytest.approx(0.55, abs=0.05)
+    assert (tables[2] == channel.shared).all(), "twenty labels are too few for a channel"
+    likelihood = channel.log_likelihood(annotations)
+    doubted = np.flatnonzero(labels[3000:6000] != truth)[0]
+    assert likelihood[doubted].argmax() == truth[doubted], "the careful one counts for more"
+
+
+def test_a_table_of_equal_rows_tells_nothing() -> None:
+    truth = np.random.default_rng(0).integers(K, size=20_000)
+    given = np.random.default_rng(1).integers(K, size=20_000)
+    channel = estimate_channel(sure_predictions(truth), Annotations.of_codes(given, K))
+    assert channel.information() == pytest.approx(0, abs=0.01)
+    clean = estimate_channel(sure_predictions(truth), Annotations.of_codes(truth, K))
+    assert clean.information() == pytest.approx(np.log(K), abs=0.02)
+
+
+def test_one_class_has_the_trivial_channel() -> None:
+    only = Annotations.of_codes(np.zeros(5, int), 1)
+    assert estimate_channel(np.ones((5, 1)), only).shared.tolist() == [[1.0]]
+
+
+def test_few_counts_are_pulled_to_the_mean_and_many_are_not() -> None:
+    mean = np.array([0.9, 0.1])
+    counts = np.array([[2, 2], [5000, 5000], [9, 1], [18, 2]])
+    pulled = shrunk(counts, mean, np.geomspace(1, 1000, 20))
+    assert pulled[1, 0] == pytest.approx(0.5, abs=0.01)
+    assert 0.5 < pulled[0, 0] < 0.9
+    assert pulled.sum(axis=1) == pytest.approx(1)

@@ -1,0 +1,138 @@
+"""The label posterior on digits with planted noise: the figures it has to hold, and what it must not claim."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.metrics import average_precision_score
+
+from ntk_labelqa.diagnostics.annotations import Annotations
+from ntk_labelqa.diagnostics.label_issues import LabelIssues, find_issues
+from ntk_labelqa.diagnostics.posterior import label_posterior
+from ntk_labelqa.diagnostics.self_measurement import calibration_error
+from ntk_labelqa.gram.choose import invert
+from ntk_labelqa.gram.inverse import RegularizedInverse
+from ntk_labelqa.gram.ridge import with_best_ridge
+
+
+@functools.cache
+def digits() -> tuple[RegularizedInverse, np.ndarray]:
+    features, right = load_digits(return_X_y=True)
+    return invert(features, np.eye(10)[right], architecture="2-L", ridge=0.1), right
+
+
+def planted(kind: str, share: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, LabelIssues]:
+    """(given, right, issues) of the digits with *share* of the labels wrong."""
+    inverse, right = digits()
+    random, given = np.random.default_rng(seed), right.copy()
+    wrong = random.choice(len(right), round(share * len(right)), replace=False)
+    given[wrong] = (given[wrong] + (1 if kind == "pairwise" else random.integers(1, 10, len(wrong)))) % 10
+    start = with_best_ridge(inverse, np.eye(10)[given])
+    return given, right, find_issues(start, Annotations.of_codes(given, 10))
+
+
+@pytest.mark.parametrize(
+    ("kind", "share", "accuracy", "precision"),
+    [
+        ("uniform", 0.1, 0.99, 0.99),
+        ("uniform", 0.3, 0.98, 0.99),
+        ("uniform", 0.7, 0.88, 0.99),
+        ("pairwise", 0.2, 0.99, 0.99),
+        ("pairwise", 0.4, 0.99, 0.99),
+    ],
+)
+def test_planted_errors_are_found_mended_and_counted(
+    kind: str, share: float, accuracy: float, precision: float
+) -> None:
+    given, right, issues = planted(kind, share)
+    after = np.where(issues.is_label_issue, issues.predicted, given)
+    assert (after == right).mean() >= accuracy
+    assert average_precision_score(given != right, issues.score_rank) >= precision
+    assert issues.error_probability.mean() == pytest.approx(share, abs=0.02)
+    assert calibration_error(issues.error_probability, given != right) <= 0.03
+
+
+def test_nothing_planted_nothing_changed() -> None:
+    _, _, issues = planted("uniform", 0.0)
+    assert issues.is_label_issue.mean() <= 0.005
+
+
+def test_errors_whose_rate_differs_by_class() -> None:
+    inverse, right = digits()
+    random, given = np.random.default_rng(0), right.copy()
+    wrong = np.flatnonzero(random.random(len(right)) < np.linspace(0, 0.5, 10)[right])
+    given[wrong] = (given[wrong] + random.integers(1, 10, len(wrong))) % 10
+    issues = find_issues(with_best_ridge(inverse, np.eye(10)[given]), Annotations.of_codes(given, 10))
+    after = np.where(issues.is_label_issue, issues.predicted, given)
+    assert (after == right).mean() >= 0.98
+    rates = 1 - np.diag(issues.posterior.last.channel.shared)
+    assert rates[9] > rates[0] + 0.2
+
+
+def test_the_posterior_is_bayes_rule_on_prior_and_channel() -> None:
+    given, _, issues = planted("pairwise", 0.3)
+    last = issues.posterior.last
+    joint = np.exp(last.log_prior) * last.channel.shared[:, given].T
+    assert last.posterior == pytest.approx(joint / joint.sum(axis=1, keepdims=True), abs=1e-9)
+    assert last.posterior.sum(axis=1) == pytest.approx(1)
+
+
+def test_every_further_round_makes_the_labels_more_likely() -> None:
+    _, _, issues = planted("pairwise", 0.4)
+    evidence = [round_.log_evidence.mean() for round_ in issues.posterior.rounds]
+    assert len(evidence) > 1
+    assert (np.diff(evidence) > 0).all()
+
+
+def test_items_do_not_confirm_themselves() -> None:
+    given, right, issues = planted("uniform", 0.4)
+    assert issues.error_probability.mean() == pytest.approx(0.4, abs=0.02)
+    assert issues.error_probability[given == right].mean() < 0.05
+
+
+def two_clouds(share: float, seed: int = 0) -> tuple[RegularizedInverse, np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    right = np.arange(600) % 2
+    features = np.column_stack([3.0 * (2 * right - 1), np.ones(600)]) + random.normal(size=(600, 2))
+    given = np.where(random.permutation(600) < share * 600, 1 - right, right)
+    return invert(features, np.eye(2)[given], architecture="2-L"), given, right
+
+
+def test_two_classes() -> None:
+    inverse, given, right = two_clouds(0.2)
+    issues = find_issues(inverse, Annotations.of_codes(given, 2))
+    assert (np.where(issues.is_label_issue, issues.predicted, given) == right).mean() > 0.97
+    assert len(issues.posterior.rounds) == 1
+
+
+def test_half_of_two_classes_wrong_is_said_to_tell_nothing() -> None:
+    inverse, given, _ = two_clouds(0.5)
+    issues = find_issues(inverse, Annotations.of_codes(given, 2))
+    assert not issues.posterior.is_informative
+    assert not issues.is_label_issue.any()
+
+
+def test_several_annotations_of_an_item_are_weighed_by_who_gave_them() -> None:
+    inverse, right = digits()
+    random, count = np.random.default_rng(0), len(right)
+    rates = (0.02, 0.3, 0.6)
+    labels = np.concatenate(
+        [np.where(random.random(count) < rate, (right + random.integers(1, 10, count)) % 10, right) for rate in rates]
+    )
+    annotations = Annotations(np.tile(np.arange(count), 3), labels, np.repeat([0, 1, 2], count), count, 10)
+    issues = find_issues(with_best_ridge(inverse, annotations.means()), annotations)
+    by_person = issues.error_probability.reshape(3, count).mean(axis=1)
+    assert by_person == pytest.approx(rates, abs=0.02)
+    assert (issues.posterior.probabilities.argmax(axis=1) == right).mean() > 0.995
+    assert (issues.predicted.reshape(3, count) == issues.predicted[:count]).all(), "one answer an item"
+
+
+def test_an_item_without_a_label_still_has_a_prediction() -> None:
+    inverse, right = digits()
+    rows = np.arange(len(right))[20:]
+    annotations = Annotations(rows, right[20:], np.zeros(len(rows), int), len(right), 10)
+    posterior = label_posterior(with_best_ridge(inverse, annotations.means()), annotations)
+    assert (posterior.probabilities[:20].argmax(axis=1) == right[:20]).mean() >= 0.9

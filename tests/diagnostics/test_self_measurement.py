@@ -1,0 +1,88 @@
+"""What an audit says of itself, against the truth that it does not know."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ntk_labelqa.dataset import LabeledDataset, from_arrays
+from ntk_labelqa.diagnostics.evidence import influences
+from ntk_labelqa.diagnostics.label_issues import LabelIssues, find_label_issues_in
+from ntk_labelqa.diagnostics.self_measurement import SelfMeasurement, measure, share
+from ntk_labelqa.gram.choose import invert
+from ntk_labelqa.gram.inverse import RegularizedInverse
+from tests.fixtures import noisy_digits
+
+
+def audited(features: np.ndarray, labels: np.ndarray) -> tuple[LabeledDataset, RegularizedInverse, LabelIssues]:
+    dataset = from_arrays(labels)
+    inverse = invert(features, np.eye(labels.max() + 1)[labels], architecture="2-L")
+    return dataset, inverse, find_label_issues_in(dataset, inverse)
+
+
+def measured(features: np.ndarray, labels: np.ndarray) -> tuple[SelfMeasurement, LabelIssues]:
+    dataset, inverse, issues = audited(features, labels)
+    return measure(dataset, inverse, issues), issues
+
+
+@pytest.mark.parametrize("noise", [0.1, 0.25])
+def test_recall_precision_and_error_rate_are_near_the_truth(noise: float) -> None:
+    features, given, right = noisy_digits(1200, noise)
+    said, issues = measured(features, given)
+    wrong = given != right
+    assert said.recall.value == pytest.approx(issues.is_label_issue[wrong].mean(), abs=0.05)
+    assert said.precision.value == pytest.approx(wrong[issues.is_label_issue].mean(), abs=0.05)
+    assert said.error_rate_low <= wrong.mean() <= said.error_rate_high
+    assert said.error_rate == pytest.approx(wrong.mean(), abs=0.02)
+    assert said.calibration_error < 0.05
+    assert said.is_informative
+
+
+def test_nothing_planted_reaches_the_findings() -> None:
+    features, given, _ = noisy_digits(300, 0.1)
+    dataset, inverse, issues = audited(features, given)
+    before = issues.error_probability.copy(), issues.is_label_issue.copy(), dataset.label_codes.copy()
+    shown = influences(dataset, inverse, issues)
+    measure(dataset, inverse, issues)
+    assert (issues.error_probability == before[0]).all()
+    assert (issues.is_label_issue == before[1]).all()
+    assert (dataset.label_codes == before[2]).all()
+    again = find_label_issues_in(dataset, inverse)
+    assert (again.error_probability == before[0]).all()
+    assert influences(dataset, inverse, again).equals(shown)
+
+
+def test_the_same_seed_plants_the_same_errors() -> None:
+    dataset, inverse, issues = audited(*noisy_digits(300, 0.1)[:2])
+    first, same, other = (measure(dataset, inverse, issues, seed=seed) for seed in (0, 0, 1))
+    assert first == same
+    assert first.planted == other.planted == 50
+
+
+def test_where_nothing_can_be_told_the_interval_is_the_widest() -> None:
+    random = np.random.default_rng(0)
+    said, issues = measured(random.normal(size=(300, 4)), random.integers(2, size=300))
+    assert not said.is_informative
+    assert (said.error_rate_low, said.error_rate_high) == (0.0, 1.0)
+    assert not issues.is_label_issue.any()
+
+
+def test_a_set_with_errors_at_the_boundary_is_not_called_clean() -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    features, _, right = noisy_digits(1000, 0.0)
+    scores = LogisticRegression(max_iter=300).fit(features[::2] / 16, right[::2]).decision_function(features / 16)
+    own = scores[np.arange(1000), right]
+    scores[np.arange(1000), right] = -np.inf
+    hardest = np.argsort(own - scores.max(axis=1))[:100]
+    given = right.copy()
+    given[hardest] = scores.argmax(axis=1)[hardest]
+    said, _ = measured(features, given)
+    assert said.error_rate_high >= 0.05
+    assert said.contradicted >= 0.05
+
+
+def test_a_share_has_wilsons_interval() -> None:
+    found = share(np.array([1.0] * 8 + [0.0] * 2))
+    assert (found.value, found.low, found.high) == pytest.approx((0.8, 0.4902, 0.9433), abs=1e-4)
+    assert share(np.array([])).value is None
