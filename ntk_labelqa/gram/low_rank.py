@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Self
 
 import numpy as np
-from scipy.linalg import eigh, solve_triangular
+from scipy.linalg import eigh, lapack, solve_triangular
 
 from ntk_labelqa.errors import InvalidInputError, SingularKernelError
 from ntk_labelqa.gram.inverse import sample
@@ -24,7 +24,7 @@ from ntk_labelqa.gram.tiles import cross_block, panels
 from ntk_labelqa.kernels.kernel import Kernel
 
 JITTER = 1e-6
-"""Added to the landmarks' own Gram matrix, relative to its mean diagonal: it may be singular by duplicates."""
+"""Added to the landmarks' own Gram matrix, relative to its mean diagonal: it may be nearly singular."""
 DROPPED = 1e-7
 """Eigenvalues below this share of the largest carry rounding alone."""
 JUDGED = 5000
@@ -133,14 +133,15 @@ def nystrom_inverse(
 
     Raises:
         InvalidInputError: more landmarks than items, or a ridge that is not positive.
-        SingularKernelError: the landmarks are duplicates of one another.
+        SingularKernelError: every landmark is blank.
 
     Cost: N·m kernel values, 4Nm² flops, memory for one [N, m] array, a panel and two [m, m] float64 arrays.
     """
     anchors = inputs[choose_landmarks(kernel, inputs, landmarks, sampling=sampling, seed=seed)]
-    factor = _landmark_factor(gram_of(kernel, anchors).astype(np.float64)).astype(inputs.dtype)
-    features = np.empty((len(inputs), landmarks), inputs.dtype)
-    second_moment = np.zeros((landmarks, landmarks))
+    factor, kept = _independent(gram_of(kernel, anchors).astype(np.float64), float(np.finfo(inputs.dtype).eps))
+    factor, anchors = factor.astype(inputs.dtype), anchors[kept]
+    features = np.empty((len(inputs), len(anchors)), inputs.dtype)
+    second_moment = np.zeros((len(anchors), len(anchors)))
     steps = list(panels(len(inputs), PANEL))
     tick = progress or (lambda _done, _total: None)
     for done, panel in enumerate(steps, start=1):
@@ -149,22 +150,29 @@ def nystrom_inverse(
         second_moment += features[panel].T @ features[panel]
         tick(done, 2 * len(steps))
     spectrum, vectors = eigh(second_moment, overwrite_a=True, check_finite=False)
-    kept = spectrum > DROPPED * spectrum[-1]
-    rotation = vectors[:, kept].astype(inputs.dtype)
+    carrying = spectrum > DROPPED * spectrum[-1]
+    rotation = vectors[:, carrying].astype(inputs.dtype)
     for done, panel in enumerate(steps, start=len(steps) + 1):
         features[panel, : rotation.shape[1]] = features[panel] @ rotation
         tick(done, 2 * len(steps))
     scale = float(kernel.diagonal(inputs).mean(dtype=np.float64))
-    return LowRankInverse(features[:, : rotation.shape[1]], spectrum[kept], scale, ridge=ridge)
+    return LowRankInverse(features[:, : rotation.shape[1]], spectrum[carrying], scale, ridge=ridge)
 
 
-def _landmark_factor(gram: np.ndarray) -> np.ndarray:
-    np.fill_diagonal(gram, gram.diagonal() + JITTER * gram.diagonal().mean())
+def _independent(gram: np.ndarray, rounding: float) -> tuple[np.ndarray, np.ndarray]:
+    """The lower Cholesky factor of the landmarks' Gram matrix, and which landmarks it is of, int[m].
+
+    Where it is singular to *rounding* (duplicates, or a linear kernel with more landmarks than features), those that
+    the others explain are dropped, by pivoting: nothing is lost with them.
+    """
+    diagonal = gram.diagonal()
     try:
-        return np.linalg.cholesky(gram)
-    except np.linalg.LinAlgError as error:
+        return np.linalg.cholesky(gram + JITTER * diagonal.mean() * np.eye(len(gram))), np.arange(len(gram))
+    except np.linalg.LinAlgError:
+        tolerance = len(gram) * rounding * diagonal.max()
+        factor, pivots, rank, _ = lapack.dpstrf(gram, tol=tolerance, lower=1)
+    if rank == 0:
         raise SingularKernelError(
-            "The Gram matrix of the landmarks is not positive definite.",
-            why="Too many of them are duplicates of one another.",
-            remedy="Use fewer landmarks, or --dtype float64.",
-        ) from error
+            "The kernel of every landmark with itself is zero.", remedy="Leave out blank items, or add a bias."
+        )
+    return np.tril(factor[:rank, :rank]), pivots[:rank] - 1

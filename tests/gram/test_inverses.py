@@ -185,6 +185,27 @@ class TestChosen:
             invert(features, labels, architecture="2-L", landmarks=landmarks, memory_limit=1000)
 
 
+class TestDependentLandmarks:
+    """Duplicates, and more landmarks than a linear kernel has dimensions: what depends on the others is dropped."""
+
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    @pytest.mark.parametrize("architecture", ["linear", "2-L"])
+    def test_the_inverse_is_the_exact_one(self, architecture: str, dtype: str) -> None:
+        random = np.random.default_rng(0)
+        rows = np.repeat(random.normal(size=(40, 5)), 6, axis=0)
+        kernel, inputs = prepare(rows, architecture, dtype)
+        low = nystrom_inverse(kernel, inputs, landmarks=200, ridge=0.1, seed=1)
+        exact = naive.inverse(gram_matrix(rows, architecture=architecture), 0.1)
+        values = random.normal(size=(240, 3))
+        assert np.abs(low.apply(values) - exact @ values).max() < 2e-3 * np.abs(exact @ values).max()
+        assert np.abs(low.diagonal() / np.diag(exact) - 1).max() < 2e-3
+
+    def test_nothing_but_blank_images_is_refused(self) -> None:
+        kernel, inputs = prepare(np.ones((9, 6, 6)), "CNN-1", "float32")
+        with pytest.raises(SingularKernelError, match="every landmark with itself is zero"):
+            nystrom_inverse(kernel, inputs, landmarks=4, ridge=0.1)
+
+
 class TestLeverage:
     def test_against_the_ridge_leverages_of_the_whole(self, features, gram) -> None:
         kernel, inputs = prepare(features, "2-L", "float64")
