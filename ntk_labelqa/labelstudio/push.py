@@ -1,7 +1,8 @@
 """Findings to review tasks: each exactly once, however often and however rudely a push is cut off.
 
-Label Studio has no unique key on tasks, so ``data.review_key`` is ours. A push lists the keys that are there, imports
-what is missing, and lists again; what the server says it took is compared with what was sent.
+Label Studio has no unique key on tasks, so ``data.review_key`` is ours. A push lists the keys that are there and imports
+what is missing. What the server says it took, and how many tasks it has then, are compared with what was sent; where
+they differ, the keys are listed again.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def push_findings(
     """
     source = project_id if project_id is not None else audit.manifest["data"]["project_id"]
     wanted = review_tasks(audit, project_id=source)
-    current = labels_in(take_snapshot(client, source), audit.manifest["data"]["control"])
+    current = labels_in(take_snapshot(client, source, predictions=False), audit.manifest["data"]["control"])
     standing = [
         task for task in wanted if current.get(task["data"]["source_annotation"]) == task["data"]["given_label"]
     ]
@@ -113,27 +114,36 @@ def labels_in(tasks: list[dict[str, Any]], control: dict[str, Any]) -> dict[int,
 
 def _deliver(client: LabelStudio, review: int, wanted: list[dict[str, Any]], progress: Tick | None) -> int:
     """Import what is missing until every key is there exactly once; return how many were added."""
+    keys = {task["data"][REVIEW_KEY] for task in wanted}
     before: set[str] | None = None
     for _ in range(ATTEMPTS):
         there = _without_duplicates(client, review)
         before = there if before is None else before
         missing = [task for task in wanted if task["data"][REVIEW_KEY] not in there]
-        if not missing:
-            return len({task["data"][REVIEW_KEY] for task in wanted} - before)
-        try:
-            _import(client, review, missing, len(wanted), progress)
-        except LabelStudioError:
-            # Refused or broken off: what the server took of it shows when the keys are listed again.
-            _settle(client, review)
-    there = _without_duplicates(client, review)
-    lost = [task for task in wanted if task["data"][REVIEW_KEY] not in there]
+        if not missing or _imported(client, review, missing, len(wanted), progress):
+            return len(keys - before)
+        # Refused or broken off: what the server took of it shows when the keys are listed again.
+        _settle(client, review)
+    lost = keys - _without_duplicates(client, review)
     if lost:
         raise PartialDeliveryError(
             f"{len(lost)} of {len(wanted)} review tasks could not be delivered.",
             why="The server kept failing while it took them.",
             remedy="Push again: it adds only what is missing.",
         )
-    return len({task["data"][REVIEW_KEY] for task in wanted} - (before or set()))
+    return len(keys - (before or set()))
+
+
+def _imported(
+    client: LabelStudio, review: int, missing: list[dict[str, Any]], wanted: int, progress: Tick | None
+) -> bool:
+    """Import the tasks; whether the project then has as many more as were sent."""
+    count = review_project.task_count(client, review)
+    try:
+        _import(client, review, missing, wanted, progress)
+    except LabelStudioError:
+        return False
+    return review_project.task_count(client, review) == count + len(missing)
 
 
 def _import(

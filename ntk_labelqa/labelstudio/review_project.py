@@ -61,7 +61,7 @@ def find_or_create(client: LabelStudio, audit: Audit, source_project: int) -> in
 
 def tasks_of(client: LabelStudio, review_project: int) -> list[ReviewTask]:
     """The review tasks that the project holds, oldest first; tasks without a review key are not ours."""
-    tasks = take_snapshot(client, review_project) if task_count(client, review_project) else []
+    tasks = take_snapshot(client, review_project, predictions=False) if task_count(client, review_project) else []
     return sorted(
         (
             ReviewTask(task["id"], task["data"][REVIEW_KEY], bool(task["annotations"] or task.get("drafts")))

@@ -89,9 +89,8 @@ def die(*_, **__):
 if point == "project made":
     push._deliver = die
 if point == "all imported":
-    seen = push._without_duplicates
-    calls = []
-    push._without_duplicates = lambda *a: die() if calls else (calls.append(1), seen(*a))[1]
+    importing = push._imported
+    push._imported = lambda *a: die(importing(*a))
 def progress(done, total):
     if point == "between batches" and done >= 80:
         die()
