@@ -1,8 +1,8 @@
 """Findings to review tasks: each exactly once, however often and however rudely a push is cut off.
 
-Label Studio has no unique key on tasks, so ``data.review_key`` is ours. A push lists the keys that are there and imports
-what is missing. What the server says it took, and how many tasks it has then, are compared with what was sent; where
-they differ, the keys are listed again.
+Label Studio has no unique key on tasks, so ``data.review_key`` is ours. A push lists the keys that are there and
+imports what is missing. What the server says it took, and how many tasks it has then, are compared with what was sent;
+where they differ, the keys are listed again.
 """
 
 from __future__ import annotations
