@@ -103,8 +103,7 @@ class TestInABrowser:
         tab, _, _ = opened(chromium, render_report(audits.digits_audit()), tmp_path)
         tab.emulate_media(color_scheme=scheme)
         ink, ground = tab.evaluate(
-            "[getComputedStyle(document.querySelector('.lead')).color,"
-            " getComputedStyle(document.body).backgroundColor]"
+            "[getComputedStyle(document.querySelector('.lead')).color, getComputedStyle(document.body).backgroundColor]"
         )
         assert contrast(ink, ground) >= 4.5
 
