@@ -84,7 +84,7 @@ def audit_features(
     with stages.stage("Measuring itself"):
         measured = measure(dataset, inverse, issues, seed=options.seed)
     with stages.stage("Comparing classes and schemes"):
-        entanglement = entangle(inverse, labels, dataset.class_names)
+        entanglement = entangle(inverse, labels, dataset.class_names, item_ids=dataset.items["task_id"].to_numpy())
         predictions = leave_one_out(inverse, labels)
         ranking = rank(inverse, predictions, list(schemes_of(dataset)), len(dataset.class_names))
     found = findings_table(dataset, issues)

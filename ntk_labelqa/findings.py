@@ -41,6 +41,15 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "class_a": "str",
         "class_b": "str",
         "coupling": "float64",  # -Z_ab / sqrt(Z_aa Z_bb); high = entangled
+        "overlap": "float64",  # 0 = never confused, 1 = nothing tells them apart
+        "overlap_low": "float64",  # 95 %
+        "overlap_high": "float64",
+        "q_value": "float64",  # least false discovery rate at which the overlap is more than the usual one
+        "is_warned": "bool",  # significant and large
+        "overlap_refurbished": "float64",  # with the labels corrected that halves of the data contradict alike
+        "cause": "str",  # of a warning: "labels" (wrong ones) or "classes" (guideline, taxonomy); else empty
+        "items_a": "str",  # tasks of class_a that lean most to class_b, of a warned pair, set apart by spaces
+        "items_b": "str",
     },
     "schemes": {
         "scheme": "str",
@@ -55,6 +64,15 @@ SCHEMAS: dict[str, dict[str, str]] = {
     },
 }
 NULLABLE = {("findings", "suggested_label"), ("classes", "diffuseness"), ("schemes", "bde"), ("schemes", "bde_rank")}
+LATER = {
+    "entanglement": {
+        **dict.fromkeys(("overlap", "overlap_low", "overlap_high", "overlap_refurbished"), 0.0),
+        **dict.fromkeys(("cause", "items_a", "items_b"), ""),
+        "q_value": 1.0,
+        "is_warned": False,
+    }
+}
+"""Columns that tables of earlier versions lack, and what stands for them: that nothing is warned of."""
 
 
 def conform(name: str, table: pd.DataFrame) -> pd.DataFrame:
@@ -64,6 +82,7 @@ def conform(name: str, table: pd.DataFrame) -> pd.DataFrame:
     written.
     """
     schema = SCHEMAS[name]
+    table = table.assign(**{column: value for column, value in LATER.get(name, {}).items() if column not in table})
     missing = [column for column in schema if column not in table]
     if missing:
         raise InvalidInputError(f"The {name} table lacks the columns {', '.join(missing)}.")
