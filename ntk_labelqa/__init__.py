@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from ntk_labelqa.api import audit, class_entanglement, find_label_issues, refurbish
     from ntk_labelqa.audit_folder import Audit
     from ntk_labelqa.bde import block_diagonalization_error
+    from ntk_labelqa.diagnostics.architectures import architecture_fit
     from ntk_labelqa.diagnostics.scheme_ranking import rank_schemes
     from ntk_labelqa.gram.matrix import gram_matrix
 
 _HOMES = {
     "Audit": "audit_folder",
+    "architecture_fit": "diagnostics.architectures",
     "audit": "api",
     "block_diagonalization_error": "bde",
     "class_entanglement": "api",
@@ -28,6 +30,7 @@ _HOMES = {
 
 __all__ = [
     "Audit",
+    "architecture_fit",
     "audit",
     "block_diagonalization_error",
     "class_entanglement",

@@ -6,7 +6,7 @@ import importlib
 
 import click
 
-COMMANDS = ("audit", "push", "report", "init", "gate", "history", "schemes", "doctor", "demo")
+COMMANDS = ("audit", "push", "report", "init", "gate", "history", "schemes", "architectures", "doctor", "demo")
 
 
 class LazyGroup(click.Group):

@@ -1,0 +1,121 @@
+"""``ntk-labelqa architectures``: which kind of network suits the data, before any is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ntk_labelqa.cli.options import FILE, quiet_option, read_source, source_options, use_device
+from ntk_labelqa.errors import LabelQAError
+from ntk_labelqa.progress import Stages
+
+if TYPE_CHECKING:
+    from ntk_labelqa.diagnostics.architectures import Fits
+
+
+@click.command()
+@source_options
+@click.option("--out", type=FILE, help="Also write a report, as one HTML page.")
+@click.option(
+    "--arch",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="linear, 2-L, 10-L, CNN-1, CNN-2, CNN-3, or module:attribute of a stax network. Repeatable; default: all.",
+)
+@click.option("--features", type=FILE, help="Precomputed features: .npz with ids and features, or .parquet.")
+@click.option("--encoder", type=click.Choice(["pixels", "text"]), help="Default: what fits the items.")
+@click.option("--sample", type=click.IntRange(min=10), default=1000, show_default=True, help="Items judged.")
+@click.option(
+    "--budget", type=click.FloatRange(min=0.0), default=60.0, show_default=True, help="Seconds for one kernel at most."
+)
+@click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@quiet_option
+def architectures(out: Path | None, names: tuple[str, ...], quiet: bool, **given: Any) -> None:
+    """Compare architectures on the labels of SOURCE by their infinite-width kernels, and recommend one.
+
+    Those that do not fit the items, or whose kernel would take too long, are left out, and it is said why. The linear
+    kernel is always in the table, as the floor.
+    """
+    use_device(given["device"])
+    stages = Stages(quiet=quiet)
+    dataset = read_source(given, stages)
+
+    from ntk_labelqa.dataset import label_means
+    from ntk_labelqa.diagnostics.architectures import fit_architectures
+    from ntk_labelqa.encoders.choose import encode
+    from ntk_labelqa.kernels.architectures import NAMES
+
+    with stages.stage("Encoding the items") as tick:
+        encoded = encode(
+            dataset,
+            encoder=given["encoder"],
+            features_file=given["features"],
+            seed=given["seed"],
+            progress=tick,
+        )
+    with stages.stage("Judging the architectures") as tick:
+        fits = fit_architectures(
+            encoded.features,
+            label_means(encoded.dataset).argmax(axis=1),
+            encoded.dataset.class_names,
+            names or NAMES,
+            sample=given["sample"],
+            budget=given["budget"],
+            seed=given["seed"],
+            progress=tick,
+        )
+    click.echo(as_text(fits))
+    if out is not None:
+        from ntk_labelqa.report.architectures import render_architectures
+
+        tasks = encoded.dataset.items["task_id"].to_numpy()[fits.rows]
+        source = dataset.provenance
+        page = render_architectures(
+            fits,
+            title=source.project_title or Path(source.source).name,
+            notes=source.notes,
+            item_names=[f"task {task}" for task in tasks],
+        )
+        _write(out, page)
+        click.echo(f"\nReport: {out}")
+
+
+def as_text(fits: Fits) -> str:
+    """The table, what was left out and why, the recommendation and its margin of doubt."""
+    from ntk_labelqa.diagnostics.recommendation import CAVEAT, recommend
+    from ntk_labelqa.report import formats
+    from ntk_labelqa.report.architectures import seconds
+
+    rows = [("architecture", "right", "95 % interval", "log loss", "separation", "alignment", "kernel, all items")]
+    for row in fits.table().itertuples():
+        if row.left_out:
+            continue
+        rows.append(
+            (
+                row.architecture,
+                formats.share(row.accuracy),
+                formats.span(row.accuracy_low, row.accuracy_high),
+                formats.figure(row.log_loss),
+                formats.figure(row.kpca_ratio),
+                formats.figure(row.alignment),
+                seconds(row.all_seconds),
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    gone = [f"left out: {name}. {why}" for name, why in fits.left_out.items()]
+    advice = recommend(fits)
+    return "\n".join([*lines, *gone, "", f"{advice.title}.", advice.doubt, CAVEAT])
+
+
+def _write(path: Path, page: str) -> None:
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise LabelQAError(
+            f"{path} could not be written: {error.strerror}.", remedy="Name a file in a folder you may write to."
+        ) from error
