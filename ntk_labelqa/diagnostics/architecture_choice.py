@@ -2,37 +2,70 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from ntk_labelqa.gram.choose import invert
+from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.gram.choose import LANDMARKS, invert
+from ntk_labelqa.gram.matrix import prepare
 from ntk_labelqa.gram.ridge import leave_one_out_error
+from ntk_labelqa.kernels.architectures import NAMES
 
-CANDIDATES = ("linear", "2-L", "10-L")
-"""Kernels whose Gram matrix costs seconds at any size an audit meets. Convolutional ones are chosen by name."""
 SAMPLE = 1000
+MOST_WORK = 25e9
+"""Bytes that a candidate's kernel may go through for all items: about half a minute on two cores.
+
+Counted and not timed, so that the choice is the same on every machine.
+"""
 
 
 @dataclass(frozen=True)
 class ArchitectureChoice:
-    """The architecture chosen, and each candidate's leave-one-out mean squared error (low = fits)."""
+    """The architecture chosen.
+
+    Attributes:
+        name: of the best candidate.
+        errors: each candidate's leave-one-out mean squared error on the sample; low = fits.
+        left_out: why each other architecture was no candidate.
+    """
 
     name: str
     errors: dict[str, float]
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 def choose_architecture(features: np.ndarray, labels: np.ndarray, *, seed: int = 0) -> ArchitectureChoice:
-    """The candidate with the least leave-one-out error on a sample, each at its own best ridge.
+    """The architecture with the least leave-one-out error on a sample, each at its own best ridge.
+
+    Candidates are those that take features of this shape and whose kernel of all items stays within
+    :data:`MOST_WORK`.
 
     Args:
         features: float[N, …].
         labels: Y, float[N, K].
         seed: of the sample.
 
+    Raises:
+        InvalidInputError: no architecture takes these features.
+
     Cost: a Gram matrix of at most 1,000 items and its eigendecomposition, for each candidate.
     """
+    left_out = {name: reason for name in NAMES if (reason := _reason_against(name, features))}
     rows = np.sort(np.random.default_rng(seed).permutation(len(features))[:SAMPLE])
     sample, given = features[rows], labels[rows]
-    errors = {name: leave_one_out_error(invert(sample, given, architecture=name), given) for name in CANDIDATES}
-    return ArchitectureChoice(min(errors, key=errors.__getitem__), errors)
+    candidates = [name for name in NAMES if name not in left_out]
+    if not candidates:
+        raise InvalidInputError(f"No architecture takes these features: {left_out['linear']}")
+    errors = {name: leave_one_out_error(invert(sample, given, architecture=name), given) for name in candidates}
+    return ArchitectureChoice(min(errors, key=errors.__getitem__), errors, left_out)
+
+
+def _reason_against(name: str, features: np.ndarray) -> str:
+    """Why the architecture is no candidate; empty if it is one."""
+    try:
+        kernel, inputs = prepare(features[:1], name, "float32")
+    except InvalidInputError as error:
+        return error.what
+    work = len(features) * min(len(features), LANDMARKS) * kernel.bytes_per_pair(inputs)
+    return "" if work <= MOST_WORK else f"too slow for {len(features):,} items unless asked for by name"
