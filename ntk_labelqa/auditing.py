@@ -63,9 +63,11 @@ def audit_features(
     check_auditable(dataset)
     labels = label_means(dataset)
     with stages.stage("Choosing the architecture"):
-        architecture = options.architecture
+        architecture, judged = options.architecture, {}
         if architecture == "auto":
-            architecture = choose_architecture(features, labels, seed=options.seed).name
+            choice = choose_architecture(features, labels, seed=options.seed)
+            architecture, judged = choice.name, {"errors": choice.errors, "left_out": choice.left_out}
+            stages.note(choice)
     with stages.stage("Inverting the kernel") as tick:
         inverse = invert(
             features,
@@ -75,6 +77,7 @@ def audit_features(
             landmarks=options.landmarks,
             dtype=options.dtype,
             seed=options.seed,
+            announce=stages.note,
             progress=tick,
         )
     with stages.stage("Finding label issues"):
@@ -97,6 +100,7 @@ def audit_features(
         "options": {**asdict(options), "encoder": encoder, "architecture": architecture, "ridge": inverse.ridge},
         "seed": options.seed,
         "device": device(),
+        "architecture_choice": judged,
         "data": describe(dataset),
         "timings": stages.seconds,
         "summary": summarize(dataset, inverse, entanglement, found, measured, architecture),

@@ -21,8 +21,13 @@ class Stages:
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self.shown = sys.stderr.isatty() and not quiet
+        self.quiet, self.shown = quiet, sys.stderr.isatty() and not quiet
         self.seconds: dict[str, float] = {}
+
+    def note(self, text: object) -> None:
+        """Say *text* on standard error: a decision made on the user's behalf, or what the next stage will take."""
+        if not self.quiet:
+            print(text, file=sys.stderr, flush=True)
 
     @contextmanager
     def stage(self, title: str) -> Iterator[Tick]:

@@ -64,7 +64,7 @@ def _precision() -> Check:
 
 
 def _memory() -> Check:
-    from ntk_labelqa.gram.choose import LANDMARKS, low_rank_bytes
+    from ntk_labelqa.gram.inverse_plan import LANDMARKS, low_rank_bytes
     from ntk_labelqa.gram.plan import in_units, usable_memory
 
     usable = usable_memory()

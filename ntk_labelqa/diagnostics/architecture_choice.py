@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ntk_labelqa.errors import InvalidInputError
-from ntk_labelqa.gram.choose import LANDMARKS, invert
+from ntk_labelqa.gram.choose import invert
+from ntk_labelqa.gram.inverse_plan import LANDMARKS
 from ntk_labelqa.gram.matrix import prepare
 from ntk_labelqa.gram.ridge import leave_one_out_error
 from ntk_labelqa.kernels.architectures import NAMES
@@ -33,6 +34,11 @@ class ArchitectureChoice:
     name: str
     errors: dict[str, float]
     left_out: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        judged = ", ".join(f"{name} {error:.3f}" for name, error in sorted(self.errors.items(), key=lambda e: e[1]))
+        words = f"Architecture {self.name}, by leave-one-out error on a sample: {judged}."
+        return words + "".join(f" Not judged: {name} ({reason.rstrip('.')})." for name, reason in self.left_out.items())
 
 
 def choose_architecture(features: np.ndarray, labels: np.ndarray, *, seed: int = 0) -> ArchitectureChoice:

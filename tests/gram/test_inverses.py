@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ntk_labelqa.errors import InvalidInputError, MemoryBudgetError, SingularKernelError
-from ntk_labelqa.gram import choose
+from ntk_labelqa.gram import choose, inverse_plan
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.dense import DenseInverse
 from ntk_labelqa.gram.inverse import leave_one_out
@@ -171,14 +171,14 @@ class TestChosen:
             invert(features, labels, architecture="2-L", landmarks=landmarks)
 
     def test_auto_takes_as_many_landmarks_as_memory_holds(self, labels, features, monkeypatch) -> None:
-        monkeypatch.setattr(choose, "LANDMARKS", 80)
-        monkeypatch.setattr(choose, "FEWEST", 30)
-        limit = choose.low_rank_bytes(90, 50, 4)
+        monkeypatch.setattr(inverse_plan, "LANDMARKS", 80)
+        monkeypatch.setattr(inverse_plan, "FEWEST", 30)
+        limit = inverse_plan.low_rank_bytes(90, 50, 4)
         low = invert(features, labels, architecture="2-L", memory_limit=limit)
         assert np.linalg.matrix_rank(low.apply(np.eye(90)) - np.eye(90) / (low.ridge * low.scale), tol=1e-6) <= 50
 
     @pytest.mark.parametrize(
-        ("landmarks", "said"), [("all", "Gram matrix of 90 items"), (50, "from 50 landmarks"), ("auto", "90 items")]
+        ("landmarks", "said"), [("all", "exact inverse of 90 items"), (50, "from 50 landmarks"), ("auto", "90 items")]
     )
     def test_what_does_not_fit_is_refused(self, features, labels, landmarks, said: str) -> None:
         with pytest.raises(MemoryBudgetError, match=said):
@@ -231,3 +231,21 @@ class TestLeverage:
         assert len(set(drawn[0])) == 40
         assert (drawn[0] == drawn[1]).all()
         assert (drawn[0] != drawn[2]).any()
+
+
+class TestPlan:
+    """What is said before the memory is spent."""
+
+    @pytest.mark.parametrize(("landmarks", "how"), [("all", "exactly"), (40, "from 40 landmarks")])
+    def test_it_is_announced_with_memory_and_time(self, features, landmarks, how: str) -> None:
+        plans: list[inverse_plan.InversePlan] = []
+        labels = np.eye(2)[(features[:, 0] > 0).astype(int)]
+        invert(features, labels, architecture="2-L", landmarks=landmarks, announce=plans.append)
+        (plan,) = plans
+        assert f"Kernel of 90 items, inverted {how}: " in str(plan)
+        assert "KiB of memory, its values in about 1 s." in str(plan)
+
+    def test_landmarks_need_the_memory_of_their_features(self) -> None:
+        inputs = np.ones((10_000, 3), np.float32)
+        plan = inverse_plan.plan_inverse(inputs, 2000, memory_limit=10**9)
+        assert plan.peak_bytes == 10_000 * 2000 * 4 + 4 * 8 * 2000**2

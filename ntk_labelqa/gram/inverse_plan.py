@@ -1,0 +1,107 @@
+"""Which inverse fits the number of items and the memory, and what it will take, before anything is allocated."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.gram.landmarks import PANEL
+from ntk_labelqa.gram.plan import in_units, plan_gram, require_memory, timed, usable_memory
+from ntk_labelqa.gram.tiles import tile_side
+from ntk_labelqa.kernels.kernel import Kernel
+
+LANDMARKS = 3000
+"""Items up to which ``auto`` inverts exactly, and landmarks beyond."""
+FEWEST = 500
+"""Landmarks below which ``auto`` would rather refuse than answer."""
+EIGEN_ITEMS = 4000
+"""Items up to which an exact inverse is an eigendecomposition, 19 times as dear as Cholesky but good for any ridge."""
+
+Landmarks = int | Literal["all", "auto"]
+
+
+@dataclass(frozen=True)
+class InversePlan:
+    """What a regularised inverse will take.
+
+    Attributes:
+        items: N.
+        landmarks: m of Nyström's approximation; None for the exact inverse.
+        peak_bytes: of memory, at the least favourable moment.
+        kernel_seconds: of all kernel values, extrapolated from one tile; None until :func:`timed_inverse_plan`.
+    """
+
+    items: int
+    landmarks: int | None
+    peak_bytes: int
+    kernel_seconds: float | None = None
+
+    def __str__(self) -> str:
+        how = "exactly" if self.landmarks is None else f"from {self.landmarks:,} landmarks"
+        duration = "" if self.kernel_seconds is None else f", its values in about {max(self.kernel_seconds, 1):.0f} s"
+        return f"Kernel of {self.items:,} items, inverted {how}: {in_units(self.peak_bytes)} of memory{duration}."
+
+
+def plan_inverse(inputs: np.ndarray, landmarks: Landmarks = "auto", *, memory_limit: int | None = None) -> InversePlan:
+    """The plan for the inverse of H of prepared *inputs*, [N, …].
+
+    Args:
+        inputs: as :meth:`~ntk_labelqa.kernels.kernel.Kernel.prepare` returns them.
+        landmarks: m, at most N; ``all`` inverts exactly; ``auto`` does so up to :data:`LANDMARKS` items, and takes that
+            many landmarks beyond, or as many as memory holds.
+        memory_limit: bytes; None takes what is free.
+
+    Raises:
+        InvalidInputError: fewer items than landmarks, or none asked for.
+        MemoryBudgetError: it does not fit; the message says what would.
+    """
+    items, itemsize = len(inputs), inputs.dtype.itemsize
+    limit = usable_memory() if memory_limit is None else memory_limit
+    if landmarks == "all" or (landmarks == "auto" and items <= LANDMARKS):
+        needed, what = exact_bytes(items, itemsize), f"The exact inverse of {items:,} items"
+        remedy = f"Use --landmarks {LANDMARKS}, or float32."
+        require_memory(needed, what, remedy=remedy, memory_limit=limit)
+        return InversePlan(items, None, needed)
+    count = _fitting(items, itemsize, limit) if landmarks == "auto" else landmarks
+    if not 1 <= count <= items:
+        raise InvalidInputError(
+            f"{count:,} landmarks cannot be drawn from {items:,} items.",
+            remedy=f"Pass 1 to {items:,}, 'all' for an exact inverse, or 'auto'.",
+        )
+    needed = low_rank_bytes(items, count, itemsize)
+    what = f"An approximation of {items:,} items from {count:,} landmarks"
+    require_memory(needed, what, remedy="Use fewer landmarks, or float32.", memory_limit=limit)
+    return InversePlan(items, count, needed)
+
+
+def timed_inverse_plan(plan: InversePlan, kernel: Kernel, inputs: np.ndarray) -> InversePlan:
+    """*plan* with the time of the kernel values, measured on one tile. Cost: two tiles, the first of which compiles."""
+    if plan.landmarks is None:
+        return replace(plan, kernel_seconds=timed(plan_gram(kernel, inputs), kernel, inputs).seconds)
+    rows = inputs[: tile_side(kernel, inputs[:PANEL])]
+    columns = inputs[: tile_side(kernel, inputs[: plan.landmarks])]
+    kernel.block(rows, columns)
+    start = time.perf_counter()
+    kernel.block(rows, columns)
+    pairs = len(rows) * len(columns)
+    return replace(plan, kernel_seconds=(time.perf_counter() - start) * plan.items * plan.landmarks / pairs)
+
+
+def low_rank_bytes(items: int, landmarks: int, itemsize: int) -> int:
+    """Peak memory of Nyström's approximation: F, and four float64 arrays of the landmarks' size (eigh's workspace)."""
+    return items * landmarks * itemsize + 4 * 8 * landmarks**2
+
+
+def exact_bytes(items: int, itemsize: int) -> int:
+    """Peak memory of the exact inverse: H and one float64 array of its size, or three to decompose it."""
+    return items**2 * (itemsize + (24 if items <= EIGEN_ITEMS else 8))
+
+
+def _fitting(items: int, itemsize: int, limit: int) -> int:
+    """As many landmarks as memory holds, up to :data:`LANDMARKS`."""
+    fitting = (m for m in range(LANDMARKS, FEWEST, -250) if low_rank_bytes(items, m, itemsize) <= limit)
+    return next(fitting, FEWEST)
