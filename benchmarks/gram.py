@@ -82,9 +82,9 @@ def measure(way: str, architecture: str, items: int, runs: int, dtype: np.dtype)
     make(way, architecture, features[: BATCH[architecture]].astype(dtype))()
     call = make(way, architecture, features.astype(dtype))
     before = resident()
-    result = call()
+    size = call().nbytes
     times = [seconds(call) for _ in range(runs)]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before - result.nbytes
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before - size
     return {"seconds": statistics.median(times), "peak": max(peak, 0)}
 
 

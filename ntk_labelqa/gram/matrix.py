@@ -46,7 +46,7 @@ def gram_matrix(
         InvalidInputError: wrong rank, no items, zero rows, NaN or infinity, an unknown architecture or dtype.
         MemoryBudgetError: it does not fit; nothing has been allocated.
 
-    Cost: N²D flops for dense networks, N² numbers of memory and 16 MiB beside them;
+    Cost: N²D flops for dense networks, N² numbers of memory and 12 MiB beside them;
         :func:`ntk_labelqa.gram.plan.plan_gram` says it beforehand.
 
     Example:

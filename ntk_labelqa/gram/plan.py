@@ -9,7 +9,7 @@ import numpy as np
 import psutil
 
 from ntk_labelqa.errors import MemoryBudgetError
-from ntk_labelqa.gram.tiles import TILE_BYTES, tile_side
+from ntk_labelqa.gram.tiles import tile_budget, tile_side
 from ntk_labelqa.kernels.kernel import Kernel
 
 SPARED = 0.1
@@ -76,7 +76,7 @@ def plan_gram(
             if not in_file
             else "Free some memory, or shrink the images.",
         )
-    side = tile_side(kernel, inputs, min(TILE_BYTES, left))
+    side = tile_side(kernel, inputs, min(tile_budget(), left))
     across = -(-count // side)
     return GramPlan(count, side, across * (across + 1) // 2, result, side**2 * kernel.bytes_per_pair(inputs))
 

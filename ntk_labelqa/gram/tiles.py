@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import jax
 import numpy as np
 
 from ntk_labelqa.kernels.kernel import Kernel
 
-TILE_BYTES = 16 * 2**20
-"""Working memory of one tile: about what a processor's caches hold, beyond which speed falls."""
+PROCESSOR_TILE, ACCELERATOR_TILE = 12 * 2**20, 2**30
+"""Bytes of working memory of one tile: about what a processor's caches hold, beyond which speed falls to a third; an
+accelerator is only busy with many pairs at once."""
+MULTIPLE = 8
+"""Sides are multiples of this where that leaves a choice: odd ones are up to twice as slow a pair."""
 
 
-def tile_side(kernel: Kernel, inputs: np.ndarray, budget: int = TILE_BYTES) -> int:
+def tile_budget() -> int:
+    """Bytes of working memory that suit a tile on the device that jax uses."""
+    return PROCESSOR_TILE if jax.default_backend() == "cpu" else ACCELERATOR_TILE
+
+
+def tile_side(kernel: Kernel, inputs: np.ndarray, budget: int | None = None) -> int:
     """Side of square tiles, all of one size, whose working memory stays within *budget* bytes; at least 1."""
+    budget = tile_budget() if budget is None else budget
     most = max(1, int((budget / kernel.bytes_per_pair(inputs)) ** 0.5))
-    return -(-len(inputs) // -(-len(inputs) // most))
+    if most >= len(inputs):
+        return len(inputs)
+    step = MULTIPLE if most >= MULTIPLE else 1
+    across = -(-len(inputs) // (most - most % step))
+    return min(most, -(-len(inputs) // (across * step)) * step)
 
 
 def strips(count: int, side: int) -> list[slice]:

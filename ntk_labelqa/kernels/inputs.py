@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ntk_labelqa.errors import InvalidInputError
@@ -9,6 +11,7 @@ from ntk_labelqa.errors import InvalidInputError
 CHANNELS = (1, 3, 4)
 BLANK = 1e-12
 """Standard deviation of a constant image relative to its largest value: rounding alone."""
+PANEL = 512
 
 
 def unit_rows(features: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -19,19 +22,21 @@ def unit_rows(features: np.ndarray, dtype: np.dtype) -> np.ndarray:
     Raises InvalidInputError for wrong rank, no items, NaN or infinity, and rows of zeros, which have no direction.
     """
     check_finite(features, ranks=(2, 3, 4))
-    rows = features.reshape(len(features), -1).astype(dtype)
-    # Scaled by the largest entry first: squares of very small or large features would under- or overflow.
-    largest = np.abs(rows).max(axis=1, keepdims=True)
-    zero = np.flatnonzero(largest[:, 0] == 0)
+    rows = features.reshape(len(features), -1)
+    zero = np.flatnonzero(~rows.any(axis=1))
     if len(zero):
         raise InvalidInputError(
             f"{len(zero)} of {len(rows)} rows of features are zero: {_some(zero)}.",
             why="A row of zeros has no direction, so no kernel can compare it.",
             remedy="Leave these items out.",
         )
-    rows /= largest
-    rows /= np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))[:, None].astype(dtype)
-    return rows
+    return _in_panels(_unit, rows, dtype)
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    # Scaled by the largest entry first: squares of very small or large features would under- or overflow.
+    exact = rows / np.abs(rows).max(axis=1, keepdims=True).astype(np.float64)
+    return exact / np.sqrt(np.einsum("ij,ij->i", exact, exact))[:, None]
 
 
 def standardized_images(features: np.ndarray, dtype: np.dtype, *, standardize: bool = True) -> np.ndarray:
@@ -52,14 +57,24 @@ def standardized_images(features: np.ndarray, dtype: np.dtype, *, standardize: b
             f"Features of shape {list(features.shape)} seem to have their channels first.",
             remedy="Move them to the end: features.transpose(0, 2, 3, 1).",
         )
+    return _in_panels(_standard, images, dtype) if standardize else images.astype(dtype)
+
+
+def _standard(images: np.ndarray) -> np.ndarray:
     # In float64: the mean of large values of small spread would otherwise leave a blank image with noise.
     exact = images.astype(np.float64)
-    if standardize:
-        exact -= exact.mean(axis=(1, 2, 3), keepdims=True)
-        deviation = exact.std(axis=(1, 2, 3), keepdims=True)
-        blank = deviation <= BLANK * np.abs(images).max(axis=(1, 2, 3), keepdims=True)
-        exact = np.where(blank, 0.0, exact / np.where(blank, 1.0, deviation))
-    return exact.astype(dtype)
+    exact -= exact.mean(axis=(1, 2, 3), keepdims=True)
+    deviation = exact.std(axis=(1, 2, 3), keepdims=True)
+    blank = deviation <= BLANK * np.abs(images).max(axis=(1, 2, 3), keepdims=True)
+    return np.where(blank, 0.0, exact / np.where(blank, 1.0, deviation))
+
+
+def _in_panels(scale: Callable[[np.ndarray], np.ndarray], features: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """*scale* of all *features*, computed in float64 and a panel at a time: the whole would take several copies."""
+    result = np.empty(features.shape, dtype)
+    for start in range(0, len(features), PANEL):
+        result[start : start + PANEL] = scale(features[start : start + PANEL])
+    return result
 
 
 def check_finite(features: np.ndarray, *, ranks: tuple[int, ...]) -> None:
@@ -69,7 +84,10 @@ def check_finite(features: np.ndarray, *, ranks: tuple[int, ...]) -> None:
             f"Features of shape {list(features.shape)} do not fit this architecture.",
             remedy="Dense networks take [N, D]; convolutional ones [N, H, W] or [N, H, W, C].",
         )
-    finite = np.isfinite(features.reshape(len(features), -1)).all(axis=1)
+    rows = features.reshape(len(features), -1)
+    finite = np.concatenate(
+        [np.isfinite(rows[start : start + PANEL]).all(axis=1) for start in range(0, len(rows), PANEL)]
+    )
     if not finite.all():
         broken = np.flatnonzero(~finite)
         raise InvalidInputError(

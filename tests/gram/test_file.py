@@ -49,7 +49,7 @@ gram_file("gram.npy", features, memory_limit={LIMIT}, progress=slowly)
     assert not (tmp_path / "gram.npy").exists()
     steps: list[int] = []
     mapped = gram_file(tmp_path / "gram.npy", features, memory_limit=LIMIT, progress=lambda done, _: steps.append(done))
-    assert steps == [5, 6, 7, 8, 9, 10]
+    assert steps == list(range(5, 13))
     assert np.abs(mapped - gram_matrix(features, dtype="float32")).max() < 1e-6
 
 
