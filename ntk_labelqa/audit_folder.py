@@ -1,7 +1,8 @@
 """The result of an audit, in memory and as a folder that other tools read.
 
 ``audit.json`` is the manifest; every table of :data:`ntk_labelqa.findings.SCHEMAS` is a parquet file beside it;
-``items.parquet`` holds what a person needs to see of each item (its task, its value, a thumbnail where one was made).
+``items.parquet`` holds what a person needs to see of each item (its task, its value, a thumbnail where one was made),
+``annotations.parquet`` when each annotation had last been saved.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ FORMAT = 1
 MANIFEST = "audit.json"
 REPORT = "report.html"
 ITEM_COLUMNS = ("task_id", "value", "thumbnail")
+ANNOTATION_COLUMNS = ("annotation_id", "updated_at")
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Audit:
         manifest: what ``audit.json`` holds: versions, options, seed, device, the data and its fingerprint, timings and
             the headline figures under ``summary``.
         items: ``task_id``, ``value`` (image address or text), ``thumbnail`` (PNG bytes or null), one row an item.
+        annotations: ``annotation_id`` and ``updated_at`` (ISO 8601, empty if unknown), one row an annotation: what tells
+            later whether somebody has saved it again since.
     """
 
     manifest: dict[str, Any]
@@ -42,6 +46,7 @@ class Audit:
     entanglement: pd.DataFrame
     schemes: pd.DataFrame
     items: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(ITEM_COLUMNS)))
+    annotations: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(ANNOTATION_COLUMNS)))
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -67,6 +72,7 @@ class Audit:
         for name in findings.SCHEMAS:
             findings.conform(name, getattr(self, name)).to_parquet(folder / f"{name}.parquet", index=False)
         self.items[list(ITEM_COLUMNS)].to_parquet(folder / "items.parquet", index=False)
+        self.annotations[list(ANNOTATION_COLUMNS)].to_parquet(folder / "annotations.parquet", index=False)
         text = json.dumps(self.manifest, indent=2, ensure_ascii=False, allow_nan=False)
         (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
         if report is not None:
@@ -79,6 +85,8 @@ class Audit:
         manifest = read_manifest(source)
         try:
             tables = {name: pd.read_parquet(source / f"{name}.parquet") for name in (*findings.SCHEMAS, "items")}
+            saved = source / "annotations.parquet"  # audits of earlier versions lack it
+            annotations = pd.read_parquet(saved) if saved.exists() else pd.DataFrame(columns=list(ANNOTATION_COLUMNS))
         except (OSError, ValueError) as error:  # pyarrow's own errors derive from these two
             raise InvalidInputError(
                 f"The audit in {source} cannot be read: {error}",
@@ -86,7 +94,8 @@ class Audit:
                 remedy="Run the audit again with --overwrite.",
             ) from error
         items = tables.pop("items")
-        return cls(manifest, items=items, **{name: findings.conform(name, table) for name, table in tables.items()})
+        conformed = {name: findings.conform(name, table) for name, table in tables.items()}
+        return cls(manifest, items=items, annotations=annotations, **conformed)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -106,7 +106,8 @@ def audit_features(
         "summary": summarize(dataset, inverse, entanglement, found, measured, architecture),
     }
     classes = classes_table(dataset, entanglement, found, predictions, labels)
-    return Audit(manifest, found, pulls, classes, entanglement.pairs, ranking, items)
+    saved = dataset.annotations[["annotation_id", "updated_at"]]
+    return Audit(manifest, found, pulls, classes, entanglement.pairs, ranking, items, saved)
 
 
 def check_auditable(dataset: LabeledDataset) -> None:

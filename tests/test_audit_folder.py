@@ -34,13 +34,14 @@ def audit() -> Audit:
         }
     )
     items = pd.DataFrame({"task_id": [7, 8], "value": ["x", "y"], "thumbnail": [b"png", None]})
-    return Audit({"format": 1, "summary": {"issues": 1}}, items=items, **tables)
+    saved = pd.DataFrame({"annotation_id": [70, 80], "updated_at": ["2026-01-01T00:00:00Z", ""]})
+    return Audit({"format": 1, "summary": {"issues": 1}}, items=items, annotations=saved, **tables)
 
 
 def test_what_is_saved_is_what_is_loaded(audit, tmp_path) -> None:
     folder = audit.save(tmp_path / "deep" / "audit", report="<html>")
     loaded = Audit.load(folder)
-    for name in (*findings.SCHEMAS, "items"):
+    for name in (*findings.SCHEMAS, "items", "annotations"):
         pd.testing.assert_frame_equal(getattr(loaded, name), getattr(audit, name), check_dtype=False)
     assert loaded.summary == {"issues": 1}
     assert (folder / "report.html").read_text() == "<html>"
@@ -49,7 +50,7 @@ def test_what_is_saved_is_what_is_loaded(audit, tmp_path) -> None:
 
 def test_the_files_and_columns_are_those_of_the_contract(audit, tmp_path) -> None:
     folder = audit.save(tmp_path / "audit")
-    tables = ("findings", "influences", "classes", "entanglement", "schemes", "items")
+    tables = ("findings", "influences", "classes", "entanglement", "schemes", "items", "annotations")
     assert {path.name for path in folder.iterdir()} == {"audit.json", *(f"{name}.parquet" for name in tables)}
     assert pd.read_parquet(folder / "findings.parquet").columns.tolist() == [
         "task_id",

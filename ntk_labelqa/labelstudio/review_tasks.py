@@ -60,6 +60,9 @@ class _Writer:
         items = audit.items[audit.items["task_id"].isin(shown)]
         self.values = {int(task): value for task, value in zip(items["task_id"], items["value"], strict=True)}
         self.thumbnails = {int(task): png for task, png in zip(items["task_id"], items["thumbnail"], strict=True)}
+        self.control = (audit.manifest["data"].get("control") or {}).get("name", "")
+        mine = audit.annotations[audit.annotations["annotation_id"].isin(self.flagged["annotation_id"])]
+        self.saved = dict(zip(mine["annotation_id"], mine["updated_at"], strict=True))
         labels = audit.findings[audit.findings["task_id"].isin(shown)]
         self.labels = labels.groupby("task_id")["given_label"].agg(lambda given: ", ".join(dict.fromkeys(given)))
         self.pulls = dict(list(audit.influences.sort_values("weight", ascending=False).groupby("annotation_id")))
@@ -77,6 +80,8 @@ class _Writer:
             "source_project": self.project_id,
             "source_task": task,
             "source_annotation": annotation,
+            "source_control": self.control,
+            "source_updated_at": str(self.saved.get(annotation, "")),
             "audited_at": self.audited_at,
             "annotator": finding["annotator"],
             "given_label": given,
