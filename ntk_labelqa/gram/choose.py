@@ -28,7 +28,7 @@ def invert(
     architecture: str | Kernel,
     ridge: float | Literal["auto"] = "auto",
     landmarks: Landmarks = "auto",
-    sampling: Sampling = "uniform",
+    sampling: Sampling = "kmeans",
     dtype: DTypeLike = "float32",
     seed: int = 0,
     memory_limit: int | None = None,

@@ -18,7 +18,7 @@ from scipy.linalg import eigh, lapack, solve_triangular
 
 from ntk_labelqa.errors import InvalidInputError, SingularKernelError
 from ntk_labelqa.gram.inverse import sample
-from ntk_labelqa.gram.landmarks import PANEL, Sampling, choose_landmarks
+from ntk_labelqa.gram.landmarks import PANEL, Sampling, landmarks_of
 from ntk_labelqa.gram.matrix import gram_of
 from ntk_labelqa.gram.tiles import cross_block, panels
 from ntk_labelqa.kernels.kernel import Kernel
@@ -116,20 +116,20 @@ def nystrom_inverse(
     *,
     landmarks: int,
     ridge: float,
-    sampling: Sampling = "uniform",
+    sampling: Sampling = "kmeans",
     seed: int = 0,
     progress: Tick | None = None,
 ) -> LowRankInverse:
-    """Nyström's approximation from some of the items.
+    """Nyström's approximation.
 
     Args:
         kernel: the architecture's kernel.
         inputs: prepared inputs, [N, …]; F takes their dtype.
         landmarks: m, at most N.
         ridge: relative to tr(H)/N, positive.
-        sampling: of the landmarks; see :func:`ntk_labelqa.gram.landmarks.choose_landmarks`.
+        sampling: of the landmarks; see :func:`ntk_labelqa.gram.landmarks.landmarks_of`.
         seed: of the draw.
-        progress: called with (panels done, panels), each panel counted twice.
+        progress: called with (steps done, steps).
 
     Raises:
         InvalidInputError: more landmarks than items, or a ridge that is not positive.
@@ -137,13 +137,13 @@ def nystrom_inverse(
 
     Cost: N·m kernel values, 4Nm² flops, memory for one [N, m] array, a panel and two [m, m] float64 arrays.
     """
-    anchors = inputs[choose_landmarks(kernel, inputs, landmarks, sampling=sampling, seed=seed)]
+    tick = progress or (lambda _done, _total: None)
+    anchors = landmarks_of(kernel, inputs, landmarks, sampling=sampling, seed=seed, progress=tick)
     factor, kept = _independent(gram_of(kernel, anchors).astype(np.float64), float(np.finfo(inputs.dtype).eps))
     factor, anchors = factor.astype(inputs.dtype), anchors[kept]
     features = np.empty((len(inputs), len(anchors)), inputs.dtype)
     second_moment = np.zeros((len(anchors), len(anchors)))
     steps = list(panels(len(inputs), PANEL))
-    tick = progress or (lambda _done, _total: None)
     for done, panel in enumerate(steps, start=1):
         block = cross_block(kernel, inputs[panel], anchors)
         features[panel] = solve_triangular(factor, block.T, lower=True, check_finite=False).T

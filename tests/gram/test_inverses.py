@@ -10,7 +10,7 @@ from ntk_labelqa.gram import choose, inverse_plan
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.dense import DenseInverse
 from ntk_labelqa.gram.inverse import leave_one_out
-from ntk_labelqa.gram.landmarks import choose_landmarks, ridge_leverages
+from ntk_labelqa.gram.landmarks import landmarks_of, ridge_leverages
 from ntk_labelqa.gram.low_rank import LowRankInverse, exact_inverse, nystrom_inverse
 from ntk_labelqa.gram.matrix import gram_matrix, prepare
 from ntk_labelqa.gram.ridge import RIDGES, leave_one_out_error, with_best_ridge
@@ -206,31 +206,53 @@ class TestDependentLandmarks:
             nystrom_inverse(kernel, inputs, landmarks=4, ridge=0.1)
 
 
-class TestLeverage:
-    def test_against_the_ridge_leverages_of_the_whole(self, features, gram) -> None:
-        kernel, inputs = prepare(features, "2-L", "float64")
-        ridge = np.trace(gram) / 20
-        exact = np.diag(gram @ np.linalg.inv(gram + ridge * np.eye(len(gram))))
-        assert np.abs(ridge_leverages(kernel, inputs, 20) - exact).max() < 1e-10
+def test_leverages_against_those_of_the_whole(features, gram) -> None:
+    kernel, inputs = prepare(features, "2-L", "float64")
+    ridge = np.trace(gram) / 20
+    exact = np.diag(gram @ np.linalg.inv(gram + ridge * np.eye(len(gram))))
+    assert np.abs(ridge_leverages(kernel, inputs, 20) - exact).max() < 1e-10
 
-    def test_a_small_cluster_is_not_missed(self) -> None:
+
+class TestLandmarks:
+    def test_leverages_do_not_miss_a_small_cluster(self) -> None:
         random = np.random.default_rng(0)
         crowd, few = random.normal(1, 0.05, size=(1500, 6)), random.normal(-1, 0.05, size=(6, 6))
         kernel, inputs = prepare(np.vstack([crowd, few]), "2-L", "float32")
         seen = [
-            (choose_landmarks(kernel, inputs, 30, sampling=sampling, seed=seed) >= 1500).any()
+            (landmarks_of(kernel, inputs, 30, sampling=sampling, seed=seed)[:, 0] < 0).any()
             for sampling in ("leverage", "uniform")
             for seed in range(10)
         ]
         assert all(seen[:10])
         assert not all(seen[10:])
 
-    def test_landmarks_are_different_items_and_the_seed_s(self, features) -> None:
+    @pytest.mark.parametrize("sampling", ["kmeans", "uniform", "leverage"])
+    def test_they_are_different_and_the_seed_s(self, features, sampling) -> None:
         kernel, inputs = prepare(features, "2-L", "float32")
-        drawn = [choose_landmarks(kernel, inputs, 40, sampling="leverage", seed=seed) for seed in (1, 1, 2)]
-        assert len(set(drawn[0])) == 40
+        drawn = [landmarks_of(kernel, inputs, 40, sampling=sampling, seed=seed) for seed in (1, 1, 2)]
+        assert len(np.unique(drawn[0], axis=0)) == 40
         assert (drawn[0] == drawn[1]).all()
         assert (drawn[0] != drawn[2]).any()
+
+    @pytest.mark.parametrize(("architecture", "shape"), [("2-L", (400, 24)), ("CNN-2", (400, 6, 4))])
+    def test_means_of_clusters_approximate_better_than_drawn_items(self, architecture, shape) -> None:
+        random = np.random.default_rng(0)
+        centres = random.normal(size=(40, *shape[1:]))
+        rows = centres[random.integers(40, size=400)] + 0.3 * random.normal(size=shape)
+        kernel, inputs = prepare(rows, architecture, "float64")
+        exact = exact_inverse(kernel.block(inputs), ridge=RIDGE).diagonal()
+        off = {
+            sampling: np.abs(
+                nystrom_inverse(kernel, inputs, landmarks=40, ridge=RIDGE, sampling=sampling).diagonal() - exact
+            ).mean()
+            for sampling in ("kmeans", "uniform")
+        }
+        assert off["kmeans"] < off["uniform"]
+
+    def test_items_that_cancel_leave_their_landmark_what_it_was(self) -> None:
+        kernel, inputs = prepare(np.array([[1.0, 0], [-1, 0]] * 30), "2-L", "float64")
+        landmarks = landmarks_of(kernel, inputs, 1)
+        assert np.abs(landmarks).max() == 1
 
 
 class TestPlan:
