@@ -35,7 +35,7 @@ class Audit:
         manifest: what ``audit.json`` holds: versions, options, seed, device, the data and its fingerprint, timings and
             the headline figures under ``summary``.
         items: ``task_id``, ``value`` (image address or text), ``thumbnail`` (PNG bytes or null), one row an item.
-        annotations: ``annotation_id`` and ``updated_at`` (ISO 8601, empty if unknown), one row an annotation: what tells
+        annotations: ``annotation_id`` and ``updated_at`` (ISO 8601, empty if unknown), one row an annotation: tells
             later whether somebody has saved it again since.
     """
 

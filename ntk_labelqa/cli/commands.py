@@ -6,7 +6,20 @@ import importlib
 
 import click
 
-COMMANDS = ("audit", "push", "report", "init", "gate", "history", "schemes", "architectures", "doctor", "demo")
+COMMANDS = (
+    "audit",
+    "push",
+    "decisions",
+    "export",
+    "report",
+    "init",
+    "gate",
+    "history",
+    "schemes",
+    "architectures",
+    "doctor",
+    "demo",
+)
 
 
 class LazyGroup(click.Group):

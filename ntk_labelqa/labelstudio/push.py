@@ -164,7 +164,7 @@ def _without_duplicates(client: LabelStudio, review: int) -> set[str]:
     tasks = review_project.tasks_of(client, review)
     spare = review_project.spare_duplicates(tasks)
     if spare:
-        review_project.delete_tasks(client, review, spare)
+        review_project.delete_untouched(client, review, spare)
     return {task.key for task in tasks}
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ntk_labelqa.audit_folder import Audit
@@ -21,14 +21,33 @@ INSTRUCTION = (
     "U if you are not sure, then Ctrl+Enter."
 )
 
+DELETED_AT_ONCE = 2000
+_UNANSWERED: Any = {
+    "conjunction": "and",
+    "items": [
+        {"filter": f"filter:tasks:{count}", "operator": "equal", "type": "Number", "value": 0}
+        for count in ("total_annotations", "cancelled_annotations")
+    ],
+}
+
 
 @dataclass(frozen=True)
 class ReviewTask:
-    """A task of the review project: its id, its review key, and whether a person has been at work on it."""
+    """A task of the review project.
+
+    Attributes:
+        id: in the review project.
+        key: its review key.
+        touched: whether a person has been at work on it.
+        data: what :func:`~ntk_labelqa.labelstudio.review_tasks.review_tasks` wrote into it.
+        annotations: what reviewers said of it, as Label Studio has it.
+    """
 
     id: int
     key: str
     touched: bool
+    data: Mapping[str, Any] = field(default_factory=dict)
+    annotations: Sequence[Mapping[str, Any]] = ()
 
 
 def mark(source_project: int) -> str:
@@ -36,13 +55,19 @@ def mark(source_project: int) -> str:
     return f"[ntk-labelqa:review-of-project-{source_project}]"
 
 
-def find_or_create(client: LabelStudio, audit: Audit, source_project: int) -> int:
-    """The id of the review project of *source_project*; the oldest, should there be several."""
+def find(client: LabelStudio, source_project: int) -> int | None:
+    """The id of the review project of *source_project*, the oldest, should there be several; None if there is none."""
     with translating_errors("Looking for the review project"):
         projects: list[Any] = list(client.projects.list())
-    found = [project.id for project in projects if mark(source_project) in (project.description or "")]
-    if found:
-        return min(found)
+    return min(
+        (project.id for project in projects if mark(source_project) in (project.description or "")), default=None
+    )
+
+
+def find_or_create(client: LabelStudio, audit: Audit, source_project: int) -> int:
+    """:func:`find`, and where there is none a new one."""
+    if (found := find(client, source_project)) is not None:
+        return found
     data = audit.manifest["data"]
     title = data.get("project_title") or f"project {source_project}"
     with translating_errors("Making the review project"):
@@ -64,7 +89,13 @@ def tasks_of(client: LabelStudio, review_project: int) -> list[ReviewTask]:
     tasks = take_snapshot(client, review_project, predictions=False) if task_count(client, review_project) else []
     return sorted(
         (
-            ReviewTask(task["id"], task["data"][REVIEW_KEY], bool(task["annotations"] or task.get("drafts")))
+            ReviewTask(
+                task["id"],
+                task["data"][REVIEW_KEY],
+                bool(task["annotations"] or task.get("drafts")),
+                task["data"],
+                task["annotations"],
+            )
             for task in tasks
             if REVIEW_KEY in task["data"]
         ),
@@ -90,13 +121,19 @@ def spare_duplicates(tasks: Iterable[ReviewTask]) -> list[int]:
     return spare
 
 
-def delete_tasks(client: LabelStudio, review_project: int, ids: list[int]) -> None:
-    """Delete tasks of ours from the review project."""
-    selected: Any = {"all": False, "included": ids}
-    with translating_errors("Deleting duplicate review tasks"):
-        client.actions.create(
-            id="delete_tasks",
-            project=review_project,
-            selected_items=selected,
-            request_options=ONCE,
-        )
+def delete_untouched(client: LabelStudio, review_project: int, ids: Sequence[int]) -> None:
+    """Delete those of our review tasks *ids* that no person has answered.
+
+    The server itself leaves out tasks with an annotation, skipped ones included: a reviewer may have submitted one
+    since we looked.
+    """
+    for start in range(0, len(ids), DELETED_AT_ONCE):
+        selected: Any = {"all": False, "included": list(ids[start : start + DELETED_AT_ONCE])}
+        with translating_errors("Withdrawing review tasks"):
+            client.actions.create(
+                id="delete_tasks",
+                project=review_project,
+                filters=_UNANSWERED,
+                selected_items=selected,
+                request_options=ONCE,
+            )

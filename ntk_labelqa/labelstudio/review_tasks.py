@@ -25,6 +25,17 @@ def review_key(project_id: int, task_id: int, annotation_id: int, given_label: s
     return f"p{project_id}-t{task_id}-a{annotation_id}-{digest}"
 
 
+def finding_key(key: str) -> str:
+    """The review key without the round: a finding that is raised again has ``~2`` appended, then ``~3``."""
+    return key.partition("~")[0]
+
+
+def round_of(key: str) -> int:
+    """How often the finding has been raised, from 1."""
+    number = key.partition("~")[2]
+    return int(number) if number.isdigit() else 1
+
+
 def review_tasks(audit: Audit, *, project_id: int | None = None, base_path: str = "") -> list[dict[str, Any]]:
     """The review tasks of the flagged annotations, the most probable errors first; nothing in them is preselected.
 

@@ -19,6 +19,7 @@ from ntk_labelqa.dataset import (
     Provenance,
 )
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.labelstudio.corrections import superseded_in
 from ntk_labelqa.labelstudio.label_config import LabelledControl, choices_of
 
 OUR_MODEL = "ntk-labelqa"
@@ -27,6 +28,7 @@ OUR_MODEL = "ntk-labelqa"
 UNANNOTATED, SKIPPED = "no annotation", "skipped by the annotator"
 UNKNOWN_LABEL, SEVERAL_CHOICES = "label not in the labelling config", "more than one choice"
 NO_CHOICE = "no choice with this control"
+SUPERSEDED = "superseded by a reviewed correction"
 SHOWN_LABELS = 10
 
 
@@ -39,8 +41,8 @@ def build_dataset(
 ) -> LabeledDataset:
     """The data set of *tasks*, items in the order of their task ids.
 
-    Skipped annotations, annotations without exactly one known choice, and tasks that are left without any annotation
-    are left out and listed by reason.
+    Skipped annotations, those that a reviewed correction stands in for, annotations without exactly one known choice,
+    and tasks that are left without any annotation are left out and listed by reason.
 
     Args:
         tasks: as exported, each with ``id``, ``data`` and ``annotations``.
@@ -87,9 +89,11 @@ class _Reader:
 
     def read(self, task: Mapping[str, Any]) -> None:
         row, kept = len(self.items), False
+        superseded = superseded_in(task)
         for annotation in task.get("annotations") or ():
             given = self._given(annotation)
             code = SKIPPED if annotation.get("was_cancelled") else self._code(given)
+            code = SUPERSEDED if annotation["id"] in superseded else code
             if isinstance(code, str):
                 if code == UNKNOWN_LABEL:
                     self.unknown.update(given)

@@ -1,0 +1,210 @@
+"""``ntk-labelqa decisions``: what reviewers decided, and their corrections into the source project and out again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ntk_labelqa.cli.options import FOLDER, quiet_option
+from ntk_labelqa.errors import PartialDeliveryError, UsageError
+from ntk_labelqa.progress import Stages
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from label_studio_sdk.client import LabelStudio
+
+    from ntk_labelqa.audit_folder import Audit
+    from ntk_labelqa.labelstudio.apply import Applied
+    from ntk_labelqa.labelstudio.correction_plan import Plan
+
+WORDS = {
+    "accept": "suggestion accepted",
+    "other": "another label",
+    "keep": "label kept",
+    "unsure": "not sure",
+    "skipped": "skipped",
+    "unreadable": "answer not readable",
+    "conflict": "reviewers disagree",
+    "open": "not reviewed yet",
+}
+LISTED = 20
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=FOLDER)
+@click.option("--project", type=int, help="The source project, where the audit is of an export file.")
+@click.option("--apply", "write", is_flag=True, help="Write the accepted corrections to the source project.")
+@click.option("--undo", is_flag=True, help="Delete the corrections that --apply wrote, and nothing else.")
+@quiet_option
+def decisions(folder: Path, project: int | None, write: bool, undo: bool, quiet: bool) -> None:
+    """Read what reviewers decided on the findings of the audit in DIR; writes DIR/decisions.parquet.
+
+    Without --apply nothing in Label Studio is changed, and what would be written is told. With it, each accepted
+    correction becomes a new annotation beside the one it corrects, which stays as it is; what has changed since the
+    audit is listed and left alone. Both --apply and --undo can be interrupted and run again.
+    """
+    if write and undo:
+        raise UsageError("--apply and --undo cannot be meant together.", remedy="Give one of them.")
+    from ntk_labelqa.audit_folder import Audit
+    from ntk_labelqa.labelstudio.connect import connect_from_environment
+
+    stages = Stages(quiet=quiet)
+    audit = Audit.load(folder)
+    source = source_project(audit, project)
+    client = connect_from_environment()
+    if undo:
+        take_back(client, folder, stages)
+        return
+    table = read(client, audit, source, folder, stages)
+    if write:
+        write_corrections(client, audit, table, source, folder, stages)
+    else:
+        dry_run(client, audit, table, source, folder, stages)
+
+
+def source_project(audit: Audit, project: int | None) -> int:
+    """The project that the audit is of; InvalidInputError where neither the audit nor the user names it."""
+    from ntk_labelqa.errors import InvalidInputError
+
+    source = project if project is not None else audit.manifest["data"]["project_id"]
+    if source is None:
+        raise InvalidInputError(
+            "The audit does not say which Label Studio project its labels are from.", remedy="Name it with --project."
+        )
+    return int(source)
+
+
+def read(client: LabelStudio, audit: Audit, source: int, folder: Path, stages: Stages) -> pd.DataFrame:
+    """The decisions, saved in the audit folder and shown."""
+    from ntk_labelqa.diagnostics.hit_rate import hit_rates
+    from ntk_labelqa.labelstudio.connect import server_url
+    from ntk_labelqa.labelstudio.decisions import read_decisions, save_decisions
+
+    with stages.stage("Reading the decisions"):
+        review, table = read_decisions(client, source, audit.manifest["data"]["control"]["name"])
+        save_decisions(table, folder)
+    click.echo(f"Review project: {server_url(client)}/projects/{review}, {len(table)} review tasks")
+    counts = table["decision"].value_counts()
+    for decision, words in WORDS.items():
+        if counts.get(decision, 0) or decision in ("accept", "other", "keep", "open"):
+            click.echo(f"  {words:<20} {counts.get(decision, 0):>6}")
+    show_hit_rates(hit_rates(table))
+    disputed = table[table["decision"] == "conflict"]
+    show(
+        f"Reviewers disagree on {counted(len(disputed), 'finding')}:",
+        [dispute(row) for row in disputed.to_dict("records")],
+    )
+    return table
+
+
+def show_hit_rates(rates: pd.DataFrame) -> None:
+    """The reviewers' verdicts by what the audit had said, a line a band."""
+    if rates.empty:
+        return
+    click.echo("\nThe audit said     decided   suggestion right   label wrong (95 %)")
+    for row in rates.to_dict("records"):
+        band = "all" if (row["low"], row["high"]) == (0, 1) else f"{row['low']:.0%} to {row['high']:.0%}"
+        wrong = f"{row['wrong']:.0%} ({row['wrong_low']:.0%} to {row['wrong_high']:.0%})"
+        click.echo(f"  {band:<16} {row['decided']:>7}   {row['hit_rate']:>16.0%}   {wrong}")
+
+
+def dispute(row: dict[Any, Any]) -> str:
+    """One disagreement in words."""
+    said = f"task {row['task_id']}, annotation {row['annotation_id']}, {row['given_label']!r}: {row['votes']}"
+    return f"{said}. Comment by {row['comment']}" if row["comment"] else said
+
+
+def counted(count: int, what: str) -> str:
+    """*count* with its noun."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def show(title: str, lines: list[str]) -> None:
+    """*title* and the lines below it, cut after :data:`LISTED`; nothing where there is none."""
+    if lines:
+        more = [f"… and {len(lines) - LISTED} more."] if len(lines) > LISTED else []
+        click.echo("\n" + "\n  ".join([title, *lines[:LISTED], *more]))
+
+
+def dry_run(client: LabelStudio, audit: Audit, table: pd.DataFrame, source: int, folder: Path, stages: Stages) -> None:
+    """Tell what --apply would do."""
+    from ntk_labelqa.labelstudio.apply import plan_now
+    from ntk_labelqa.labelstudio.decisions import CORRECTING
+    from ntk_labelqa.labelstudio.journal import journal_path, read_journal
+
+    if not table["decision"].isin(CORRECTING).any():
+        click.echo("\nThere is no correction to write.")
+        return
+    with stages.stage("Comparing with the source project"):
+        plan, _ = plan_now(client, audit, table, source, read_journal(journal_path(folder)))
+    show_conflicts(plan)
+    click.echo(
+        f"\n{counted(len(plan.ready), 'correction')} can be written to project {source}, {len(plan.there)} are there already."
+    )
+    if plan.ready:
+        click.echo(f"Nothing has been written. To write them: ntk-labelqa decisions {folder} --apply")
+
+
+def show_conflicts(plan: Plan | Applied) -> None:
+    """The corrections that meet something that has changed."""
+    show(
+        f"Left alone, since they no longer fit the source project, {counted(len(plan.conflicts), 'correction')}:",
+        [str(conflict) for conflict in plan.conflicts],
+    )
+
+
+def write_corrections(
+    client: LabelStudio, audit: Audit, table: pd.DataFrame, source: int, folder: Path, stages: Stages
+) -> None:
+    """Apply; raises PartialDeliveryError unless every correction is there in the end."""
+    from ntk_labelqa.labelstudio.apply import apply_corrections, plan_now
+    from ntk_labelqa.labelstudio.journal import journal_path, open_journal
+
+    with open_journal(journal_path(folder)) as journal:
+        with stages.stage("Comparing with the source project"):
+            plan, _ = plan_now(client, audit, table, source, journal.last)
+        with stages.stage("Writing the corrections") as tick:
+            applied = apply_corrections(client, plan, journal, progress=tick)
+    show_conflicts(applied)
+    click.echo(
+        f"\n{counted(applied.written, 'correction')} written to project {source}, {applied.there} were there already."
+    )
+    click.echo(f"Journal: {journal.path}. To take them back: ntk-labelqa decisions {folder} --undo")
+    missing = len(applied.conflicts) + len(applied.failed) + applied.left
+    if applied.failed and not applied.written and not applied.there:
+        raise applied.failed[0][1]
+    if missing:
+        raise PartialDeliveryError(
+            f"{missing} of {missing + applied.written + applied.there} corrections were not written.",
+            why="; ".join(
+                [
+                    *([f"{len(applied.conflicts)} no longer fit the source project"] if applied.conflicts else []),
+                    *(str(error) for _, error in applied.failed[:1]),
+                ]
+            ),
+            remedy="Audit and push again to have changed labels reviewed anew; run the same command again for the "
+            "others: it writes only what is missing.",
+        )
+
+
+def take_back(client: LabelStudio, folder: Path, stages: Stages) -> None:
+    """Undo; raises PartialDeliveryError if a correction had to stay."""
+    from ntk_labelqa.labelstudio.journal import journal_path, open_journal
+    from ntk_labelqa.labelstudio.undo import undo_corrections
+
+    path = journal_path(folder)
+    if not path.exists():
+        click.echo(f"Nothing was applied: there is no journal {path}.")
+        return
+    with open_journal(path) as journal, stages.stage("Taking the corrections back") as tick:
+        undone = undo_corrections(client, journal, progress=tick)
+    show("These stay, since they are no longer as they were written:", undone.kept)
+    click.echo(f"{counted(undone.deleted, 'correction')} taken back, {undone.gone} were gone already.")
+    if undone.kept or undone.failed:
+        raise PartialDeliveryError(
+            f"{len(undone.kept) + len(undone.failed)} corrections could not be taken back.",
+            why="; ".join(str(error) for error in undone.failed[:1]),
+            remedy="Look at those that stay in Label Studio; run the same command again for the others.",
+        )

@@ -1,0 +1,107 @@
+"""What was written to Label Studio, line by line, so that an interrupted apply goes on and an undo knows what is ours.
+
+One JSON object a line, each on the disk before the next step is taken. It lies beside the audit folder and not in it:
+an audit that is run again replaces the folder, and must not take with it how to undo what was applied.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+from ntk_labelqa.errors import InvalidInputError, LabelQAError
+
+Event = Literal["intended", "written", "undone"]
+
+
+def journal_path(audit_folder: Path) -> Path:
+    """``NAME.corrections.jsonl`` beside the audit folder ``NAME``."""
+    folder = audit_folder.absolute()
+    return folder.with_name(f"{folder.name}.corrections.jsonl")
+
+
+class Journal:
+    """An open journal.
+
+    Attributes:
+        path: the file.
+        last: the last entry of each finding, by finding key, in the order of their first.
+    """
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self.path, self._file = path, file
+        file.seek(0)
+        content = file.read()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):  # what a killed process left of its last line; nothing followed it
+            file.truncate(whole)
+        self.last = _last_entries(content, path)
+
+    def add(self, event: Event, **fields: Any) -> dict[str, Any]:
+        """Append an entry, which has at least ``key``; it is on the disk when this returns."""
+        entry = {"event": event, "at": datetime.now(UTC).isoformat(timespec="milliseconds"), **fields}
+        try:
+            self._file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise LabelQAError(
+                f"The journal {self.path} cannot be written: {error.strerror}.",
+                remedy="Make room on that disk, and run the same command again: it goes on from here.",
+            ) from error
+        self.last[entry["key"]] = entry
+        return entry
+
+
+@contextmanager
+def open_journal(path: Path) -> Iterator[Journal]:
+    """The journal at *path*, made if need be, and held against other processes while the body runs.
+
+    Raises LabelQAError if another process has it, or it cannot be written; InvalidInputError if it is damaged.
+    """
+    try:
+        file = open(path, "a+b")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise LabelQAError(
+            f"The journal {path} cannot be written: {error.strerror}.",
+            remedy="Without it nothing could be undone; give the right to write beside the audit folder.",
+        ) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LabelQAError(
+                f"Corrections of {path} are being applied or undone already.", remedy="Wait until that is done."
+            ) from None
+        _sync_folder(path.parent)
+        yield Journal(path, file)
+
+
+def read_journal(path: Path) -> dict[str, dict[str, Any]]:
+    """The last entry of each finding, as :attr:`Journal.last`, without holding or making the file."""
+    return _last_entries(path.read_bytes(), path) if path.exists() else {}
+
+
+def _last_entries(content: bytes, path: Path) -> dict[str, dict[str, Any]]:
+    whole = content[: content.rfind(b"\n") + 1]
+    try:
+        return {entry["key"]: entry for entry in map(json.loads, whole.splitlines())}
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidInputError(
+            f"The journal {path} is damaged: {error}", remedy="Restore it from a backup, or move it away."
+        ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """The name of a new file is on the disk only once its folder is."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
