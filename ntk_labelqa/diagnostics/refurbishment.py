@@ -28,7 +28,7 @@ from ntk_labelqa.gram.inverse import RegularizedInverse
 
 Method = Literal["posterior", "annealed", "exact", "gradient"]
 
-MOVING_RIDGE = 0.1
+MOVING_RIDGE = 0.03
 """Of the methods that move labels and look again: small, for the labels they end with are nearly clean. The ridge with
 the least leave-one-out error on the labels as given grows with their noise."""
 
