@@ -12,6 +12,7 @@ import pandas as pd
 
 from ntk_labelqa import bde, findings
 from ntk_labelqa.audit_folder import FORMAT, Audit
+from ntk_labelqa.cache import cache_root
 from ntk_labelqa.dataset import LabeledDataset, label_means
 from ntk_labelqa.diagnostics.architecture_choice import choose_architecture
 from ntk_labelqa.diagnostics.entanglement import Entanglement, entangle
@@ -23,6 +24,7 @@ from ntk_labelqa.diagnostics.self_measurement import SelfMeasurement, measure
 from ntk_labelqa.encoders.choose import encode
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.choose import invert
+from ntk_labelqa.gram.factor_cache import FactorCache
 from ntk_labelqa.gram.inverse import RegularizedInverse, leave_one_out
 from ntk_labelqa.options import AuditOptions
 from ntk_labelqa.progress import Stages
@@ -77,6 +79,7 @@ def audit_features(
             landmarks=options.landmarks,
             dtype=options.dtype,
             seed=options.seed,
+            cache=FactorCache(cache_root() / "factors"),
             announce=stages.note,
             progress=tick,
         )

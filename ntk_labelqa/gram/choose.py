@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ntk_labelqa.gram.dense import DenseInverse
+from ntk_labelqa.gram.factor_cache import FactorCache
 from ntk_labelqa.gram.inverse import RegularizedInverse, sample
 from ntk_labelqa.gram.inverse_plan import EIGEN_ITEMS, InversePlan, Landmarks, plan_inverse, timed_inverse_plan
 from ntk_labelqa.gram.landmarks import Sampling
@@ -17,6 +18,7 @@ from ntk_labelqa.gram.matrix import gram_of, prepare
 from ntk_labelqa.gram.plan import usable_memory
 from ntk_labelqa.gram.ridge import with_best_ridge
 from ntk_labelqa.kernels.kernel import Kernel
+from ntk_labelqa.kernels.stax_network import StaxNetwork
 
 Tick = Callable[[int, int], None]
 
@@ -32,6 +34,7 @@ def invert(
     dtype: DTypeLike = "float32",
     seed: int = 0,
     memory_limit: int | None = None,
+    cache: FactorCache | None = None,
     announce: Callable[[InversePlan], None] | None = None,
     progress: Tick | None = None,
 ) -> RegularizedInverse:
@@ -48,6 +51,8 @@ def invert(
         dtype: precision of kernel values, and of the features of Nyström's approximation.
         seed: of the landmarks.
         memory_limit: bytes; None takes what is free.
+        cache: where factors are kept from call to call; not those of stax networks, which may change under their name,
+            nor of :class:`~ntk_labelqa.gram.dense.DenseInverse`, which are good for one ridge.
         announce: called with the plan before anything large is allocated.
         progress: called with (done, total).
 
@@ -60,20 +65,27 @@ def invert(
     kernel, inputs = prepare(features, architecture, dtype)
     limit = usable_memory() if memory_limit is None else memory_limit
     plan = plan_inverse(inputs, landmarks, memory_limit=limit)
-    if announce:
-        announce(timed_inverse_plan(plan, kernel, inputs))
     start = 1.0 if ridge == "auto" else ridge
     if plan.landmarks is None and len(inputs) > EIGEN_ITEMS:
+        if announce:
+            announce(timed_inverse_plan(plan, kernel, inputs))
         if ridge == "auto":
             start = _sampled_ridge(kernel, inputs, labels)
         return DenseInverse(gram_of(kernel, inputs, memory_limit=limit, progress=progress), ridge=start)
-    inverse: LowRankInverse
-    if plan.landmarks is None:
-        inverse = exact_inverse(gram_of(kernel, inputs, memory_limit=limit, progress=progress), ridge=start)
-    else:
-        inverse = nystrom_inverse(
+
+    def compute() -> LowRankInverse:
+        if announce:
+            announce(timed_inverse_plan(plan, kernel, inputs))
+        if plan.landmarks is None:
+            return exact_inverse(gram_of(kernel, inputs, memory_limit=limit, progress=progress), ridge=start)
+        return nystrom_inverse(
             kernel, inputs, landmarks=plan.landmarks, ridge=start, sampling=sampling, seed=seed, progress=progress
         )
+
+    if cache and not isinstance(kernel, StaxNetwork):
+        inverse = cache.fetch(inputs, f"{kernel} {plan.landmarks} {sampling} {seed}", compute, start)
+    else:
+        inverse = compute()
     return with_best_ridge(inverse, labels) if ridge == "auto" else inverse
 
 

@@ -61,6 +61,11 @@ class LowRankInverse:
         self._gains = (1.0 / (spectrum + self._shift)).astype(features.dtype)
         self._diagonal: np.ndarray | None = None
 
+    @property
+    def factors(self) -> tuple[np.ndarray, np.ndarray, float]:
+        """F, w and tr(H)/N: all that the inverse at any ridge is made of."""
+        return self._features, self._spectrum, self.scale
+
     def apply(self, values: np.ndarray) -> np.ndarray:
         """G V, float64[N, k]. Cost: 4Nmk flops."""
         seen = self._gains[:, None] * (self._features.T @ values.astype(self._features.dtype))
