@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +13,22 @@ from ntk_labelqa.progress import Stages
 
 if TYPE_CHECKING:
     from ntk_labelqa.audit_folder import Audit
+    from ntk_labelqa.options import AuditOptions
 
 
 @click.command()
 @source_options
 @click.option("--out", type=FOLDER, required=True, help="The audit folder to write.")
 @click.option("--overwrite", is_flag=True, help="Replace an audit that is already there.")
+@click.option(
+    "--update",
+    is_flag=True,
+    help="Bring an audit that is already there up to date: with its architecture and, where the items are the same, "
+    "without computing the kernel again.",
+)
 @compute_options
 @quiet_option
-def audit(out: Path, overwrite: bool, quiet: bool, **given: Any) -> None:
+def audit(out: Path, overwrite: bool, update: bool, quiet: bool, **given: Any) -> None:
     """Find the labels of SOURCE that are probably wrong, and what they should be.
 
     SOURCE is a Label Studio export (.json or .json.gz); or name a project with --project. Writes the audit folder with
@@ -32,8 +40,10 @@ def audit(out: Path, overwrite: bool, quiet: bool, **given: Any) -> None:
     from ntk_labelqa.audit_folder import REPORT, check_target
     from ntk_labelqa.audit_lock import only_audit
 
+    overwrite = overwrite or update
     check_target(out, overwrite=overwrite)
     with only_audit(out):
+        options = as_before(options, out) if update else options
         dataset = read_source(given, stages)
 
         from ntk_labelqa.auditing import run_audit
@@ -47,6 +57,15 @@ def audit(out: Path, overwrite: bool, quiet: bool, **given: Any) -> None:
             click.echo(note, err=True)
     click.echo(headline(result))
     click.echo(f"Report: {folder / REPORT}")
+
+
+def as_before(options: AuditOptions, folder: Path) -> AuditOptions:
+    """*options* with the architecture of the audit in *folder*, if there is one and no other is asked for."""
+    from ntk_labelqa.audit_folder import MANIFEST, read_manifest
+
+    if options.architecture != "auto" or not (folder / MANIFEST).is_file():
+        return options
+    return replace(options, architecture=read_manifest(folder)["options"]["architecture"])
 
 
 def headline(audit: Audit) -> str:

@@ -6,13 +6,13 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from ntk_labelqa.gram.low_rank import LowRankInverse
 
-FORMAT = 1
 MOST_BYTES = 4 * 2**30
 """Of all factors together; those not used for longest go first."""
 PARTS = ("features", "spectrum", "scale")
@@ -88,5 +88,13 @@ def _read(folder: Path) -> tuple[np.ndarray, np.ndarray, float] | None:
 
 
 def _digest(inputs: np.ndarray, how: str) -> str:
-    described = f"{FORMAT} {how} {inputs.shape} {inputs.dtype}".encode()
+    described = f"{_code()} {how} {inputs.shape} {inputs.dtype}".encode()
     return hashlib.sha256(described + np.ascontiguousarray(inputs).tobytes()).hexdigest()
+
+
+@cache
+def _code() -> str:
+    """Digest of the code that factors come from: what another version computed must not be taken for this one's."""
+    package = Path(__file__).parents[1]
+    modules = sorted(path for room in ("kernels", "gram") for path in (package / room).glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in modules)).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import gzip
 import io
 import json
@@ -91,6 +92,23 @@ def test_an_audit_is_not_replaced_unasked(export, tmp_path, capfd) -> None:
     assert (out / "audit.json").read_bytes() == before
     assert audited(capfd, export(), "--out", out, "--arch", "2-L", "--seed", 1, "--overwrite")[0] == 0
     assert Audit.load(out).manifest["seed"] == 1
+
+
+def test_an_update_takes_changed_labels_without_the_kernel(export, tasks, tmp_path, capfd, monkeypatch) -> None:
+    out = tmp_path / "audit"
+    assert audited(capfd, export(), "--out", out, "--arch", "10-L")[0] == 0
+    doubted = Audit.load(out).findings.set_index("annotation_id").query("is_label_issue")
+    corrected = copy.deepcopy(tasks)
+    for changed in corrected:
+        (annotation,) = changed["annotations"]
+        if annotation["id"] in doubted.index:
+            annotation["result"][0]["value"]["choices"] = [doubted["suggested_label"][annotation["id"]]]
+    monkeypatch.setattr("ntk_labelqa.gram.choose.exact_inverse", None)
+    code, _, err = audited(capfd, export(corrected), "--out", out, "--update")
+    assert code == 0, err
+    audit = Audit.load(out)
+    assert audit.manifest["options"]["architecture"] == "10-L"
+    assert audit.summary["issues"] < len(doubted) / 2
 
 
 def test_quiet_says_nothing_but_the_result(export, tmp_path, capfd) -> None:
