@@ -140,9 +140,8 @@ def dry_run(client: LabelStudio, audit: Audit, table: pd.DataFrame, source: int,
     with stages.stage("Comparing with the source project"):
         plan, _ = plan_now(client, audit, table, source, read_journal(journal_path(folder)))
     show_conflicts(plan)
-    click.echo(
-        f"\n{counted(len(plan.ready), 'correction')} can be written to project {source}, {len(plan.there)} are there already."
-    )
+    ready = counted(len(plan.ready), "correction")
+    click.echo(f"\n{ready} can be written to project {source}, {len(plan.there)} are there already.")
     if plan.ready:
         click.echo(f"Nothing has been written. To write them: ntk-labelqa decisions {folder} --apply")
 

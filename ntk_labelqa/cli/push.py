@@ -32,6 +32,13 @@ def push(folder: Path, project: int | None, predictions: bool, quiet: bool) -> N
         result = push_findings(client, audit, project_id=project, predictions=predictions, progress=tick)
     click.echo(f"Review project: {result.url}")
     click.echo(f"{result.created} review tasks added, {result.already_there} were there already.")
+    for count, what in (
+        (result.withdrawn, "unanswered review tasks withdrawn: their finding no longer holds."),
+        (result.renewed, "unanswered review tasks made anew, for new evidence or for their place in the queue."),
+        (result.raised_again, "findings raised again: their evidence has changed since the label was kept."),
+    ):
+        if count:
+            click.echo(f"{count} {what}")
     if result.outdated:
         click.echo(
             f"{result.outdated} findings were left out: their annotation is gone, or has another label by now.",

@@ -1,8 +1,9 @@
 """Findings to review tasks: each exactly once, however often and however rudely a push is cut off.
 
-Label Studio has no unique key on tasks, so ``data.review_key`` is ours. A push lists the keys that are there and
-imports what is missing. What the server says it took, and how many tasks it has then, are compared with what was sent;
-where they differ, the keys are listed again.
+Label Studio has no unique key on tasks, so ``data.review_key`` is ours. A push lists the tasks that are there, removes
+unanswered ones that no longer hold (:mod:`ntk_labelqa.labelstudio.review_queue`), and imports what is missing. What the
+server says it took, and how many tasks it has then, are compared with what was sent; where they differ, the keys are
+listed again.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from ntk_labelqa.errors import LabelStudioError, PartialDeliveryError
 from ntk_labelqa.labelstudio import review_project
 from ntk_labelqa.labelstudio.connect import ONCE, server_url, translating_errors
 from ntk_labelqa.labelstudio.pull import take_snapshot
+from ntk_labelqa.labelstudio.review_project import ReviewTask
+from ntk_labelqa.labelstudio.review_queue import plan_queue
 from ntk_labelqa.labelstudio.review_tasks import REVIEW_KEY, review_tasks
 
 if TYPE_CHECKING:
@@ -45,6 +48,9 @@ class PushResult:
         created: review tasks added.
         already_there: findings that had their task before.
         outdated: findings left out because their annotation is gone or has another label by now.
+        withdrawn: review tasks removed, unanswered, because their finding no longer holds.
+        renewed: unanswered review tasks made anew, because their evidence or their place in the queue has changed.
+        raised_again: findings raised another time, because their evidence changed after reviewers had kept the label.
     """
 
     project_id: int
@@ -52,6 +58,9 @@ class PushResult:
     created: int
     already_there: int
     outdated: int
+    withdrawn: int = 0
+    renewed: int = 0
+    raised_again: int = 0
 
 
 def push_findings(
@@ -62,7 +71,9 @@ def push_findings(
     predictions: bool = False,
     progress: Tick | None = None,
 ) -> PushResult:
-    """Make or bring up to date the review project of an audit. Run again, it adds nothing.
+    """Make or bring up to date the review project of an audit. Run again, it changes nothing.
+
+    What people have answered stays as it is; see :mod:`ntk_labelqa.labelstudio.review_queue` for the rest.
 
     Args:
         client: see :func:`ntk_labelqa.labelstudio.connect.connect`.
@@ -86,7 +97,16 @@ def push_findings(
         review = review_project.find_or_create(client, audit, source)
         if interrupted:
             _settle(client, review)
-        created = _deliver(client, review, standing, progress)
+        there = _without_duplicates(client, review)
+        queue = plan_queue(
+            there,
+            standing,
+            audited_at=audit.manifest["created_at"],
+            control=audit.manifest["data"]["control"]["name"],
+        )
+        review_project.delete_untouched(client, review, queue.removed)
+        left = {task.key for task in there if task.id not in set(queue.removed)}
+        created = _deliver(client, review, queue.wanted, left, progress) - queue.renewed
     if predictions:
         from ntk_labelqa.labelstudio.predictions import push_predictions
 
@@ -97,6 +117,9 @@ def push_findings(
         created,
         len(standing) - created,
         len(wanted) - len(standing),
+        queue.withdrawn,
+        queue.renewed,
+        queue.raised_again,
     )
 
 
@@ -112,26 +135,27 @@ def labels_in(tasks: list[dict[str, Any]], control: dict[str, Any]) -> dict[int,
     return found
 
 
-def _deliver(client: LabelStudio, review: int, wanted: list[dict[str, Any]], progress: Tick | None) -> int:
-    """Import what is missing until every key is there exactly once; return how many were added."""
+def _deliver(
+    client: LabelStudio, review: int, wanted: list[dict[str, Any]], before: set[str], progress: Tick | None
+) -> int:
+    """Import what is missing until every key is there exactly once; return how many were added to those *before*."""
     keys = {task["data"][REVIEW_KEY] for task in wanted}
-    before: set[str] | None = None
+    there = before
     for _ in range(ATTEMPTS):
-        there = _without_duplicates(client, review)
-        before = there if before is None else before
         missing = [task for task in wanted if task["data"][REVIEW_KEY] not in there]
         if not missing or _imported(client, review, missing, len(wanted), progress):
             return len(keys - before)
         # Refused or broken off: what the server took of it shows when the keys are listed again.
         _settle(client, review)
-    lost = keys - _without_duplicates(client, review)
+        there = {task.key for task in _without_duplicates(client, review)}
+    lost = keys - there
     if lost:
         raise PartialDeliveryError(
             f"{len(lost)} of {len(wanted)} review tasks could not be delivered.",
             why="The server kept failing while it took them.",
             remedy="Push again: it adds only what is missing.",
         )
-    return len(keys - (before or set()))
+    return len(keys - before)
 
 
 def _imported(
@@ -159,13 +183,12 @@ def _import(
             progress(wanted - len(missing) + start + len(batch), wanted)
 
 
-def _without_duplicates(client: LabelStudio, review: int) -> set[str]:
-    """The review keys that are there, once duplicates of a broken-off import are gone."""
+def _without_duplicates(client: LabelStudio, review: int) -> list[ReviewTask]:
+    """The review tasks that are there, once duplicates of a broken-off import are gone."""
     tasks = review_project.tasks_of(client, review)
-    spare = review_project.spare_duplicates(tasks)
-    if spare:
-        review_project.delete_untouched(client, review, spare)
-    return {task.key for task in tasks}
+    spare = set(review_project.spare_duplicates(tasks))
+    review_project.delete_untouched(client, review, sorted(spare))
+    return [task for task in tasks if task.id not in spare]
 
 
 def _settle(client: LabelStudio, review: int) -> None:

@@ -58,7 +58,7 @@ def test_each_finding_once_worst_first_and_nothing_else(client, audit, digits_pr
     before = project_without_counters(client, digits_project.project_id)
     graded = audit.findings.assign(error_probability=[row / len(audit.findings) for row in range(len(audit.findings))])
     first = push_findings(client, replace(audit, findings=graded))
-    second = push_findings(client, audit)
+    second = push_findings(client, replace(audit, findings=graded))
     assert (first.created, first.already_there) == (len(audit.findings), 0)
     assert (second.created, second.already_there) == (0, len(audit.findings))
     assert second.project_id == first.project_id
