@@ -6,8 +6,6 @@ are shown anew, and the worst stand first again.
 
 from __future__ import annotations
 
-import itertools
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -65,7 +63,7 @@ def plan_queue(
         key = finding_key(task.key)
         if key not in newest or round_of(task.key) >= round_of(newest[key].key):
             newest[key] = task
-    standing: list[tuple[ReviewTask, dict[str, Any]]] = []
+    standing: list[ReviewTask] = []
     queue: list[dict[str, Any]] = []
     stale: list[ReviewTask] = []
     again = answered = 0
@@ -83,10 +81,10 @@ def plan_queue(
             if _is_stale(last, finding["data"]):
                 stale.append(last)
             else:
-                standing.append((last, finding))
+                standing.append(last)
     withdrawn = _withdrawn(there, wanted, audited_at, control)
-    kept = {task.key for task, _ in standing}
-    moved = _out_of_place(standing, queue) if len(kept) < len(queue) else []
+    kept = {task.key for task in standing}
+    moved = _out_of_place(standing, [finding for finding in queue if finding["data"][REVIEW_KEY] not in kept])
     return QueuePlan(
         queue,
         [task.id for task in (*withdrawn, *stale, *moved)],
@@ -138,36 +136,15 @@ def _withdrawn(
     ]
 
 
-def _out_of_place(
-    standing: Sequence[tuple[ReviewTask, dict[str, Any]]], queue: Sequence[Mapping[str, Any]]
-) -> list[ReviewTask]:
+def _out_of_place(standing: Sequence[ReviewTask], imported: Sequence[Mapping[str, Any]]) -> list[ReviewTask]:
     """Standing tasks that have to be made anew so that the queue, which goes by task id, is worst first again.
 
-    What is imported comes last; so everything that ranks below the first of it has to move. None, where they are more
-    than :data:`MOST_REORDERED`.
+    What is imported comes last, so everything less probable than the worst of it has to move; by the probabilities that
+    the pages tell, lest every small change move hundreds. None, where they are more than :data:`MOST_REORDERED`.
     """
-    tasks = {finding["data"][REVIEW_KEY]: task for task, finding in standing}
-    in_order = [tasks.get(finding["data"][REVIEW_KEY]) for finding in queue]
-    before_first_import = [task for task in itertools.takewhile(bool, in_order) if task]
-    stay = _longest_rising([task.id for task in before_first_import])
-    moved = [task for task in in_order if task and task.id not in stay]
+    worst = max((float(finding["data"]["error_probability"]) for finding in imported), default=0.0)
+    moved = [task for task in standing if float(task.data["error_probability"]) < worst]
     return moved if len(moved) <= MOST_REORDERED else []
-
-
-def _longest_rising(ids: Sequence[int]) -> set[int]:
-    """A longest subsequence of *ids* that rises; by patience sorting, O(n log n)."""
-    ends: list[int] = []
-    before: dict[int, int | None] = {}
-    for number in ids:
-        place = bisect_left(ends, number)
-        before[number] = ends[place - 1] if place else None
-        ends[place : place + 1] = [number]
-    rising: set[int] = set()
-    at = ends[-1] if ends else None
-    while at is not None:
-        rising.add(at)
-        at = before[at]
-    return rising
 
 
 def _next_round(finding: dict[str, Any], task: ReviewTask) -> dict[str, Any]:

@@ -1,0 +1,55 @@
+"""The journal: whole lines only, whatever killed the writer, and one writer at a time."""
+
+from __future__ import annotations
+
+import pytest
+
+from ntk_labelqa.errors import InvalidInputError, LabelQAError
+from ntk_labelqa.labelstudio.journal import journal_path, open_journal, read_journal
+
+
+def test_it_lies_beside_the_audit_and_not_in_it(tmp_path) -> None:
+    assert journal_path(tmp_path / "audit") == tmp_path / "audit.corrections.jsonl"
+
+
+def test_the_last_entry_of_each_finding_counts(tmp_path) -> None:
+    path = tmp_path / "journal"
+    with open_journal(path) as journal:
+        journal.add("intended", key="a", task=1)
+        journal.add("written", key="a", correction=5)
+        journal.add("intended", key="ü", task=2)
+    last = read_journal(path)
+    assert {key: entry["event"] for key, entry in last.items()} == {"a": "written", "ü": "intended"}
+    with open_journal(path) as journal:
+        assert journal.last == last
+
+
+def test_half_a_line_is_cut_off_and_written_over(tmp_path) -> None:
+    path = tmp_path / "journal"
+    with open_journal(path) as journal:
+        journal.add("intended", key="a")
+    with path.open("ab") as file:
+        file.write(b'{"event": "written", "key": "a", "corr')
+    assert read_journal(path)["a"]["event"] == "intended"
+    with open_journal(path) as journal:
+        assert journal.last["a"]["event"] == "intended"
+        journal.add("written", key="a")
+    assert len(path.read_text().splitlines()) == 2
+    assert read_journal(path)["a"]["event"] == "written"
+
+
+def test_a_damaged_journal_is_not_guessed_at(tmp_path) -> None:
+    path = tmp_path / "journal"
+    path.write_text('{"event": "written"\n')
+    with pytest.raises(InvalidInputError, match="damaged"):
+        read_journal(path)
+
+
+def test_one_at_a_time(tmp_path) -> None:
+    path = tmp_path / "journal"
+    with open_journal(path), pytest.raises(LabelQAError, match="already"), open_journal(path):
+        pass
+
+
+def test_no_journal_is_an_empty_one(tmp_path) -> None:
+    assert read_journal(tmp_path / "journal") == {}
