@@ -46,6 +46,8 @@ class Audit:
     entanglement: pd.DataFrame
     schemes: pd.DataFrame
     items: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(ITEM_COLUMNS)))
+    annotators: pd.DataFrame = field(default_factory=lambda: findings.empty("annotators"))
+    consensus: pd.DataFrame = field(default_factory=lambda: findings.empty("consensus"))
     annotations: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(ANNOTATION_COLUMNS)))
 
     @property
@@ -84,7 +86,11 @@ class Audit:
         source = Path(folder)
         manifest = read_manifest(source)
         try:
-            tables = {name: pd.read_parquet(source / f"{name}.parquet") for name in (*findings.SCHEMAS, "items")}
+            tables = {
+                name: pd.read_parquet(source / f"{name}.parquet")
+                for name in (*findings.SCHEMAS, "items")
+                if name not in findings.LATER_TABLES or (source / f"{name}.parquet").exists()
+            }
             saved = source / "annotations.parquet"  # audits of earlier versions lack it
             annotations = pd.read_parquet(saved) if saved.exists() else pd.DataFrame(columns=list(ANNOTATION_COLUMNS))
         except (OSError, ValueError) as error:  # pyarrow's own errors derive from these two

@@ -14,6 +14,7 @@ from ntk_labelqa import bde, findings
 from ntk_labelqa.audit_folder import FORMAT, Audit
 from ntk_labelqa.cache import cache_root
 from ntk_labelqa.dataset import LabeledDataset, label_means
+from ntk_labelqa.diagnostics.annotators import annotators_table, consensus_table
 from ntk_labelqa.diagnostics.architecture_choice import choose_architecture
 from ntk_labelqa.diagnostics.entanglement import Entanglement, entangle
 from ntk_labelqa.diagnostics.evidence import influences
@@ -110,7 +111,18 @@ def audit_features(
     }
     classes = classes_table(dataset, entanglement, found, predictions, labels)
     saved = dataset.annotations[["annotation_id", "updated_at"]]
-    return Audit(manifest, found, pulls, classes, entanglement.pairs, ranking, items, saved)
+    return Audit(
+        manifest,
+        found,
+        pulls,
+        classes,
+        entanglement.pairs,
+        ranking,
+        items,
+        annotations=saved,
+        annotators=findings.conform("annotators", annotators_table(dataset, issues)),
+        consensus=findings.conform("consensus", consensus_table(dataset, issues)),
+    )
 
 
 def check_auditable(dataset: LabeledDataset) -> None:

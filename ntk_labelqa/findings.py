@@ -62,8 +62,28 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "bde_rank": "Int64",
         "comparable": "bool",
     },
+    "annotators": {
+        "annotator": "str",
+        "labels": "int64",
+        "error_rate": "float64",  # expected share of wrong labels, calibrated; high = bad
+        "error_low": "float64",  # 95 %
+        "error_high": "float64",
+        "true_label": "str",  # of the commonest mistake
+        "mistaken_for": "str",
+        "mistakes": "float64",  # expected number of that mistake
+    },
+    "consensus": {
+        "task_id": "int64",
+        "labels": "int64",
+        "majority_label": "str",  # empty on a tie
+        "consensus_label": "str",  # the most probable, given all labels, their authors and the item
+        "consensus_probability": "float64",
+        "relabel_by": "str",  # who had better label the item again; empty unless a label is flagged
+    },
 }
 NULLABLE = {("findings", "suggested_label"), ("classes", "diffuseness"), ("schemes", "bde"), ("schemes", "bde_rank")}
+LATER_TABLES = ("annotators", "consensus")
+"""Tables that audits of earlier versions lack."""
 LATER = {
     "entanglement": {
         **dict.fromkeys(("overlap", "overlap_low", "overlap_high", "overlap_refurbished"), 0.0),

@@ -50,7 +50,8 @@ def test_what_is_saved_is_what_is_loaded(audit, tmp_path) -> None:
 
 def test_the_files_and_columns_are_those_of_the_contract(audit, tmp_path) -> None:
     folder = audit.save(tmp_path / "audit")
-    tables = ("findings", "influences", "classes", "entanglement", "schemes", "items", "annotations")
+    ours = ("findings", "influences", "classes", "entanglement", "schemes", "annotators", "consensus")
+    tables = (*ours, "items", "annotations")
     assert {path.name for path in folder.iterdir()} == {"audit.json", *(f"{name}.parquet" for name in tables)}
     assert pd.read_parquet(folder / "findings.parquet").columns.tolist() == [
         "task_id",

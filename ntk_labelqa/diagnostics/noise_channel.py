@@ -75,7 +75,7 @@ def estimate_channel(predictions: np.ndarray, annotations: Annotations) -> Noise
     is_anchor[_anchors(predictions, predicted)] = True
     chosen = np.flatnonzero(is_anchor[annotations.items])
     truth, given = predicted[annotations.items[chosen]], annotations.labels[chosen]
-    shared = _shared_table(_counts(truth, given, annotations.class_count))
+    shared = shared_channel(_counts(truth, given, annotations.class_count))
 
     own = _annotators_with_enough(annotations)
     if len(own) < 2:  # A lone annotator's channel is the shared one.
@@ -131,7 +131,7 @@ def _counts(truth: np.ndarray, given: np.ndarray, class_count: int) -> np.ndarra
     return np.bincount(truth * class_count + given, minlength=class_count**2).reshape(class_count, class_count)
 
 
-def _shared_table(counts: np.ndarray) -> np.ndarray:
+def shared_channel(counts: np.ndarray) -> np.ndarray:
     """T from (true, given) counts: error rates and the shape of errors shrunk apart, for noise has both in common."""
     k = len(counts)
     if k == 1:
