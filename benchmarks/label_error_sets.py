@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from image_sets import unpacked
 
 from ntk_labelqa.encoders.text import encode_texts
 
@@ -81,24 +82,6 @@ def tabular(table: pd.DataFrame) -> np.ndarray:
     scaled = (table[numbers] - table[numbers].mean()) / table[numbers].std()
     columns = pd.get_dummies(table.assign(**scaled), dtype=float) if len(numbers) < table.shape[1] else scaled
     return np.column_stack([columns, np.ones(len(table))]).astype(np.float32)
-
-
-def unpacked(residuals: np.ndarray) -> np.ndarray:
-    """uint8[N, H, W, 3] from the residuals uint8[3, N, H, W] of the median edge predictor over (R-G, G, B-G)."""
-    planes = residuals.copy()
-    height, width = planes.shape[2:]
-    for row in range(height):
-        for column in range(width):
-            left, above = planes[:, :, row, column - 1], planes[:, :, row - 1, column]
-            if row and column:
-                corner = planes[:, :, row - 1, column - 1].astype(np.int16)
-                plane = left + above.astype(np.int16) - corner
-                guess = np.clip(plane, np.minimum(left, above), np.maximum(left, above)).astype(np.uint8)
-            else:
-                guess = left if column else above if row else 0
-            planes[:, :, row, column] += guess
-    red, green, blue = planes
-    return np.stack([red + green, green, blue + green], axis=-1)
 
 
 LOADERS: dict[str, Callable[[Path], Sample]] = {
