@@ -91,13 +91,16 @@ def _counts(project: ProjectExt) -> dict[str, int]:
     return {"tasks": project.task_number or 0, "annotations": annotations}
 
 
-def take_snapshot(client: LabelStudio, project_id: int, *, predictions: bool = True) -> list[dict[str, Any]]:
-    """All tasks of the project with their annotations, at one moment; predictions in full or as bare ids."""
+def take_snapshot(
+    client: LabelStudio, project_id: int, *, predictions: bool = True, drafts: bool = False
+) -> list[dict[str, Any]]:
+    """All tasks of the project with their annotations, at one moment; predictions and drafts in full or as bare ids."""
+    in_full: Any = {"predictions": {"only_id": not predictions}, "drafts": {"only_id": not drafts}}
     with translating_errors(f"Taking a snapshot of project {project_id}"):
         snapshot = client.projects.exports.create(
             project_id,
             title=SNAPSHOT_TITLE,
-            serialization_options={"predictions": {"only_id": not predictions}},  # type: ignore[arg-type]  # dicts are accepted
+            serialization_options=in_full,
             request_options=ONCE,
         )
         if snapshot.id is None:

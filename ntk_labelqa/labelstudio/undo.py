@@ -53,7 +53,7 @@ def undo_corrections(client: LabelStudio, journal: Journal, *, progress: Tick | 
     undone = Undone()
     for project in sorted({entry["project"] for entry in entries}):
         mine = [entry for entry in entries if entry["project"] == project]
-        _undo(client, journal, take_snapshot(client, project, predictions=False), mine, undone, progress)
+        _undo(client, journal, take_snapshot(client, project, predictions=False, drafts=True), mine, undone, progress)
     return undone
 
 

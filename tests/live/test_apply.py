@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import httpx
 import pandas as pd
 import pytest
 
@@ -87,26 +88,32 @@ def test_a_class_renamed_in_the_config_is_a_conflict(client, command, accepted, 
     assert [task["annotations"][:1] for task in whole_project(client, source)] == [t["annotations"] for t in before]
 
 
-def test_undo_leaves_what_somebody_else_has_touched(client, command, accepted) -> None:
+def test_undo_leaves_what_somebody_else_has_touched(client, server, command, accepted) -> None:
     source, folder = accepted
     assert command("decisions", folder, "--apply")[0] == 0
     ours = [task["annotations"][1] for task in take_snapshot(client, source)]
     client.annotations.update(id=ours[0]["id"], result=[topic("space")])
     copied = client.annotations.create(id=ours[1]["task"], result=[topic("cars")], parent_annotation=ours[1]["id"])
+    drafts = f"{server.url}/api/tasks/{ours[2]['task']}/annotations/{ours[2]['id']}/drafts"
+    httpx.post(
+        drafts, headers={"Authorization": f"Token {server.token}"}, json={"result": [topic("sport")], "lead_time": 1}
+    ).raise_for_status()
     before = whole_project(client, source)
     code, told, complaint = command("decisions", folder, "--undo")
     assert code == 4, complaint
-    assert "4 corrections taken back" in told
+    assert "3 corrections taken back" in told
+    assert f"annotation {ours[2]['id']}: somebody is at work on it" in told
     assert f"annotation {ours[0]['id']}: somebody has saved it since" in told
     assert f"annotation {ours[1]['id']}: another annotation was made from it" in told
     after = whole_project(client, source)
-    assert after[:2] == before[:2]
-    assert all(len(task["annotations"]) == 1 for task in after[2:])
+    assert after[:3] == before[:3]
+    assert all(len(task["annotations"]) == 1 for task in after[3:])
     client.annotations.delete(id=copied.id)
     code, told, _ = command("decisions", folder, "--undo")
     assert (code, "1 correction taken back" in told) == (4, True)
 
 
+@pytest.mark.slow
 def test_a_correction_that_somebody_deleted_is_not_written_again(client, command, accepted) -> None:
     source, folder = accepted
     command("decisions", folder, "--apply")
@@ -211,6 +218,7 @@ def test_killed_at_every_write(client, server, tmp_path, count) -> None:
     assert whole_project(client, source) == before
 
 
+@pytest.mark.slow
 def test_corrections_of_a_second_machine_are_found_on_the_server(client, command, accepted, tmp_path) -> None:
     source, folder = accepted
     command("decisions", folder, "--apply")
