@@ -16,7 +16,11 @@ import pandas as pd
 
 from ntk_labelqa.errors import InvalidInputError
 
-ItemKind = Literal["image", "text", "features"]
+ItemKind = Literal["image", "text", "row", "crop", "span", "features"]
+"""What an item is: the whole of what a task shows (image, text, table row), a region of it (crop of an image, span of
+a text), or plain features."""
+SPAN_MARKS = ("⟦", "⟧")
+"""What stands before and after the span in an item's ``value``, which is the span in its context."""
 
 ITEM_COLUMNS = ("task_id", "value")
 ANNOTATION_COLUMNS = ("annotation_id", "item", "annotator", "label", "updated_at")
@@ -32,6 +36,13 @@ class Control:
     tag: str = "Choices"
     value_key: str = ""
     """Key of the task data that the object tag shows, for example ``image``."""
+    part: str = ""
+    """Which labelling of a control that holds several: the option of a multiple choice, the level of a taxonomy."""
+
+    @property
+    def full_name(self) -> str:
+        """As ``--control`` takes it: ``NAME`` or ``NAME:PART``."""
+        return f"{self.name}:{self.part}" if self.part else self.name
 
 
 @dataclass(frozen=True)
@@ -63,9 +74,12 @@ class LabeledDataset:
 
     Attributes:
         items: one row an item, in a fixed order: ``task_id`` (int64), ``value`` (what the labelling page shows: an
-            image address, a text; empty for plain features), and ``path`` once media were fetched.
+            image address, a text; empty for plain features), and ``path`` once media were fetched. Where they come from
+            Label Studio, ``data`` too: the task data, as it is. Where they are regions, ``region_id`` (str): several
+            items then have one task id. The value of a crop ends in ``#xywh=percent:…``, that of a span is its context.
         annotations: one row an annotation: ``annotation_id`` (int64), ``item`` (row of *items*), ``annotator`` (str),
-            ``label`` (code into *class_names*), ``updated_at`` (str, ISO 8601, empty if unknown).
+            ``label`` (code into *class_names*), ``updated_at`` (str, ISO 8601, empty if unknown); and ``region_id``
+            where items are regions: the one that this annotation has for the item.
         class_names: the label set in the config's order; classes that nobody used stay.
         kind: what the items are.
         control: the labelling control, None for plain arrays.
@@ -95,6 +109,16 @@ class LabeledDataset:
         """Each annotation's item, int64[A]."""
         return self.annotations["item"].to_numpy(np.int64)
 
+    @property
+    def item_regions(self) -> np.ndarray:
+        """Each item's region id, str[N]; empty for whole items."""
+        return _regions(self.items)
+
+    @property
+    def annotation_regions(self) -> np.ndarray:
+        """Each annotation's region id, str[A]; empty where it is of a whole item."""
+        return _regions(self.annotations)
+
     def keep_items(self, keep: np.ndarray, reason: str) -> LabeledDataset:
         """The same data set without the items where *keep* (bool[N]) is false; they are recorded as left out."""
         keep = np.asarray(keep, bool)
@@ -121,8 +145,20 @@ class LabeledDataset:
         """SHA-256 of the items, labels and class names: equal if and only if the same audit would be run again."""
         digest = hashlib.sha256("\x1f".join(self.class_names).encode())
         for table, columns in ((self.items, ITEM_COLUMNS), (self.annotations, ANNOTATION_COLUMNS[:4])):
-            digest.update(pd.util.hash_pandas_object(table[list(columns)], index=False).to_numpy().tobytes())
+            hashed = [*columns, *(["region_id"] if "region_id" in table else [])]
+            digest.update(pd.util.hash_pandas_object(table[hashed], index=False).to_numpy().tobytes())
         return digest.hexdigest()
+
+
+def _regions(table: pd.DataFrame) -> np.ndarray:
+    return table["region_id"].to_numpy(object) if "region_id" in table else np.full(len(table), "", object)
+
+
+def split_span(value: str) -> tuple[str, str, str]:
+    """Text before, the span, and text after, of an item that is a span."""
+    before, _, rest = value.partition(SPAN_MARKS[0])
+    span, _, after = rest.partition(SPAN_MARKS[1])
+    return before, span, after
 
 
 def encode_labels(labels: Sequence[object], classes: Sequence[object] | None = None) -> tuple[np.ndarray, list]:

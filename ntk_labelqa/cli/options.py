@@ -51,7 +51,12 @@ def source_options(command: F) -> F:
                 "the key come from LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.",
             ),
             click.option("--label-config", type=FILE, help="Labelling config of an export; inferred if not given."),
-            click.option("--control", metavar="NAME", help="The labelling control to audit, where there are several."),
+            click.option(
+                "--control",
+                metavar="NAME",
+                help="The labelling control to audit, where there are several; NAME:OPTION for an option of a multiple "
+                "choice, NAME:LEVEL for a level of a taxonomy.",
+            ),
             click.option("--media-root", type=FOLDER, help="Folder that relative image paths of an export start from."),
             click.option(
                 "--allow-host",
@@ -72,6 +77,16 @@ def source_options(command: F) -> F:
     return command
 
 
+def _encoder(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    name, _, argument = (value or "").partition(":")
+    if value is None or name == "vector" or (name == "embeddings" and argument):
+        return value
+    if value not in ("pixels", "text", "fields"):
+        wanted = "pixels, text, fields, vector, vector:KEY and embeddings:FOLDER"
+        raise click.BadParameter(f"{value!r} is not one of {wanted}.", ctx, param)
+    return value
+
+
 def compute_options(command: F) -> F:
     """How the audit is computed."""
     for decorate in reversed(
@@ -81,7 +96,13 @@ def compute_options(command: F) -> F:
                 type=FILE,
                 help="Precomputed features: .npz with ids and features, or .parquet with task_id.",
             ),
-            click.option("--encoder", type=click.Choice(["pixels", "text"]), help="Default: what fits the items."),
+            click.option(
+                "--encoder",
+                metavar="NAME",
+                callback=_encoder,
+                help="pixels, text, fields (of the task data), vector:KEY (in the task data) or embeddings:FOLDER "
+                "(a local sentence-transformers model). Default: what fits the items.",
+            ),
             click.option(
                 "--arch",
                 default="auto",
@@ -153,7 +174,7 @@ def read_source(given: dict[str, Any], stages: Stages) -> LabeledDataset:
         with stages.stage("Pulling the annotations") as tick:
             client = connect_from_environment()
             dataset = pull_project(client, project, control=given["control"], progress=tick)
-    if dataset.kind != "image" or given["features"]:
+    if dataset.kind not in ("image", "crop") or given["features"]:
         return dataset
     from ntk_labelqa.labelstudio.media import fetch_media
 

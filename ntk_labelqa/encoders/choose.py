@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ntk_labelqa.dataset import LabeledDataset
+from ntk_labelqa.dataset import ItemKind, LabeledDataset, split_span
 from ntk_labelqa.errors import InvalidInputError
 
-ENCODERS = ("pixels", "text")
-_BY_KIND = {"image": "pixels", "text": "text"}
+ENCODERS = ("pixels", "text", "fields", "vector[:KEY]", "embeddings:FOLDER")
+"""The encoders, and what may follow the name: the key of the task data, the folder of the model."""
+_BY_KIND: dict[ItemKind, str] = {"image": "pixels", "crop": "pixels", "text": "text", "span": "text", "row": "fields"}
+_TEXTUAL: tuple[ItemKind, ...] = ("text", "span")
+_WHOLE: tuple[ItemKind, ...] = ("image", "text", "row")
 
 Progress = Callable[[int, int], None]
 
@@ -23,7 +27,7 @@ class Encoded:
 
     Attributes:
         features: float[N, D] or float[N, H, W, C], finite, no blank row.
-        dataset: the data set without the items that carry nothing.
+        dataset: the data set without the items that carry nothing; its notes say what the features were made of.
         encoder: the name of the encoder that was used.
     """
 
@@ -43,37 +47,103 @@ def encode(
     """Turn the items into features; items that carry nothing (blank image, empty text, zero row) are left out.
 
     Args:
-        dataset: items with ``value``, and ``path`` where they are images.
-        encoder: one of :data:`ENCODERS`; None takes the one that fits the items.
+        dataset: items with ``value``, with ``path`` where they are images, and with ``data`` where they are table rows.
+        encoder: one of :data:`ENCODERS`; None takes a vector in the task data if there is one under a usual key, else
+            the encoder that fits the items.
         features_file: precomputed features, which then go before any encoder.
         seed: for the randomised projection of texts.
 
     Raises:
         InvalidInputError: no encoder fits, the file does not match the items, or nothing is left.
     """
-    name = "precomputed" if features_file is not None else encoder or _BY_KIND.get(dataset.kind)
-    if name == "precomputed" and features_file is not None:
-        from ntk_labelqa.encoders.precomputed import read_features
-
-        unused = [task for gone in dataset.left_out if gone.of == "task" for task in gone.ids]
-        features = read_features(features_file, dataset.items["task_id"].to_numpy(np.int64), unused_ids=unused)
-    elif name == "pixels" and "path" in dataset.items:
-        from ntk_labelqa.encoders.pixels import encode_images
-
-        features = encode_images(dataset.items["path"].tolist(), progress=progress)
-    elif name == "text" and dataset.kind == "text":
-        from ntk_labelqa.encoders.text import encode_texts
-
-        features = encode_texts(dataset.items["value"].tolist(), seed=seed)
+    if features_file is not None:
+        name, note = "precomputed", ""
+        features = _from_file(dataset, features_file)
     else:
-        raise InvalidInputError(
-            f"The encoder {name!r} does not fit items of kind {dataset.kind!r}.",
-            remedy=f"Use one of {', '.join(ENCODERS)} where it fits, or give a features file with --features.",
-        )
+        name, _, argument = (encoder or usual_encoder(dataset)).partition(":")
+        features, note = _encoded(dataset, name, argument, seed, progress)
     carries = features_that_carry(features)
     if not carries.any():
         raise InvalidInputError("Every item is blank: there is nothing to compare.", remedy="Check the task data.")
-    return Encoded(features[carries], dataset.keep_items(carries, "blank item"), name)
+    left = dataset.keep_items(carries, "blank item")
+    if note:
+        left = replace(left, provenance=replace(left.provenance, notes=(*left.provenance.notes, note)))
+    return Encoded(features[carries], left, name)
+
+
+def usual_encoder(dataset: LabeledDataset) -> str:
+    """The encoder for items of this kind, with its argument; a vector that lies ready in every task goes first."""
+    from ntk_labelqa.encoders.vectors import usual_key
+
+    key = usual_key(dataset.items["data"].tolist()) if dataset.kind in _WHOLE and "data" in dataset.items else None
+    return f"vector:{key}" if key else _BY_KIND.get(dataset.kind, "")
+
+
+def _encoded(
+    dataset: LabeledDataset, name: str, argument: str, seed: int, progress: Progress | None
+) -> tuple[np.ndarray, str]:
+    """The features, and a note on what they were made of where the encoder's name does not say it."""
+    items, textual = dataset.items, dataset.kind in _TEXTUAL
+    if name == "pixels" and "path" in items and not argument:
+        from ntk_labelqa.encoders.pixels import encode_images
+
+        return encode_images(items["path"].tolist(), progress=progress), ""
+    if name == "text" and textual and not argument:
+        from ntk_labelqa.encoders.text import encode_spans, encode_texts
+
+        values = items["value"].tolist()
+        spans = dataset.kind == "span"
+        return encode_spans(list(map(split_span, values)), seed=seed) if spans else encode_texts(values, seed=seed), ""
+    if name == "fields" and dataset.kind in _WHOLE and "data" in items and not argument:
+        from ntk_labelqa.encoders.fields import encode_fields
+
+        features, columns = encode_fields(_rows(dataset), seed=seed)
+        return features, f"Features are made of the task data: {columns}."
+    if name == "vector" and dataset.kind in _WHOLE and "data" in items:
+        from ntk_labelqa.encoders.vectors import USUAL_KEYS, encode_vectors, usual_key
+
+        tasks = items["data"].tolist()
+        key = argument or usual_key(tasks) or USUAL_KEYS[0]
+        return encode_vectors(tasks, items["task_id"].tolist(), key), f"Features are the task data's vectors {key!r}."
+    if name == "embeddings" and (textual or "path" in items):
+        from ntk_labelqa.encoders.embeddings import embed_images, embed_texts
+
+        if textual:
+            return embed_texts(
+                _words(dataset), argument, progress=progress
+            ), f"Features are by the model in {argument}."
+        return embed_images(items["path"].tolist(), argument, progress=progress), f"Features are by {argument}."
+    raise InvalidInputError(
+        f"The encoder {name!r} does not fit items of kind {dataset.kind!r}.",
+        remedy=f"Use one of {', '.join(ENCODERS)} where it fits, or give a features file with --features.",
+    )
+
+
+def _rows(dataset: LabeledDataset) -> list[dict[str, Any]]:
+    """The row that each task shows; the whole task data where it shows no single one."""
+    key = dataset.control.value_key if dataset.control else ""
+    shown = [data.get(key) for data in dataset.items["data"]]
+    return [
+        row if isinstance(row, dict) else {} if dataset.kind == "row" and key else data
+        for row, data in zip(shown, dataset.items["data"], strict=True)
+    ]
+
+
+def _words(dataset: LabeledDataset) -> list[str]:
+    values = dataset.items["value"].tolist()
+    return ["".join(split_span(value)) for value in values] if dataset.kind == "span" else values
+
+
+def _from_file(dataset: LabeledDataset, path: str | Path) -> np.ndarray:
+    from ntk_labelqa.encoders.precomputed import read_features
+
+    if dataset.kind in ("crop", "span"):
+        raise InvalidInputError(
+            "A features file has a row a task, but the items of this audit are regions of tasks.",
+            remedy="Leave out --features.",
+        )
+    unused = [task for gone in dataset.left_out if gone.of == "task" for task in gone.ids]
+    return read_features(path, dataset.items["task_id"].to_numpy(np.int64), unused_ids=unused)
 
 
 def features_that_carry(features: np.ndarray) -> np.ndarray:

@@ -24,13 +24,13 @@ def encode_images(paths: Sequence[str], *, progress: Callable[[int, int], None] 
     """
     shapes, grey = [], True
     for path in paths:
-        with _opened(path) as image:
+        with opened(path) as image:
             shapes.append((image.height, image.width))
             grey = grey and image.mode in ("1", "L", "I", "I;16", "F")
     height, width = common_shape(np.array(shapes))
     pixels = np.empty((len(paths), height, width, 1 if grey else 3), np.float32)
     for row, path in enumerate(paths):
-        with _opened(path) as image:
+        with opened(path) as image:
             pixels[row] = _to_array(image, height, width, grey=grey)
         if progress:
             progress(row + 1, len(paths))
@@ -44,7 +44,8 @@ def common_shape(shapes: np.ndarray) -> tuple[int, int]:
     return max(1, round(height * shrink)), max(1, round(width * shrink))
 
 
-def _opened(path: str) -> Image.Image:
+def opened(path: str) -> Image.Image:
+    """The image at *path*, upright as its orientation tag says."""
     from PIL import Image, ImageOps
 
     return ImageOps.exif_transpose(Image.open(Path(path)))

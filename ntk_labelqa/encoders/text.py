@@ -7,6 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 DIRECTIONS = 300
+SPAN_DIRECTIONS, CONTEXT_DIRECTIONS = 200, 100
+CONTEXT_WEIGHT = 0.5
+"""What the words around a span count beside its own: they tell a name of a place from that of a person, not more."""
 
 
 def encode_texts(texts: Sequence[str], *, seed: int = 0, directions: int = DIRECTIONS) -> np.ndarray:
@@ -15,10 +18,34 @@ def encode_texts(texts: Sequence[str], *, seed: int = 0, directions: int = DIREC
     Words and pairs of words, sublinear term frequency. The row of a text without a known word is zero. The projection
     is fitted on these texts alone; features of two different data sets cannot be compared.
     """
+    return _features(texts, seed=seed, directions=directions, ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b")
+
+
+def encode_spans(spans: Sequence[tuple[str, str, str]], *, seed: int = 0) -> np.ndarray:
+    """Features of spans in their context, float32[N, D]: the letters of each span, and the words around it.
+
+    Args:
+        spans: text before, the span, text after, one an item.
+        seed: for the projections.
+
+    The row of a blank span is zero.
+    """
+    inside = [span for _before, span, _after in spans]
+    around = [f"{before} {after}" for before, _span, after in spans]
+    letters = _features(
+        inside, seed=seed, directions=SPAN_DIRECTIONS, analyzer="char_wb", ngram_range=(1, 4), lowercase=False
+    )
+    words = CONTEXT_WEIGHT * encode_texts(around, seed=seed, directions=CONTEXT_DIRECTIONS)
+    features = np.concatenate([letters, words], axis=1)
+    features[[not span.strip() for span in inside]] = 0.0
+    return features
+
+
+def _features(texts: Sequence[str], *, seed: int, directions: int, **how: object) -> np.ndarray:
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    vectorizer = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b", dtype=np.float32)
+    vectorizer = TfidfVectorizer(sublinear_tf=True, dtype=np.float32, **how)
     if not any(text.strip() for text in texts):
         return np.zeros((len(texts), 1), np.float32)
     try:

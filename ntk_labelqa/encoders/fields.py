@@ -1,0 +1,119 @@
+"""Table rows: numbers, categories and short texts of the task data, with what is missing kept apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ntk_labelqa.encoders.text import encode_texts
+from ntk_labelqa.errors import InvalidInputError
+
+MOST_CATEGORIES = 50
+"""Distinct values up to which a column of strings is one of categories; with more, or nearly one a row, it is text."""
+WORDS_OF_A_COLUMN = 50
+"""Directions that a column of texts gets."""
+FURTHEST = 5.0
+"""Standard deviations at which a number is cut off, so that one typing error does not become the whole row."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of the columns by what they hold; those that say nothing, or hold lists and the like, are in none."""
+
+    numbers: tuple[str, ...]
+    categories: tuple[str, ...]
+    texts: tuple[str, ...]
+
+    def __str__(self) -> str:
+        parts = (("numbers", self.numbers), ("categories", self.categories), ("texts", self.texts))
+        return "; ".join(f"{what} {', '.join(names)}" for what, names in parts if names)
+
+
+def encode_fields(rows: Sequence[Mapping[str, Any]], *, seed: int = 0) -> tuple[np.ndarray, Columns]:
+    """Features of table rows, float32[N, D], and which columns they come from.
+
+    Numbers are brought to mean 0 and deviation 1, missing ones to their median with a column that says so; categories
+    become a column each, *missing* one of them; texts become TF-IDF directions. A constant column stands for the
+    intercept. The row of an item without any value is zero.
+
+    Args:
+        rows: one mapping an item, column to value; None, NaN and empty strings are missing.
+        seed: for the projection of texts.
+
+    Raises InvalidInputError where no column tells two items apart.
+    """
+    table = _scalars(rows)
+    columns = sort_columns(table)
+    parts = [np.ones((len(table), 1))]
+    if columns.numbers or columns.categories:
+        parts.append(_transformer(columns).fit_transform(_typed(table, columns)))
+    for name in columns.texts:
+        parts.append(encode_texts(table[name].fillna("").astype(str), seed=seed, directions=WORDS_OF_A_COLUMN))
+    if len(parts) == 1:
+        raise InvalidInputError(
+            f"None of the {table.shape[1]} fields of the task data tells two items apart.",
+            why="All are missing, hold one value alone, or hold lists.",
+            remedy="Give features with --features.",
+        )
+    features = np.concatenate(parts, axis=1).astype(np.float32)
+    features[table[[*columns.numbers, *columns.categories, *columns.texts]].isna().all(axis=1).to_numpy()] = 0.0
+    return features, columns
+
+
+def sort_columns(table: pd.DataFrame) -> Columns:
+    """Which columns of *table* (scalars, None where missing) are numbers, categories and texts."""
+    numbers, categories, texts = [], [], []
+    for name in table.columns:
+        there = table[name].dropna()
+        distinct = there.astype(str).nunique()
+        if distinct < 2 and (distinct == 0 or len(there) == len(table)):
+            continue
+        if not there.map(lambda value: isinstance(value, bool)).any() and _as_numbers(there).notna().all():
+            numbers.append(name)
+        elif distinct <= MOST_CATEGORIES and distinct <= len(there) / 2:
+            categories.append(name)
+        else:
+            texts.append(name)
+    return Columns(tuple(numbers), tuple(categories), tuple(texts))
+
+
+def _scalars(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """A table of the scalar values; None where there is none."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return pd.DataFrame({name: pd.Series([_scalar(row.get(name)) for row in rows], dtype=object) for name in names})
+
+
+def _scalar(value: Any) -> Any:
+    missing = not isinstance(value, bool | int | float | str) or value != value or str(value).strip() == ""
+    return None if missing else value
+
+
+def _as_numbers(values: pd.Series) -> pd.Series:
+    """*values* as finite floats, NaN where they are none."""
+    return pd.to_numeric(values, errors="coerce").astype(float).replace([np.inf, -np.inf], np.nan)
+
+
+def _typed(table: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+    numbers = {name: _as_numbers(table[name]) for name in columns.numbers}
+    return pd.DataFrame({**numbers, **{name: table[name].fillna("").astype(str) for name in columns.categories}})
+
+
+def _transformer(columns: Columns) -> Any:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+
+    cut = FunctionTransformer(np.clip, kw_args={"a_min": -FURTHEST, "a_max": FURTHEST})
+    scaled = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler(), cut)
+    return ColumnTransformer(
+        [
+            ("numbers", scaled, list(columns.numbers)),
+            ("categories", OneHotEncoder(sparse_output=False), list(columns.categories)),
+        ],
+        sparse_threshold=0,
+    )
