@@ -65,9 +65,13 @@ def decisions(folder: Path, project: int | None, write: bool, undo: bool, quiet:
 
 
 def source_project(audit: Audit, project: int | None) -> int:
-    """The project that the audit is of; InvalidInputError where neither the audit nor the user names it."""
+    """The project that the audit is of; InvalidInputError where neither names it, or it is no audit of a project."""
     from ntk_labelqa.errors import InvalidInputError
 
+    if not audit.manifest["data"]["control"]:
+        raise InvalidInputError(
+            "The audit is of plain arrays, not of a Label Studio project.", remedy="Audit the project or its export."
+        )
     source = project if project is not None else audit.manifest["data"]["project_id"]
     if source is None:
         raise InvalidInputError(

@@ -39,6 +39,12 @@ def push(folder: Path, project: int | None, predictions: bool, quiet: bool) -> N
     ):
         if count:
             click.echo(f"{count} {what}")
+    if result.behind:
+        click.echo(
+            f"New findings stand at the end of the queue: {result.behind} review tasks would have to be made anew for "
+            "the worst to come first.",
+            err=True,
+        )
     if result.outdated:
         click.echo(
             f"{result.outdated} findings were left out: their annotation is gone, or has another label by now.",

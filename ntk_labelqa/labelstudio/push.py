@@ -51,6 +51,7 @@ class PushResult:
         withdrawn: review tasks removed, unanswered, because their finding no longer holds.
         renewed: unanswered review tasks made anew, because their evidence or their place in the queue has changed.
         raised_again: findings raised another time, because their evidence changed after reviewers had kept the label.
+        behind: unanswered review tasks that now stand before more probable ones, too many to be made anew.
     """
 
     project_id: int
@@ -61,6 +62,7 @@ class PushResult:
     withdrawn: int = 0
     renewed: int = 0
     raised_again: int = 0
+    behind: int = 0
 
 
 def push_findings(
@@ -120,6 +122,7 @@ def push_findings(
         queue.withdrawn,
         queue.renewed,
         queue.raised_again,
+        queue.behind,
     )
 
 

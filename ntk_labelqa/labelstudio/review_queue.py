@@ -37,6 +37,7 @@ class QueuePlan:
         renewed: how many unanswered tasks are made anew, for their evidence or their place in the queue.
         raised_again: how many findings are raised another time.
         answered: findings that people have answered, and whose answer stands.
+        behind: unanswered tasks that stand before a more probable finding, for too many would have had to move.
     """
 
     wanted: list[dict[str, Any]]
@@ -45,6 +46,7 @@ class QueuePlan:
     renewed: int
     raised_again: int
     answered: int
+    behind: int
 
 
 def plan_queue(
@@ -85,6 +87,7 @@ def plan_queue(
     withdrawn = _withdrawn(there, wanted, audited_at, control)
     kept = {task.key for task in standing}
     moved = _out_of_place(standing, [finding for finding in queue if finding["data"][REVIEW_KEY] not in kept])
+    moved, behind = (moved, 0) if len(moved) <= MOST_REORDERED else ([], len(moved))
     return QueuePlan(
         queue,
         [task.id for task in (*withdrawn, *stale, *moved)],
@@ -92,6 +95,7 @@ def plan_queue(
         len(stale) + len(moved),
         again,
         answered,
+        behind,
     )
 
 
@@ -140,11 +144,10 @@ def _out_of_place(standing: Sequence[ReviewTask], imported: Sequence[Mapping[str
     """Standing tasks that have to be made anew so that the queue, which goes by task id, is worst first again.
 
     What is imported comes last, so everything less probable than the worst of it has to move; by the probabilities that
-    the pages tell, lest every small change move hundreds. None, where they are more than :data:`MOST_REORDERED`.
+    the pages tell, lest every small change move hundreds.
     """
     worst = max((float(finding["data"]["error_probability"]) for finding in imported), default=0.0)
-    moved = [task for task in standing if float(task.data["error_probability"]) < worst]
-    return moved if len(moved) <= MOST_REORDERED else []
+    return [task for task in standing if float(task.data["error_probability"]) < worst]
 
 
 def _next_round(finding: dict[str, Any], task: ReviewTask) -> dict[str, Any]:
