@@ -26,7 +26,7 @@ def export(folder: Path, out: Path, project: int | None, overwrite: bool, quiet:
     if out.exists() and not overwrite:
         raise LabelQAError(f"{out} exists.", remedy="Pass --overwrite to replace it, or name another file.")
     from ntk_labelqa.audit_folder import Audit
-    from ntk_labelqa.cli.decisions import show_conflicts, source_project
+    from ntk_labelqa.cli.decisions import counted, show_conflicts, source_project
     from ntk_labelqa.labelstudio.apply import plan_now
     from ntk_labelqa.labelstudio.clean_export import clean_export, write_export
     from ntk_labelqa.labelstudio.connect import connect_from_environment
@@ -45,6 +45,7 @@ def export(folder: Path, out: Path, project: int | None, overwrite: bool, quiet:
     write_export(clean.tasks, out)
     show_conflicts(plan)
     click.echo(
-        f"{len(clean.tasks)} tasks written to {out}, with {clean.applied + clean.pending} corrections in place"
+        f"{len(clean.tasks)} tasks written to {out}, "
+        f"with {counted(clean.applied + clean.pending, 'correction')} in place"
         + (f", {clean.pending} of them not applied to the project yet." if clean.pending else ".")
     )

@@ -20,7 +20,11 @@ from ntk_labelqa.progress import Stages
 )
 @quiet_option
 def push(folder: Path, project: int | None, predictions: bool, quiet: bool) -> None:
-    """Make or bring up to date the review project of the audit in DIR. Run again, it adds nothing."""
+    """Make or bring up to date the review project of the audit in DIR. Run again, it changes nothing.
+
+    In a review project that earlier audits filled, what people have answered stays; unanswered findings that no longer
+    hold are withdrawn, and the worst stand first again.
+    """
     from ntk_labelqa.audit_folder import Audit
     from ntk_labelqa.labelstudio.connect import connect_from_environment
     from ntk_labelqa.labelstudio.push import push_findings
