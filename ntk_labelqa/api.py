@@ -41,7 +41,7 @@ def audit(source: str | os.PathLike[str] | LabeledDataset, **options: Any) -> Au
 
     path = Path(source)
     dataset = read_export(path)
-    if dataset.kind == "image" and chosen.features is None:
+    if dataset.kind in ("image", "crop") and chosen.features is None:
         dataset = fetch_media(dataset, root=path.parent)
     return auditing.run_audit(dataset, chosen)
 

@@ -157,6 +157,7 @@ def findings_table(dataset: LabeledDataset, issues: LabelIssues) -> pd.DataFrame
                 "is_label_issue": issues.is_label_issue,
                 "margin": issues.margin,
                 "bde_gain": issues.bde_gain,
+                "region_id": dataset.annotation_regions,
             }
         ),
     )
@@ -187,14 +188,16 @@ def classes_table(
 
 def items_table(dataset: LabeledDataset, found: pd.DataFrame, pulls: pd.DataFrame) -> pd.DataFrame:
     """What a person needs to see of each item; thumbnails for the findings shown in full and their evidence."""
-    table = dataset.items[["task_id", "value"]].copy()
-    table["thumbnail"] = None
+    table = dataset.items[["task_id", "value"]].assign(region_id=dataset.item_regions, thumbnail=None)
     if "path" in dataset.items:
         from ntk_labelqa.thumbnails import thumbnail
 
         worst = worst_first(found).head(SHOWN)
-        evidence = pulls[pulls["annotation_id"].isin(worst["annotation_id"])]["other_task_id"]
-        shown = table["task_id"].isin({*worst["task_id"], *evidence}).to_numpy()
+        of_worst = pulls["annotation_id"].isin(worst["annotation_id"])
+        evidence = findings.keys(pulls[of_worst], "other_task_id", "other_region_id")
+        there = set(evidence)
+        shown = np.array([key in there for key in findings.keys(table)], bool)
+        shown[dataset.item_of_annotation[worst.index]] = True  # a row of findings is one of annotations
         table.loc[shown, "thumbnail"] = [thumbnail(path) for path in dataset.items.loc[shown, "path"]]
     return table
 

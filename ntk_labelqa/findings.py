@@ -22,12 +22,15 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "is_label_issue": "bool",
         "margin": "float64",  # leave-one-out prediction, best other class less given one; high = suspect
         "bde_gain": "float64",  # fall of the BDE if the label became predicted_label; high = suspect
+        "region_id": "str",  # of the annotation's region that the label is of; empty for whole items
     },
     "influences": {
         "annotation_id": "int64",
         "other_task_id": "int64",
         "weight": "float64",  # contribution to the leave-one-out prediction; larger pulls harder
         "toward": "str",  # the class it pulls to
+        "region_id": "str",  # of the annotation's region; empty for whole items
+        "other_region_id": "str",  # of the other item; empty for whole items
     },
     "classes": {
         "class_name": "str",
@@ -79,20 +82,24 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "consensus_label": "str",  # the most probable, given all labels, their authors and the item
         "consensus_probability": "float64",
         "relabel_by": "str",  # who had better label the item again; empty unless a label is flagged
+        "region_id": "str",  # of the item; empty for whole items
     },
 }
 NULLABLE = {("findings", "suggested_label"), ("classes", "diffuseness"), ("schemes", "bde"), ("schemes", "bde_rank")}
 LATER_TABLES = ("annotators", "consensus")
 """Tables that audits of earlier versions lack."""
-LATER = {
+LATER: dict[str, dict[str, object]] = {
+    "findings": {"region_id": ""},
+    "influences": {"region_id": "", "other_region_id": ""},
+    "consensus": {"region_id": ""},
     "entanglement": {
         **dict.fromkeys(("overlap", "overlap_low", "overlap_high", "overlap_refurbished"), 0.0),
         **dict.fromkeys(("cause", "items_a", "items_b"), ""),
         "q_value": 1.0,
         "is_warned": False,
-    }
+    },
 }
-"""Columns that tables of earlier versions lack, and what stands for them: that nothing is warned of."""
+"""Columns that tables of earlier versions lack, and what stands for them: whole items; that nothing is warned of."""
 
 
 def conform(name: str, table: pd.DataFrame) -> pd.DataFrame:
@@ -111,6 +118,12 @@ def conform(name: str, table: pd.DataFrame) -> pd.DataFrame:
         if (name, column) not in NULLABLE and typed[column].isna().any():
             raise InvalidInputError(f"The {name} table has missing values in {column}.")
     return typed.reset_index(drop=True)
+
+
+def keys(table: pd.DataFrame, number: str = "task_id", region: str = "region_id") -> list[tuple[int, str]]:
+    """What a row is of, id and region: an annotation or a task alone may have several regions."""
+    regions = table[region] if region in table else [""] * len(table)
+    return [(int(one), other) for one, other in zip(table[number], regions, strict=True)]
 
 
 def empty(name: str) -> pd.DataFrame:

@@ -31,6 +31,7 @@ def audit() -> Audit:
             "is_label_issue": [False, True],
             "margin": [-0.5, 0.5],
             "bde_gain": [-1.0, 2.0],
+            "region_id": ["", ""],
         }
     )
     items = pd.DataFrame({"task_id": [7, 8], "value": ["x", "y"], "thumbnail": [b"png", None]})
@@ -65,6 +66,7 @@ def test_the_files_and_columns_are_those_of_the_contract(audit, tmp_path) -> Non
         "is_label_issue",
         "margin",
         "bde_gain",
+        "region_id",
     ]
 
 

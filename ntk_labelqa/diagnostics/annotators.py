@@ -72,6 +72,7 @@ def consensus_table(dataset: LabeledDataset, issues: LabelIssues) -> pd.DataFram
     return pd.DataFrame(
         {
             "task_id": dataset.items["task_id"].to_numpy(),
+            "region_id": dataset.item_regions,
             "labels": annotations.per_item(),
             "majority_label": np.where(tied, "", names[majority]),
             "consensus_label": names[best],

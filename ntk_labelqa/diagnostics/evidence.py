@@ -53,6 +53,8 @@ def influences(dataset: LabeledDataset, inverse: RegularizedInverse, issues: Lab
                 "other_task_id": dataset.items["task_id"].to_numpy()[other],
                 "weight": weight,
                 "toward": np.asarray(dataset.class_names, object)[toward],
+                "region_id": dataset.annotation_regions[annotation],
+                "other_region_id": dataset.item_regions[other],
             }
         ),
     )

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ntk_labelqa.labelstudio.label_config import choices_of
+from ntk_labelqa.labelstudio.label_values import choices_of
 from ntk_labelqa.labelstudio.review_tasks import finding_key, review_key
 
 META = "ntk_labelqa"

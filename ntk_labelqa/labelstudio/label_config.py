@@ -7,28 +7,45 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 from ntk_labelqa.dataset import Control, ItemKind
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.labelstudio.label_values import STEP, choices_of, opposite
 
 if TYPE_CHECKING:
     from label_studio_sdk.label_interface.control_tags import ControlTag
     from label_studio_sdk.label_interface.object_tags import ObjectTag
 
-ITEM_KINDS: dict[str, ItemKind] = {"Image": "image", "Text": "text"}
-"""Object tags whose items can be audited."""
+WHOLE_ITEMS: dict[str, ItemKind] = {"Image": "image", "Text": "text", "Table": "row"}
+"""Object tags whose items can be audited, and what the items are."""
+REGION_ITEMS: dict[str, tuple[str, ItemKind]] = {"RectangleLabels": ("Image", "crop"), "Labels": ("Text", "span")}
+"""Controls whose items are regions: over which object tag, and what the items are."""
+CAN_BE_AUDITED = (
+    "Choices, Taxonomy and Rating over an Image, a Text or a Table, RectangleLabels over an Image, Labels over a Text"
+)
 MANY_CHOICES = 0.05
 """Share of results with several choices from which on a control without its config counts as multiple-choice."""
-MULTIPLE, NO_CHOICES = " (several may be chosen)", " (no Choices)"
+MULTIPLE = " (several may be chosen)"
 
 
 @dataclass(frozen=True)
 class LabelledControl:
-    """What an audit needs of a labelling config."""
+    """What an audit needs of a labelling config.
+
+    Attributes:
+        control: the control, and which of its labellings.
+        class_names: the label set.
+        kind: what the items are.
+        options: of a multiple choice, all of them.
+        note: which other controls could be audited; empty where there is none.
+    """
 
     control: Control
     class_names: tuple[str, ...]
     kind: ItemKind
+    options: tuple[str, ...] = ()
+    note: str = ""
 
 
 def parse(config: str, control: str | None = None) -> LabelledControl:
@@ -36,11 +53,13 @@ def parse(config: str, control: str | None = None) -> LabelledControl:
 
     Args:
         config: the XML.
-        control: name of the control, needed where several could be audited.
+        control: ``NAME``, needed where several could be audited (a single-choice ``Choices``, if there is just one,
+            goes first); ``NAME:OPTION`` for one option of a multiple choice, ``NAME:LEVEL`` for one level, counted from
+            1, of a taxonomy.
 
     Raises:
-        InvalidInputError: not a labelling config, no single-choice ``Choices`` over an Image or a Text, several of them
-            and none named, or the named one cannot be audited.
+        InvalidInputError: not a labelling config, nothing in it that can be audited, several controls and none named,
+            or the named one cannot be audited.
 
     Example:
         >>> found = parse(
@@ -62,10 +81,62 @@ def parse(config: str, control: str | None = None) -> LabelledControl:
             f"The labelling config cannot be read: {str(error).splitlines()[0]}",
             remedy="Copy it from the project's Settings, Labeling Interface, Code.",
         ) from error
-    chosen = _choose(candidates, control, seen)
+    chosen, part = _choose(candidates, control, seen)
+    classes, options = _labelling(chosen, part, config)
     item = objects[_shown_by(chosen)]
-    control_found = Control(str(chosen.name), str(item.name), str(chosen.tag), item.value_name or "")
-    return LabelledControl(control_found, tuple(chosen.labels or ()), ITEM_KINDS[item.tag])
+    found = Control(str(chosen.name), str(item.name), str(chosen.tag), item.value_name or "", part)
+    kind = REGION_ITEMS[chosen.tag][1] if chosen.tag in REGION_ITEMS else WHOLE_ITEMS[item.tag]
+    return LabelledControl(found, classes, kind, options, "" if control else _others(candidates, chosen))
+
+
+def _labelling(tag: ControlTag, part: str, config: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The classes of the labelling *part* of a control, and the options where it is a multiple choice."""
+    name, labels = str(tag.name), tuple(map(str, tag.labels or ()))
+    if tag.tag == "Taxonomy":
+        return _taxonomy_classes(taxonomy_paths(config, name), name, part), ()
+    if tag.tag == "Choices" and _is_multiple(tag):
+        if part not in labels:
+            several = ", ".join(f"{name}:{label}" for label in labels)
+            raise InvalidInputError(
+                f"The control {name!r} is a multiple choice: each of its options is a labelling of its own.",
+                remedy=f"Name one with --control: {several}.",
+            )
+        return (part, opposite(part)), labels
+    if part:
+        raise InvalidInputError(
+            f"The control {name!r} holds one labelling alone, none by the name {part!r}.",
+            remedy=f"Name it with --control {name}.",
+        )
+    if tag.tag == "Rating":
+        most = str((tag.attr or {}).get("maxRating", "5"))
+        return tuple(str(stars) for stars in range(1, int(most) + 1)), ()
+    return labels, ()
+
+
+def _taxonomy_classes(paths: Sequence[tuple[str, ...]], name: str, level: str) -> tuple[str, ...]:
+    deepest = max(map(len, paths))
+    if level and (not level.isdigit() or not 1 <= int(level) <= deepest):
+        raise InvalidInputError(
+            f"The taxonomy {name!r} has no level {level!r}.",
+            remedy=f"Its levels are 1 to {deepest}, as in --control {name}:1; --control {name} takes the whole path.",
+        )
+    return tuple(STEP.join(path) for path in paths if not level or len(path) == int(level))
+
+
+def taxonomy_paths(config: str, name: str) -> list[tuple[str, ...]]:
+    """Every node of a taxonomy as the path to it, in the config's order; the SDK flattens the tree."""
+    found: list[tuple[str, ...]] = []
+
+    def walk(node: ElementTree.Element, above: tuple[str, ...]) -> None:
+        for child in node.findall("Choice"):
+            path = (*above, child.get("alias") or child.get("value") or "")
+            found.append(path)
+            walk(child, path)
+
+    for tag in ElementTree.fromstring(config).iter("Taxonomy"):
+        if tag.get("name") == name:
+            walk(tag, ())
+    return found
 
 
 def infer(tasks: Sequence[Mapping[str, Any]], control: str | None = None) -> LabelledControl:
@@ -92,40 +163,47 @@ def infer(tasks: Sequence[Mapping[str, Any]], control: str | None = None) -> Lab
     matching = [name for name in names if control in (None, name)]
     if len(matching) != 1:
         described = [f"{kind} {name!r}{MULTIPLE if several[name] else ''}" for name, kind in seen.items()]
-        raise _cannot_choose(names, control, described)
+        if names and control is None:
+            raise _cannot_choose(names, control, described)
+        raise InvalidInputError(
+            "Without the labelling config, only single choices can be audited"
+            + (f", and {control!r} is none of them." if control else "."),
+            why=f"Found: {', '.join(described)}.",
+            remedy="Give the project's labelling config with --label-config.",
+        )
     chosen = matching[0]
     name, to_name, key = max((entry for entry in shown if entry[0] == chosen), key=lambda entry: shown[entry])
     return LabelledControl(Control(name, to_name, "Choices", key), tuple(sorted(used[chosen])), _kind(tasks, key))
-
-
-def choices_of(result: Mapping[str, Any]) -> list[str]:
-    """The choices that a result of an annotation or a prediction holds; none where it is not of that kind."""
-    value = result.get("value")
-    choices = value.get("choices") if isinstance(value, Mapping) else None
-    return [str(choice) for choice in choices] if isinstance(choices, list) else []
 
 
 def _obstacle(tag: ControlTag, objects: Mapping[str, ObjectTag]) -> str:
     """Why the control cannot be audited, to follow its name; empty where it can."""
     attributes = tag.attr or {}
     shown = objects.get(_shown_by(tag))
-    if tag.tag != "Choices":
-        return NO_CHOICES
-    if not str(attributes.get("choice", "single")).startswith("single"):
-        return MULTIPLE
+    over = (REGION_ITEMS[tag.tag][0],) if tag.tag in REGION_ITEMS else tuple(WHOLE_ITEMS)
+    if tag.tag not in (*REGION_ITEMS, "Choices", "Taxonomy", "Rating"):
+        return " (of a type that cannot be audited)"
     if str(attributes.get("perRegion", "false")).lower() == "true":
         return " (of regions, not of the item)"
-    if not tag.labels:
+    if str(attributes.get("perItem", "false")).lower() == "true":
+        return " (of single items of a list)"
+    if tag.tag == "Rating" and not str(attributes.get("maxRating", "5")).isdigit():
+        return " (without a largest rating)"
+    if tag.tag != "Rating" and (not tag.labels or "value" in attributes or "apiUrl" in attributes):
         return " (its choices come with each task)"
     if shown is None:
         return " (over several objects)"
-    if shown.tag not in ITEM_KINDS:
+    if shown.tag not in over:
         return f" (over {shown.tag} {shown.name!r})"
     if "valueList" in (shown.attr or {}) or not shown.value_is_variable:
         return f" (over {shown.tag} {shown.name!r}, which does not show one value of the task)"
-    if shown.tag == "Text" and shown.value_type == "url":
-        return f" (over {shown.tag} {shown.name!r}, whose texts are behind addresses)"
+    if shown.tag in ("Text", "Table") and shown.value_type == "url":
+        return f" (over {shown.tag} {shown.name!r}, whose values are behind addresses)"
     return ""
+
+
+def _is_multiple(tag: ControlTag) -> bool:
+    return not str((tag.attr or {}).get("choice", "single")).startswith("single")
 
 
 def _shown_by(tag: ControlTag) -> str:
@@ -133,26 +211,40 @@ def _shown_by(tag: ControlTag) -> str:
     return tag.to_name[0] if tag.to_name and len(tag.to_name) == 1 else ""
 
 
-def _choose(candidates: Sequence[ControlTag], control: str | None, seen: list[str]) -> ControlTag:
-    matching = [tag for tag in candidates if control in (None, tag.name)]
-    if len(matching) == 1:
-        return matching[0]
+def _choose(candidates: Sequence[ControlTag], control: str | None, seen: list[str]) -> tuple[ControlTag, str]:
+    """The control to audit, and which of its labellings is asked for: none, an option, or a level."""
+    if control is None:
+        single = [tag for tag in candidates if tag.tag == "Choices" and not _is_multiple(tag)]
+        matching = single if len(single) == 1 else candidates
+        if len(matching) == 1:
+            return matching[0], ""
+    for tag in candidates:
+        if control == tag.name:
+            return tag, ""
+    for tag in candidates:
+        if control and control.startswith(f"{tag.name}:"):
+            return tag, control.removeprefix(f"{tag.name}:")
     raise _cannot_choose([str(tag.name) for tag in candidates], control, seen)
+
+
+def _others(candidates: Sequence[ControlTag], chosen: ControlTag) -> str:
+    others = ", ".join(f"{tag.tag} {tag.name!r}" for tag in candidates if tag is not chosen)
+    return f"Audited is the {chosen.tag} {chosen.name!r}; --control would take instead: {others}." if others else ""
 
 
 def _cannot_choose(candidates: list[str], control: str | None, seen: list[str]) -> InvalidInputError:
     if not candidates:
         return InvalidInputError(
-            "There is no single-choice Choices over an Image or a Text to audit.",
+            "There is no control that can be audited.",
             why=f"Found: {', '.join(seen) or 'no control at all'}.",
-            remedy="Audit a project whose labels are single choices.",
+            remedy=f"What can be: {CAN_BE_AUDITED}.",
         )
     names = ", ".join(repr(name) for name in candidates)
     if control is None:
         return InvalidInputError(f"Several controls could be audited: {names}.", remedy="Name one with --control NAME.")
     return InvalidInputError(
         f"The control {control!r} cannot be audited.",
-        why=f"Those that can: {names}.",
+        why=f"Those that can: {names}. Found: {', '.join(seen)}.",
         remedy="Name one with --control.",
     )
 

@@ -23,8 +23,10 @@ import numpy as np
 from ntk_labelqa.cache import cache_root
 from ntk_labelqa.dataset import LabeledDataset, LeftOut
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.labelstudio.crops import cut_regions
 from ntk_labelqa.labelstudio.media_cache import MediaCache
 from ntk_labelqa.labelstudio.media_download import MOST_BYTES, Downloader, UnusableImage
+from ntk_labelqa.labelstudio.regions import split_crop
 
 if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio
@@ -48,7 +50,8 @@ def fetch_media(
     """*dataset* with a ``path`` for each item's image, without the items whose image is unusable.
 
     Args:
-        dataset: items whose ``value`` is an address: of the server, ``data:``, http(s), or a path below *root*.
+        dataset: items whose ``value`` is an address: of the server, ``data:``, http(s), or a path below *root*;
+            where they are crops, their images are fetched once each, and the crops cut out.
         client: for addresses on the Label Studio server.
         root: folder that paths in an export start from; nothing outside it is read.
         allowed_hosts: hosts besides the server that images may come from, ``name`` or ``name:port``.
@@ -65,9 +68,12 @@ def fetch_media(
     is cached is asked for again, at little less cost, to hear whether it changed; uploads never change.
     """
     cache = MediaCache(cache_dir or cache_root() / "media")
-    values = dataset.items["value"].tolist()
+    crops = dataset.kind == "crop"
+    values = [split_crop(value)[0] if crops else value for value in dataset.items["value"]]
+    unique = list(dict.fromkeys(values)) if crops else values  # an image has several regions
     with Downloader(client, allowed_hosts) as downloader:
-        results = _all(_Fetcher(cache, downloader, root), values, progress)
+        files = dict(zip(unique, _all(_Fetcher(cache, downloader, root), unique, progress), strict=True))
+    results = [files[value] for value in values]
     reasons: dict[str, list[int]] = defaultdict(list)
     for row, result in enumerate(results):
         if isinstance(result, str):
@@ -78,7 +84,8 @@ def fetch_media(
     kept = replace(dataset, items=items).keep_items(usable, "unusable image")
     task_ids = dataset.items["task_id"].to_numpy()
     named = tuple(LeftOut(reason, tuple(task_ids[rows].tolist())) for reason, rows in sorted(reasons.items()))
-    return replace(kept, left_out=(*dataset.left_out, *named))
+    found = replace(kept, left_out=(*dataset.left_out, *named))
+    return cut_regions(found, (cache_dir or cache_root() / "media") / "crops") if crops else found
 
 
 def _all(fetcher: _Fetcher, values: Sequence[str], progress: Tick | None) -> list[Path | str]:

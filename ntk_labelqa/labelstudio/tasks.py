@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,22 +13,23 @@ import pandas as pd
 
 from ntk_labelqa.dataset import (
     ANNOTATION_COLUMNS,
+    ITEM_COLUMNS,
     PREDICTION_COLUMNS,
-    Control,
     LabeledDataset,
     LeftOut,
     Provenance,
 )
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.labelstudio.corrections import superseded_in
-from ntk_labelqa.labelstudio.label_config import LabelledControl, choices_of
+from ntk_labelqa.labelstudio.label_config import LabelledControl
+from ntk_labelqa.labelstudio.label_values import REGIONS, Said, Unusable, choices_of, labels_given
+from ntk_labelqa.labelstudio.regions import Place, same_regions
 
 OUR_MODEL = "ntk-labelqa"
 """Predictions whose ``model_version`` starts so are ours, and never read back as somebody's labels."""
 
 UNANNOTATED, SKIPPED = "no annotation", "skipped by the annotator"
-UNKNOWN_LABEL, SEVERAL_CHOICES = "label not in the labelling config", "more than one choice"
-NO_CHOICE = "no choice with this control"
+UNKNOWN_LABEL = "label not in the labelling config"
 SUPERSEDED = "superseded by a reviewed correction"
 SHOWN_LABELS = 10
 
@@ -41,8 +43,9 @@ def build_dataset(
 ) -> LabeledDataset:
     """The data set of *tasks*, items in the order of their task ids.
 
-    Skipped annotations, those that a reviewed correction stands in for, annotations without exactly one known choice,
-    and tasks that are left without any annotation are left out and listed by reason.
+    Skipped annotations, those that a reviewed correction stands in for, what has not exactly one known label, and tasks
+    that are left without any label are left out and listed by reason. Where the control labels regions, each region is
+    an item, and those of several annotators that overlap are one.
 
     Args:
         tasks: as exported, each with ``id``, ``data`` and ``annotations``.
@@ -62,9 +65,10 @@ def build_dataset(
             why="; ".join(f"{len(ids)} {of}s: {why}" for (of, why), ids in reader.gone.items()) or "There is no task.",
             remedy="Label some tasks first, or name another control with --control.",
         )
+    regions = labelled.control.tag in REGIONS
     return LabeledDataset(
-        items=pd.DataFrame(reader.items, columns=["task_id", "value"]).astype({"task_id": np.int64}),
-        annotations=pd.DataFrame(reader.annotations, columns=list(ANNOTATION_COLUMNS)),
+        items=_table(reader.items, [*ITEM_COLUMNS, "data"], regions).astype({"task_id": np.int64}),
+        annotations=_table(reader.annotations, list(ANNOTATION_COLUMNS), regions),
         class_names=labelled.class_names,
         kind=labelled.kind,
         provenance=replace(provenance, notes=(*provenance.notes, *reader.notes())),
@@ -74,60 +78,89 @@ def build_dataset(
     )
 
 
+def _table(rows: list[tuple[Any, ...]], columns: list[str], regions: bool) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=[*columns, "region_id"])
+    return table if regions else table.drop(columns="region_id")
+
+
 class _Reader:
     """Gathers rows task by task."""
 
     def __init__(self, labelled: LabelledControl, annotators: Mapping[int, str]) -> None:
-        self.control: Control = labelled.control
+        self.labelled, self.control = labelled, labelled.control
         self.codes = {name: code for code, name in enumerate(labelled.class_names)}
         self.annotators = annotators
-        self.items: list[tuple[int, str]] = []
-        self.annotations: list[tuple[int, int, str, int, str]] = []
+        self.items: list[tuple[Any, ...]] = []
+        self.annotations: list[tuple[Any, ...]] = []
         self.predictions: list[tuple[int, str, int]] = []
         self.gone: dict[tuple[Any, str], list[int]] = {}
         self.unknown: Counter[str] = Counter()
 
     def read(self, task: Mapping[str, Any]) -> None:
-        row, kept = len(self.items), False
+        first = len(self.items)
+        places: list[Place] = []
         superseded = superseded_in(task)
         for annotation in task.get("annotations") or ():
-            given = self._given(annotation)
-            code = SKIPPED if annotation.get("was_cancelled") else self._code(given)
-            code = SUPERSEDED if annotation["id"] in superseded else code
-            if isinstance(code, str):
-                if code == UNKNOWN_LABEL:
-                    self.unknown.update(given)
-                self.gone.setdefault(("annotation", code), []).append(int(annotation["id"]))
-                continue
-            kept = True
-            by = self._annotator(annotation.get("completed_by"))
-            self.annotations.append((int(annotation["id"]), row, by, code, str(annotation.get("updated_at") or "")))
-        if not kept:
+            if annotation["id"] in superseded:
+                self._leave_out(annotation, SUPERSEDED)
+            elif annotation.get("was_cancelled"):
+                self._leave_out(annotation, SKIPPED)
+            else:
+                self._read_annotation(task, annotation, first, places)
+        if len(self.items) == first:
             self.gone.setdefault(("task", UNANNOTATED), []).append(int(task["id"]))
-            return
-        self.items.append((int(task["id"]), _text(task["data"].get(self.control.value_key))))
-        self._read_predictions(task, row)
+        elif self.control.tag not in REGIONS:
+            self._read_predictions(task, first)
+
+    def _read_annotation(
+        self, task: Mapping[str, Any], annotation: Mapping[str, Any], first: int, places: list[Place]
+    ) -> None:
+        """Rows for what *annotation* says, where *first* is the row of the task's first item, and *places* has the
+        places of its regions so far.
+        """
+        usable: list[Said] = []
+        for one in labels_given(annotation, self.control, task["data"]):
+            refused = one if isinstance(one, Unusable) else self._unknown(one, annotation)
+            if isinstance(one, Said) and refused is None:
+                usable.append(one)
+            elif refused is not None:
+                self._leave_out(annotation, refused.reason)
+        drawn = [one.place for one in usable if one.place is not None]
+        known = same_regions(places, drawn) if drawn else [0 if len(self.items) > first else None] * len(usable)
+        by, saved = self._annotator(annotation.get("completed_by")), str(annotation.get("updated_at") or "")
+        for one, same in zip(usable, known, strict=True):
+            row = len(self.items) if same is None else first + same
+            if same is None:
+                self._add_item(task, one, places)
+            self.annotations.append((int(annotation["id"]), row, by, self.codes[one.label], saved, one.region_id))
+
+    def _add_item(self, task: Mapping[str, Any], said: Said, places: list[Place]) -> None:
+        value = _text(task["data"].get(self.control.value_key))
+        if said.place is not None:
+            places.append(said.place)
+            value = said.place.value(value)
+        self.items.append((int(task["id"]), value, task["data"], said.region_id))
+
+    def _unknown(self, said: Said, labelling: Mapping[str, Any]) -> Unusable | None:
+        """Why *said* names no class of ours; None where it does. A renamed option would read as *not chosen*."""
+        named = {said.label} - self.codes.keys()
+        if self.labelled.options:
+            mine = [one for one in labelling.get("result") or () if one.get("from_name") == self.control.name]
+            named = {choice for one in mine for choice in choices_of(one)} - set(self.labelled.options)
+        self.unknown.update(named)
+        return Unusable(UNKNOWN_LABEL) if named else None
+
+    def _leave_out(self, annotation: Mapping[str, Any], reason: str) -> None:
+        self.gone.setdefault(("annotation", reason), []).append(int(annotation["id"]))
 
     def _read_predictions(self, task: Mapping[str, Any], row: int) -> None:
         for prediction in task.get("predictions") or ():
             if not isinstance(prediction, Mapping):  # an export may hold bare ids
                 continue
             version = str(prediction.get("model_version") or "")
-            code = self._code(self._given(prediction))
-            if isinstance(code, int) and not version.startswith(OUR_MODEL):
-                self.predictions.append((row, version or "prediction", code))
-
-    def _given(self, labelling: Mapping[str, Any]) -> list[str]:
-        """The choices that an annotation or prediction makes with our control."""
-        results = labelling.get("result") or ()
-        mine = [r for r in results if isinstance(r, Mapping) and r.get("from_name") == self.control.name]
-        return [choice for result in mine for choice in choices_of(result)]
-
-    def _code(self, given: Sequence[str]) -> int | str:
-        """The class code of the choices made, or the reason why there is none."""
-        if len(given) == 1:
-            return self.codes.get(given[0], UNKNOWN_LABEL)
-        return SEVERAL_CHOICES if given else NO_CHOICE
+            said = labels_given(prediction, self.control, task["data"])[0]
+            if isinstance(said, Said) and said.label in self.codes and not version.startswith(OUR_MODEL):
+                self.predictions.append((row, version or "prediction", self.codes[said.label]))
 
     def _annotator(self, by: object) -> str:
         """Lists name the annotator by id, single tasks and some exports by a record."""
@@ -138,12 +171,15 @@ class _Reader:
         return str(by or "unknown")
 
     def notes(self) -> list[str]:
-        """Which labels the config does not have: a renamed or deleted class is a likely reason, and easily mended."""
+        """Which other controls there are, and which labels the config lacks: a renamed class is easily mended."""
+        others = [self.labelled.note] if self.labelled.note else []
         if not self.unknown:
-            return []
+            return others
         shown = ", ".join(f"{label!r} ({count})" for label, count in self.unknown.most_common(SHOWN_LABELS))
-        return [f"Labels that are not in the labelling config, and how often they were given: {shown}."]
+        return [*others, f"Labels that are not in the labelling config, and how often they were given: {shown}."]
 
 
 def _text(value: object) -> str:
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
     return "" if value is None else str(value)

@@ -49,19 +49,19 @@ def test_two_controls_are_named_and_one_can_be_chosen() -> None:
 @pytest.mark.parametrize(
     ("tags", "item", "said"),
     [
-        ([choices(attributes='choice="multiple"')], None, "several may be chosen"),
+        ([choices(attributes='choice="multiple"')], None, "animal:cat, animal:dog"),
         ([choices(attributes='perRegion="true"')], None, "of regions"),
         ([choices(attributes='value="$options"', inside="")], None, "come with each task"),
         ([choices()], '<HyperText name="img" value="$html"/>', "over HyperText 'img'"),
         ([choices()], '<Image name="img" valueList="$images"/>', "does not show one value"),
         ([choices()], '<Text name="img" value="$address" valueType="url"/>', "behind addresses"),
-        (['<TextArea name="note" toName="img"/>'], None, "TextArea 'note' (no Choices)"),
+        (['<TextArea name="note" toName="img"/>'], None, "TextArea 'note' (of a type that cannot be audited)"),
         ([], None, "no control at all"),
     ],
 )
 def test_what_was_found_is_named_where_nothing_can_be_audited(tags: list[str], item: str | None, said: str) -> None:
     whole = config(*tags, item=item) if item else config(*tags)
-    with pytest.raises(InvalidInputError, match="no single-choice Choices") as raised:
+    with pytest.raises(InvalidInputError, match=r"no control that can be audited|is a multiple choice") as raised:
         parse(whole)
     assert said in str(raised.value)
 

@@ -1,0 +1,94 @@
+"""The regions of images, cut out: once that is done, a crop is an image like any other."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ntk_labelqa.dataset import LabeledDataset
+from ntk_labelqa.labelstudio.regions import Box, split_crop
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+SMALLEST = 2
+"""Pixels a side that a region has to have within its image."""
+
+
+def cut_regions(dataset: LabeledDataset, folder: Path) -> LabeledDataset:
+    """*dataset* with ``path`` naming a file for each crop, in *folder*, where it named the whole image.
+
+    Regions of less than :data:`SMALLEST` pixels a side are left out. What is in *folder* already is not cut again.
+
+    Cost: one decoding an image.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    places = [split_crop(value)[1] for value in dataset.items["value"]]
+    wanted = [_target(folder, path, place) for path, place in zip(dataset.items["path"], places, strict=True)]
+    kept = np.zeros(len(dataset), bool)
+    for path, rows in dataset.items.groupby("path", sort=False).indices.items():
+        image = None
+        for row in rows:
+            place = places[row]
+            if place is None or wanted[row].exists():
+                kept[row] = place is not None
+                continue
+            image = image or _upright(str(path))
+            crop = cut(image, place)
+            kept[row] = crop is not None
+            if crop is not None:
+                _save(crop, wanted[row])
+    items = dataset.items.assign(path=[str(path) for path in wanted])
+    return LabeledDataset(**{**vars(dataset), "items": items}).keep_items(kept, "region smaller than 2 pixels")
+
+
+def cut(image: Image.Image, box: Box) -> Image.Image | None:
+    """The part of *image* in *box*, turned upright; None where less than :data:`SMALLEST` pixels a side are left."""
+    from PIL import Image
+
+    left, top = box.x / 100 * image.width, box.y / 100 * image.height
+    width, height = box.width / 100 * image.width, box.height / 100 * image.height
+    if box.rotation % 360:
+        if min(width, height) < SMALLEST:
+            return None
+        cos, sin = math.cos(math.radians(box.rotation)), math.sin(math.radians(box.rotation))
+        right, down = (width * cos, width * sin), (-height * sin, height * cos)
+        corners = (
+            *(left, top),
+            *(left + down[0], top + down[1]),
+            *(left + down[0] + right[0], top + down[1] + right[1]),
+            *(left + right[0], top + right[1]),
+        )
+        return image.transform((round(width), round(height)), Image.Transform.QUAD, corners)
+    edges = (max(0, round(left)), max(0, round(top)), round(left + width), round(top + height))
+    inside = (*edges[:2], min(edges[2], image.width), min(edges[3], image.height))
+    if inside[2] - inside[0] < SMALLEST or inside[3] - inside[1] < SMALLEST:
+        return None
+    return image.crop(inside)
+
+
+def _upright(path: str) -> Image.Image:
+    from PIL import Image, ImageOps
+
+    with Image.open(path) as opened:
+        image = ImageOps.exif_transpose(opened)
+        if image.has_transparency_data:
+            return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA")).convert("RGB")
+        return image.convert("L" if image.mode in ("1", "L") else "RGB")
+
+
+def _target(folder: Path, path: str, place: Box | None) -> Path:
+    """Cached images are named by their content, others change in place: hence their time of change."""
+    about = f"{path}|{os.stat(path).st_mtime_ns}|{place}"
+    return folder / f"{hashlib.sha256(about.encode()).hexdigest()[:32]}.png"
+
+
+def _save(crop: Image.Image, path: Path) -> None:
+    beside = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    crop.save(beside, "PNG")
+    os.replace(beside, path)

@@ -1,0 +1,141 @@
+"""What an annotation or a prediction says with one control, whichever of the control types it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ntk_labelqa.dataset import Control
+from ntk_labelqa.labelstudio.regions import Box, Place, Span
+
+REGIONS = ("RectangleLabels", "Labels")
+"""Controls whose items are regions of what the task shows."""
+STEP = " / "
+"""Between the levels of a taxonomy's label."""
+
+SEVERAL_CHOICES, NO_CHOICE = "more than one choice", "no choice with this control"
+NO_REGION, ABOVE_LEVEL = "no region with this control", "no choice at this level of the taxonomy"
+BAD_REGION = "region whose place cannot be read"
+
+
+@dataclass(frozen=True)
+class Said:
+    """One label that was given: to a region, or to the whole item where there is none."""
+
+    label: str
+    region_id: str = ""
+    place: Place | None = None
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """Why something that was said is not used; *labels* are those it named."""
+
+    reason: str
+    labels: tuple[str, ...] = ()
+
+
+def control_of(manifest: Mapping[str, Any]) -> Control:
+    """The control as an audit's manifest has it; audits of earlier versions lack its part."""
+    return Control(**manifest["data"]["control"])
+
+
+def is_single_choice(control: Control) -> bool:
+    """Whether the control gives each item one of its choices."""
+    return control.tag == "Choices" and not control.part
+
+
+def labels_given(labelling: Mapping[str, Any], control: Control, data: Mapping[str, Any]) -> list[Said | Unusable]:
+    """What *labelling* says with *control*: one entry for the whole item, or one a region; never nothing.
+
+    Args:
+        labelling: an annotation or a prediction.
+        control: see :class:`~ntk_labelqa.dataset.Control`.
+        data: of the task.
+    """
+    results = labelling.get("result") or ()
+    mine = [one for one in results if isinstance(one, Mapping) and one.get("from_name") == control.name]
+    if control.tag in REGIONS:
+        return [_of_region(one, control, data) for one in mine] or [Unusable(NO_REGION)]
+    if control.tag == "Rating":
+        given = [str(int(value["rating"])) for value in map(_value, mine) if _is_rating(value.get("rating"))]
+        return [_one(given)]
+    if control.tag == "Taxonomy":
+        return [_of_taxonomy(mine, control.part)]
+    choices = [choice for one in mine for choice in choices_of(one)]
+    if control.part:
+        return [Said(control.part if control.part in choices else opposite(control.part))]
+    return [_one(choices)]
+
+
+def opposite(option: str) -> str:
+    """The label of items that do not have *option* of a multiple choice."""
+    return f"not {option}"
+
+
+def choices_of(result: Mapping[str, Any]) -> list[str]:
+    """The choices that a result of an annotation or a prediction holds; none where it is not of that kind."""
+    choices = _value(result).get("choices")
+    return [str(choice) for choice in choices] if isinstance(choices, list) else []
+
+
+def _value(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    value = result.get("value")
+    return value if isinstance(value, Mapping) else {}
+
+
+def _one(given: list[str]) -> Said | Unusable:
+    if len(given) == 1:
+        return Said(given[0])
+    return Unusable(SEVERAL_CHOICES, tuple(given)) if given else Unusable(NO_CHOICE)
+
+
+def _is_rating(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer()
+
+
+def _of_taxonomy(results: list[Mapping[str, Any]], level: str) -> Said | Unusable:
+    chosen = [path for result in results for path in _value(result).get("taxonomy") or () if isinstance(path, list)]
+    if not level:
+        return _one([STEP.join(map(str, path)) for path in chosen])
+    depth = int(level)
+    deep = dict.fromkeys(STEP.join(map(str, path[:depth])) for path in chosen if len(path) >= depth)
+    return Unusable(ABOVE_LEVEL) if chosen and not deep else _one(list(deep))
+
+
+def _of_region(result: Mapping[str, Any], control: Control, data: Mapping[str, Any]) -> Said | Unusable:
+    value = _value(result)
+    labels = value.get(control.tag.lower())
+    if not isinstance(labels, list) or len(labels) != 1:
+        return Unusable(SEVERAL_CHOICES if labels else NO_CHOICE, tuple(map(str, labels or ())))
+    place = _box(value, result) if control.tag == "RectangleLabels" else _span(value, data.get(control.value_key))
+    region = str(result.get("id") or "")
+    if place is None or not region:
+        return Unusable(BAD_REGION)
+    return Said(str(labels[0]), region, place)
+
+
+def _box(value: Mapping[str, Any], result: Mapping[str, Any]) -> Box | None:
+    sides = [value.get(side) for side in ("x", "y", "width", "height")]
+    numbers = [float(side) for side in sides if isinstance(side, int | float)]
+    if len(numbers) < 4 or numbers[2] <= 0 or numbers[3] <= 0:
+        return None
+    x, y, width, height = numbers
+    image_width, image_height = (int(result.get(f"original_{side}") or 0) for side in ("width", "height"))
+    return Box(x, y, width, height, float(value.get("rotation") or 0.0), image_width, image_height)
+
+
+def _span(value: Mapping[str, Any], text: object) -> Span | None:
+    """The span, if it is where it says: offsets are counted in characters, or as browsers do, in units of UTF-16."""
+    start, end, said = value.get("start"), value.get("end"), value.get("text")
+    if not isinstance(text, str) or not isinstance(start, int) or not isinstance(end, int):
+        return None
+    units = text.encode("utf-16-le")
+    before, inside = (units[2 * a : 2 * b].decode("utf-16-le", "replace") for a, b in ((0, start), (start, end)))
+    candidates = [Span(start, end), Span(len(before), len(before) + len(inside))]
+    for span in candidates:
+        there = text[span.start : span.end]
+        if there.strip() and (said is None or there == said):
+            return span
+    return None
