@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ntk_labelqa.cli.notify import audit_summary, deliver, notify_option
 from ntk_labelqa.cli.options import FOLDER, audit_options, compute_options, quiet_option, read_source, source_options
 from ntk_labelqa.progress import Stages
 
@@ -26,9 +27,16 @@ if TYPE_CHECKING:
     help="Bring an audit that is already there up to date: with its architecture and, where the items are the same, "
     "without computing the kernel again.",
 )
+@click.option(
+    "--since",
+    type=click.Choice(["last"]),
+    help="last: pull only the tasks of the project that changed since the last pull with this option; the result is "
+    "the same. The tasks are kept in the cache folder.",
+)
+@notify_option
 @compute_options
 @quiet_option
-def audit(out: Path, overwrite: bool, update: bool, quiet: bool, **given: Any) -> None:
+def audit(out: Path, overwrite: bool, update: bool, notify: str | None, quiet: bool, **given: Any) -> None:
     """Find the labels of SOURCE that are probably wrong, and what they should be.
 
     SOURCE is a Label Studio export (.json or .json.gz); or name a project with --project. Writes the audit folder with
@@ -57,6 +65,8 @@ def audit(out: Path, overwrite: bool, update: bool, quiet: bool, **given: Any) -
             click.echo(note, err=True)
     click.echo(headline(result))
     click.echo(f"Report: {folder / REPORT}")
+    if notify:
+        deliver(audit_summary(result), notify)
 
 
 def as_before(options: AuditOptions, folder: Path) -> AuditOptions:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ntk_labelqa.cli.notify import deliver, notify_option
 from ntk_labelqa.cli.options import FILE, audit_options, compute_options, quiet_option, read_source, source_options
-from ntk_labelqa.errors import UsageError
+from ntk_labelqa.errors import PartialDeliveryError, UsageError
 from ntk_labelqa.progress import Stages
 
 if TYPE_CHECKING:
     from ntk_labelqa.audit_folder import Audit
+    from ntk_labelqa.gate.verdict import Verdict
 
 FORMATS = ("text", "json", "junit", "markdown")
 
@@ -21,10 +24,11 @@ FORMATS = ("text", "json", "junit", "markdown")
 @source_options
 @click.option("--policy", type=FILE, default="labelqa.toml", show_default=True, help="The limits; `init` writes one.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
+@notify_option
 @compute_options
 @quiet_option
 @click.pass_context
-def gate(context: click.Context, policy: Path, form: str, quiet: bool, **given: Any) -> None:
+def gate(context: click.Context, policy: Path, form: str, notify: str | None, quiet: bool, **given: Any) -> None:
     """Hold an audit against a policy.
 
     Leaves with exit code 0 if it passed, 1 if it failed, 3 if it could not be judged.
@@ -46,7 +50,21 @@ def gate(context: click.Context, policy: Path, form: str, quiet: bool, **given: 
         "markdown": formats.as_markdown,
     }[form]
     click.echo(write(verdict))
+    if notify:
+        _notify(verdict, notify)
     context.exit(verdict.exit_code)
+
+
+def _notify(verdict: Verdict, target: str) -> None:
+    """Send the verdict. That it did not arrive is exit code 4 of a passed gate; one that failed stays 1."""
+    from ntk_labelqa.gate import formats
+
+    try:
+        deliver({"event": "gate", **json.loads(formats.as_json(verdict))}, target)
+    except PartialDeliveryError as error:
+        if verdict.exit_code == 0:
+            raise
+        click.echo(f"Error: {error}", err=True)
 
 
 # Here, and in no other command, SOURCE may also be a folder.

@@ -153,9 +153,13 @@ def use_device(name: str) -> None:
 def read_source(given: dict[str, Any], stages: Stages) -> LabeledDataset:
     """The data set named by the values of :func:`source_options`, images fetched.
 
+    With ``since`` among the values, only the tasks that changed since the last pull are pulled from the project.
+
     Raises UsageError unless exactly one of the export file and the project is given.
     """
     source, project = given["source"], given["project"]
+    if given.get("since") and project is None:
+        raise UsageError("--since is for projects: an export is read as a whole.", remedy="Leave out --since.")
     if (source is None) == (project is None):
         raise UsageError(
             "Name either an export file or --project, not both." if source else "There is nothing to audit.",
@@ -169,11 +173,13 @@ def read_source(given: dict[str, Any], stages: Stages) -> LabeledDataset:
             dataset = read_export(source, label_config=given["label_config"], control=given["control"])
     else:
         from ntk_labelqa.labelstudio.connect import connect_from_environment
-        from ntk_labelqa.labelstudio.pull import pull_project
+        from ntk_labelqa.labelstudio.incremental import since_last
+        from ntk_labelqa.labelstudio.pull import pull_project, whole_project
 
+        take = since_last if given.get("since") else whole_project
         with stages.stage("Pulling the annotations") as tick:
             client = connect_from_environment()
-            dataset = pull_project(client, project, control=given["control"], progress=tick)
+            dataset = pull_project(client, project, control=given["control"], take=take, progress=tick)
     if dataset.kind not in ("image", "crop") or given["features"]:
         return dataset
     from ntk_labelqa.labelstudio.media import fetch_media

@@ -6,7 +6,8 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ntk_labelqa.dataset import LabeledDataset, Provenance
 from ntk_labelqa.errors import LabelStudioError
@@ -27,8 +28,33 @@ LONGEST_WAIT = 3600.0
 Tick = Callable[[int, int], None]
 
 
+class Pulled(NamedTuple):
+    """Every task of a project, as a snapshot has it, and what is to be said of how they came here."""
+
+    tasks: list[dict[str, Any]]
+    notes: tuple[str, ...] = ()
+
+
+class Snapshot(NamedTuple):
+    """Tasks with their annotations at one moment, and the server's time before that moment."""
+
+    tasks: list[dict[str, Any]]
+    begun: datetime
+
+
+def whole_project(client: LabelStudio, project_id: int, project: ProjectExt) -> Pulled:
+    """All of *project*, by one snapshot."""
+    # The server looks up predictions task by task, a tenth more work: only where there are some.
+    return Pulled(take_snapshot(client, project_id, predictions=bool(project.total_predictions_number)))
+
+
 def pull_project(
-    client: LabelStudio, project_id: int, *, control: str | None = None, progress: Tick | None = None
+    client: LabelStudio,
+    project_id: int,
+    *,
+    control: str | None = None,
+    take: Callable[[LabelStudio, int, ProjectExt], Pulled] = whole_project,
+    progress: Tick | None = None,
 ) -> LabeledDataset:
     """The annotations of a project.
 
@@ -41,6 +67,7 @@ def pull_project(
         client: see :func:`ntk_labelqa.labelstudio.connect.connect`.
         project_id: the project.
         control: name of the control to audit, where there are several.
+        take: gets the tasks; :func:`ntk_labelqa.labelstudio.incremental.since_last` gets the changed ones alone.
         progress: called with (tasks here, tasks).
 
     Raises:
@@ -53,8 +80,7 @@ def pull_project(
         annotators = {user.id: user.email for user in client.users.list()}
     config = before.label_config or ""
     labelled = label_config.parse(config, control)
-    # The server looks up predictions task by task, a tenth more work: only where there are some.
-    tasks = take_snapshot(client, project_id, predictions=bool(before.total_predictions_number))
+    tasks, notes = take(client, project_id, before)
     with translating_errors(doing):
         after = client.projects.get(id=project_id)
     _refuse_short(tasks, before, after)
@@ -66,6 +92,7 @@ def pull_project(
         project_title=before.title or "",
         server_url=server_url(client),
         label_config_sha256=hashlib.sha256(config.encode()).hexdigest(),
+        notes=notes,
     )
     return build_dataset(tasks, labelled, provenance, annotators=annotators)
 
@@ -77,7 +104,7 @@ def _refuse_short(tasks: Sequence[Mapping[str, Any]], before: ProjectExt, after:
     """
     got = {"tasks": len(tasks), "annotations": sum(len(task["annotations"]) for task in tasks)}
     for what, count in got.items():
-        had, has = _counts(before)[what], _counts(after)[what]
+        had, has = counts(before)[what], counts(after)[what]
         if count < min(had, has):
             raise LabelStudioError(
                 f"The snapshot of project {before.id} has {count} {what}, but the project has {has}.",
@@ -86,7 +113,8 @@ def _refuse_short(tasks: Sequence[Mapping[str, Any]], before: ProjectExt, after:
             )
 
 
-def _counts(project: ProjectExt) -> dict[str, int]:
+def counts(project: ProjectExt) -> dict[str, int]:
+    """How many tasks and annotations, skipped ones included, the server counts in *project*."""
     annotations = (project.total_annotations_number or 0) + (project.skipped_annotations_number or 0)
     return {"tasks": project.task_number or 0, "annotations": annotations}
 
@@ -95,6 +123,14 @@ def take_snapshot(
     client: LabelStudio, project_id: int, *, predictions: bool = True, drafts: bool = False
 ) -> list[dict[str, Any]]:
     """All tasks of the project with their annotations, at one moment; predictions and drafts in full or as bare ids."""
+    return snapshot_of(client, project_id, predictions=predictions, drafts=drafts).tasks
+
+
+def snapshot_of(
+    client: LabelStudio, project_id: int, *, predictions: bool = True, drafts: bool = False, view: int | None = None
+) -> Snapshot:
+    """:func:`take_snapshot`, of the tasks in *view* alone if one is named, with the server's time."""
+    which: Any = {} if view is None else {"task_filter_options": {"view": view}}
     in_full: Any = {"predictions": {"only_id": not predictions}, "drafts": {"only_id": not drafts}}
     with translating_errors(f"Taking a snapshot of project {project_id}"):
         snapshot = client.projects.exports.create(
@@ -102,6 +138,7 @@ def take_snapshot(
             title=SNAPSHOT_TITLE,
             serialization_options=in_full,
             request_options=ONCE,
+            **which,
         )
         if snapshot.id is None:
             raise LabelStudioError(f"The server made no snapshot of project {project_id}.", remedy="Try again.")
@@ -112,7 +149,9 @@ def take_snapshot(
             # It is ours, and of no use to anyone else. That it could not be deleted must not hide what went wrong.
             with suppress(LabelStudioError), translating_errors("Deleting the snapshot"):
                 client.projects.exports.delete(project_id, snapshot.id)
-    return parse_tasks(content, f"The snapshot of project {project_id}")
+    # A server that does not say when is taken to have begun at the dawn of time: all is then pulled again.
+    begun = snapshot.created_at or datetime.min.replace(tzinfo=UTC)
+    return Snapshot(parse_tasks(content, f"The snapshot of project {project_id}"), begun)
 
 
 def _wait_until_made(client: LabelStudio, project_id: int, snapshot_id: int) -> None:
