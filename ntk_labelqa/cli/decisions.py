@@ -85,9 +85,10 @@ def read(client: LabelStudio, audit: Audit, source: int, folder: Path, stages: S
     from ntk_labelqa.diagnostics.hit_rate import hit_rates
     from ntk_labelqa.labelstudio.connect import server_url
     from ntk_labelqa.labelstudio.decisions import read_decisions, save_decisions
+    from ntk_labelqa.labelstudio.label_values import control_of
 
     with stages.stage("Reading the decisions"):
-        review, table = read_decisions(client, source, audit.manifest["data"]["control"]["name"])
+        review, table = read_decisions(client, source, control_of(audit.manifest).full_name)
         save_decisions(table, folder)
     click.echo(f"Review project: {server_url(client)}/projects/{review}, {len(table)} review tasks")
     counts = table["decision"].value_counts()

@@ -32,13 +32,14 @@ def export(folder: Path, out: Path, project: int | None, overwrite: bool, quiet:
     from ntk_labelqa.labelstudio.connect import connect_from_environment
     from ntk_labelqa.labelstudio.decisions import read_decisions
     from ntk_labelqa.labelstudio.journal import journal_path, read_journal
+    from ntk_labelqa.labelstudio.label_values import control_of
 
     stages = Stages(quiet=quiet)
     audit = Audit.load(folder)
     source = source_project(audit, project)
     client = connect_from_environment()
     with stages.stage("Reading the decisions"):
-        _, table = read_decisions(client, source, audit.manifest["data"]["control"]["name"])
+        _, table = read_decisions(client, source, control_of(audit.manifest).full_name)
     with stages.stage("Reading the source project"):
         plan, tasks = plan_now(client, audit, table, source, read_journal(journal_path(folder)))
     clean = clean_export(tasks, plan)

@@ -12,8 +12,9 @@ from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.errors import InvalidInputError, LabelStudioError
 from ntk_labelqa.labelstudio.connect import ONCE, server_url, translating_errors
 from ntk_labelqa.labelstudio.correction_plan import Conflict, Correction, Plan, Ready, changed, plan_corrections
-from ntk_labelqa.labelstudio.corrections import correction_id, mark_of
+from ntk_labelqa.labelstudio.corrections import can_be_corrected, correction_id, mark_of
 from ntk_labelqa.labelstudio.journal import Journal
+from ntk_labelqa.labelstudio.label_values import control_of
 from ntk_labelqa.labelstudio.pull import take_snapshot
 
 if TYPE_CHECKING:
@@ -44,11 +45,12 @@ def plan_now(
     journal: Mapping[str, Mapping[str, Any]],
 ) -> tuple[Plan, list[dict[str, Any]]]:
     """The plan against the source project as it is now, and the snapshot it was made from. Writes nothing."""
-    control = audit.manifest["data"]["control"]
-    if control["tag"] != "Choices":
+    control = control_of(audit.manifest)
+    if not can_be_corrected(control):
         raise InvalidInputError(
-            f"Corrections of {control['tag']} cannot be written; of single Choices they can.",
-            remedy="Correct them in Label Studio, with the table of decisions at hand.",
+            f"Corrections of {control.tag} {control.full_name!r} cannot be written.",
+            why="They can for Choices, Rating and whole paths of a Taxonomy, and not for regions yet.",
+            remedy="Correct them in Label Studio, with the audit's decisions.parquet at hand.",
         )
     tasks = take_snapshot(client, source_project, predictions=False)
     with translating_errors(f"Reading the labelling config of project {source_project}"):
@@ -69,7 +71,7 @@ def apply_corrections(client: LabelStudio, plan: Plan, journal: Journal, *, prog
         journal: see :mod:`ntk_labelqa.labelstudio.journal`.
         progress: called with (corrections seen to, corrections).
 
-    Cost: two requests a correction, ten corrections a second.
+    Cost: two requests a correction, three a second on a busy server with two cores.
     """
     applied = Applied(there=len(plan.there), conflicts=list(plan.conflicts))
     for correction, annotation in plan.there:
@@ -144,7 +146,7 @@ def _find(client: LabelStudio, correction: Correction) -> dict[str, Any]:
     with translating_errors(f"Looking for the correction of annotation {correction.annotation}"):
         annotations = [annotation.dict() for annotation in client.annotations.list(id=correction.task)]
     for annotation in annotations:
-        if mark_of(annotation) == correction.key:
+        if (mark_of(annotation) or {}).get("review_key") == correction.key:
             return annotation
     raise LabelStudioError(
         f"The correction of annotation {correction.annotation} is in the server, but not in its task.",

@@ -9,9 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from ntk_labelqa.dataset import Control
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.labelstudio import label_config
-from ntk_labelqa.labelstudio.corrections import corrected_result, correction_id, given_choice, mark_of
+from ntk_labelqa.labelstudio.corrections import corrected_result, correction_id, given_label, mark_of
 from ntk_labelqa.labelstudio.decisions import CORRECTING
 from ntk_labelqa.labelstudio.review_tasks import finding_key, round_of
 
@@ -72,7 +73,7 @@ class Plan:
     """
 
     project: int
-    control: str
+    control: Control
     ready: tuple[Ready, ...]
     there: tuple[tuple[Correction, Mapping[str, Any]], ...]
     conflicts: tuple[Conflict, ...]
@@ -84,7 +85,7 @@ def plan_corrections(
     config: str,
     *,
     project: int,
-    control: Mapping[str, Any],
+    control: Control,
     journal: Mapping[str, Mapping[str, Any]],
 ) -> Plan:
     """Hold the decisions against the source project as it is now.
@@ -94,22 +95,29 @@ def plan_corrections(
         tasks: a snapshot of the source project.
         config: its labelling config now.
         project: its id.
-        control: the audited control, as the audit's manifest has it.
+        control: the audited control.
         journal: the last entry of each finding; see :mod:`ntk_labelqa.labelstudio.journal`.
     """
     source = _Source(tasks, config, control, journal)
     ready, there, conflicts = [], [], []
     for correction in wanted_corrections(decisions):
         existing = source.corrections.get(correction_id(correction.key))
-        if existing is not None and given_choice(existing, source.control) == correction.final_label:
+        if existing is not None and given_label(existing, control) == correction.final_label:
             there.append((correction, existing))
         elif why := source.obstacle(correction, existing):
             conflicts.append(Conflict(correction, why))
         else:
             before = source.annotations[correction.annotation]["result"]
-            result = corrected_result(before, source.control, correction.final_label, correction.key)
+            result = corrected_result(
+                before,
+                control,
+                given=correction.given_label,
+                final=correction.final_label,
+                key=correction.key,
+                config=config,
+            )
             ready.append(Ready(correction, result))
-    return Plan(project, source.control, tuple(ready), tuple(there), tuple(conflicts))
+    return Plan(project, control, tuple(ready), tuple(there), tuple(conflicts))
 
 
 def wanted_corrections(decisions: pd.DataFrame) -> list[Correction]:
@@ -142,10 +150,10 @@ class _Source:
         self,
         tasks: Sequence[Mapping[str, Any]],
         config: str,
-        control: Mapping[str, Any],
+        control: Control,
         journal: Mapping[str, Mapping[str, Any]],
     ) -> None:
-        self.control, self.to_name, self.journal = str(control["name"]), control.get("to_name"), journal
+        self.control, self.journal = control, journal
         self.tasks = {int(task["id"]) for task in tasks}
         self.annotations = {int(one["id"]): one for task in tasks for one in task["annotations"]}
         self.corrected = {one.get("parent_annotation") for one in self.annotations.values() if mark_of(one)}
@@ -154,17 +162,18 @@ class _Source:
 
     def _labels(self, config: str) -> tuple[frozenset[str], str]:
         try:
-            labelled = label_config.parse(config, self.control)
+            labelled = label_config.parse(config, self.control.full_name)
         except InvalidInputError as error:
             return frozenset(), f"the labelling config has changed: {error.what}"
-        if labelled.control.to_name != self.to_name:
-            return frozenset(), f"the labelling config has changed: {self.control!r} is now over another object"
+        now = labelled.control
+        if (now.to_name, now.tag, now.part) != (self.control.to_name, self.control.tag, self.control.part):
+            return frozenset(), f"the labelling config has changed: {now.name!r} is another control now"
         return frozenset(labelled.class_names), ""
 
     def obstacle(self, correction: Correction, existing: Mapping[str, Any] | None) -> str:
         """Why *correction* must not be written; empty where nothing speaks against it."""
         if existing is not None:
-            stands = given_choice(existing, self.control)
+            stands = given_label(existing, self.control)
             return f"its correction stands there with the label {stands!r}"
         if self.journal.get(correction.key, {}).get("event") == "written":
             return "its correction was deleted in Label Studio since"
@@ -180,13 +189,13 @@ class _Source:
         return changed(correction, self.annotations.get(correction.annotation), self.control)
 
 
-def changed(correction: Correction, annotation: Mapping[str, Any] | None, control: str) -> str:
+def changed(correction: Correction, annotation: Mapping[str, Any] | None, control: Control) -> str:
     """What is no longer as it was audited about the annotation to be corrected; empty where all is."""
     if annotation is None:
         return "its annotation was deleted"
     if annotation.get("was_cancelled"):
         return "its annotation was skipped since the audit"
-    label = given_choice(annotation, control)
+    label = given_label(annotation, control)
     if label != correction.given_label:
         return f"its label was changed to {label!r} since the audit"
     if not correction.source_updated_at:

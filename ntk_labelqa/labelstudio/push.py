@@ -22,6 +22,7 @@ from ntk_labelqa.cache import cache_root
 from ntk_labelqa.errors import LabelStudioError, PartialDeliveryError
 from ntk_labelqa.labelstudio import review_project
 from ntk_labelqa.labelstudio.connect import ONCE, server_url, translating_errors
+from ntk_labelqa.labelstudio.label_values import control_of
 from ntk_labelqa.labelstudio.pull import take_snapshot
 from ntk_labelqa.labelstudio.review_project import ReviewTask
 from ntk_labelqa.labelstudio.review_queue import plan_queue
@@ -104,7 +105,7 @@ def push_findings(
             there,
             standing,
             audited_at=audit.manifest["created_at"],
-            control=audit.manifest["data"]["control"]["name"],
+            control=control_of(audit.manifest).full_name,
         )
         review_project.delete_untouched(client, review, queue.removed)
         left = {task.key for task in there if task.id not in set(queue.removed)}

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.labelstudio.label_values import control_of
 from ntk_labelqa.labelstudio.review_html import bold, image_address, link, quoted, text_block, tiles
 
 REVIEW_KEY = "review_key"
@@ -71,7 +72,7 @@ class _Writer:
         items = audit.items[audit.items["task_id"].isin(shown)]
         self.values = {int(task): value for task, value in zip(items["task_id"], items["value"], strict=True)}
         self.thumbnails = {int(task): png for task, png in zip(items["task_id"], items["thumbnail"], strict=True)}
-        self.control = (audit.manifest["data"].get("control") or {}).get("name", "")
+        self.control = control_of(audit.manifest).full_name if audit.manifest["data"].get("control") else ""
         mine = audit.annotations[audit.annotations["annotation_id"].isin(self.flagged["annotation_id"])]
         self.saved = dict(zip(mine["annotation_id"], mine["updated_at"], strict=True))
         labels = audit.findings[audit.findings["task_id"].isin(shown)]

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from ntk_labelqa.dataset import Provenance
+from ntk_labelqa.dataset import Control, Provenance
 from ntk_labelqa.labelstudio.clean_export import SUPERSEDED, clean_export
 from ntk_labelqa.labelstudio.correction_plan import Plan, plan_corrections
-from ntk_labelqa.labelstudio.corrections import corrected_result, correction_id, mark_of
+from ntk_labelqa.labelstudio.corrections import (
+    can_be_corrected,
+    corrected_result,
+    correction_id,
+    given_label,
+    mark_of,
+    superseded_in,
+)
 from ntk_labelqa.labelstudio.decisions import decisions_table
 from ntk_labelqa.labelstudio.tasks import SUPERSEDED as REASON
 from ntk_labelqa.labelstudio.tasks import build_dataset
@@ -15,7 +22,7 @@ from tests.labelstudio.reviews import PEOPLE, PROJECT, SAVED, answer, review_tas
 from tests.labelstudio.samples import CONFIG, TOPIC, annotation, choice, task
 
 HERE = Provenance("test")
-CONTROL = {"name": "topic", "to_name": "text", "tag": "Choices", "value_key": "text"}
+CONTROL = Control("topic", "text", "Choices", "text")
 ACCEPTED = review_task(103, said(1, 4, answer("accept")))
 KEY = ACCEPTED.key
 AUDITED = annotation(103, choice("sport"), updated_at=SAVED)
@@ -29,7 +36,7 @@ def plan(*annotations, config: str = CONFIG, journal=None, tasks=(ACCEPTED,)) ->
 
 def written(**fields):
     """The correction of AUDITED as the server has it."""
-    result = corrected_result(AUDITED["result"], "topic", "space", KEY)
+    result = corrected_result(AUDITED["result"], CONTROL, given="sport", final="space", key=KEY, config=CONFIG)
     made = {"parent_annotation": 103, "unique_id": correction_id(KEY), "completed_by": 1} | fields
     return annotation(900, *result, **made)
 
@@ -113,7 +120,79 @@ def test_all_other_answers_of_the_annotation_go_along() -> None:
     other = choice("loud", control="volume")
     result = plan({**AUDITED, "result": [other, choice("sport")]}).ready[0].result
     assert result[0] == other
-    assert mark_of({"result": result}) == KEY
+    mark = mark_of({"result": result})
+    assert mark is not None
+    assert (mark["review_key"], mark["given_label"]) == (KEY, "sport")
+
+
+MANY = """<View><Text name="text" value="$text"/>
+  <Choices name="genre" toName="text" choice="multiple"><Choice value="drama"/><Choice value="war"/></Choices>
+  <Taxonomy name="place" toName="text"><Choice value="Asia"><Choice value="Japan"/><Choice value="India"/></Choice>
+  </Taxonomy><Rating name="stars" toName="text" maxRating="5"/></View>"""
+
+
+def other(name: str, kind: str, **value) -> dict:
+    return {"from_name": name, "to_name": "text", "type": kind, "value": value}
+
+
+@pytest.mark.parametrize(
+    ("control", "before", "given", "final", "after"),
+    [
+        (
+            Control("genre", "text", "Choices", "text", "war"),
+            [other("genre", "choices", choices=["drama"])],
+            "not war",
+            "war",
+            {"choices": ["drama", "war"]},
+        ),
+        (
+            Control("genre", "text", "Choices", "text", "war"),
+            [other("genre", "choices", choices=["drama", "war"])],
+            "war",
+            "not war",
+            {"choices": ["drama"]},
+        ),
+        (Control("genre", "text", "Choices", "text", "war"), [], "not war", "war", {"choices": ["war"]}),
+        (
+            Control("place", "text", "Taxonomy", "text"),
+            [other("place", "taxonomy", taxonomy=[["Asia", "Japan"]])],
+            "Asia / Japan",
+            "Asia / India",
+            {"taxonomy": [["Asia", "India"]]},
+        ),
+        (
+            Control("stars", "text", "Rating", "text"),
+            [other("stars", "rating", rating=2)],
+            "2",
+            "4",
+            {"rating": 4},
+        ),
+    ],
+)
+def test_other_controls_of_whole_items(control, before, given, final, after) -> None:
+    accepted = review_task(103, said(1, 4, answer("accept")), given_label=given, suggested_label=final)
+    beside = other("mood", "choices", choices=["glad"])
+    source = [task(3, annotation(103, *before, beside, updated_at=SAVED), project=PROJECT)]
+    table = decisions_table([accepted], PEOPLE)
+    found = plan_corrections(table, source, MANY, project=PROJECT, control=control, journal={})
+    result = {part["from_name"]: part for part in found.ready[0].result}
+    assert result[control.name]["value"] == after
+    assert result["mood"] == beside
+    child = annotation(900, *found.ready[0].result, parent_annotation=103, unique_id=correction_id(accepted.key))
+    assert superseded_in({**source[0], "annotations": [*source[0]["annotations"], child]}) == {103}
+    assert given_label(child, control) == final
+
+
+@pytest.mark.parametrize(
+    "control",
+    [
+        Control("box", "image", "RectangleLabels"),
+        Control("word", "text", "Labels"),
+        Control("p", "t", "Taxonomy", "", "1"),
+    ],
+)
+def test_regions_and_single_levels_are_not_corrected(control) -> None:
+    assert not can_be_corrected(control)
 
 
 def test_the_next_audit_leaves_out_what_is_superseded() -> None:
