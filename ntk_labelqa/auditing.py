@@ -13,6 +13,7 @@ import pandas as pd
 from ntk_labelqa import bde, findings
 from ntk_labelqa.audit_folder import FORMAT, Audit
 from ntk_labelqa.cache import cache_root
+from ntk_labelqa.contents import contents
 from ntk_labelqa.dataset import LabeledDataset, label_means
 from ntk_labelqa.diagnostics.annotators import annotators_table, consensus_table
 from ntk_labelqa.diagnostics.architecture_choice import choose_architecture
@@ -110,7 +111,9 @@ def audit_features(
         "summary": summarize(dataset, inverse, entanglement, found, measured, architecture),
     }
     classes = classes_table(dataset, entanglement, found, predictions, labels)
-    saved = dataset.annotations[["annotation_id", "updated_at"]]
+    saved = dataset.annotations[["annotation_id", "updated_at"]].assign(
+        region_id=dataset.annotation_regions, item_region_id=dataset.item_regions[dataset.item_of_annotation]
+    )
     return Audit(
         manifest,
         found,
@@ -188,7 +191,9 @@ def classes_table(
 
 def items_table(dataset: LabeledDataset, found: pd.DataFrame, pulls: pd.DataFrame) -> pd.DataFrame:
     """What a person needs to see of each item; thumbnails for the findings shown in full and their evidence."""
-    table = dataset.items[["task_id", "value"]].assign(region_id=dataset.item_regions, thumbnail=None)
+    table = dataset.items[["task_id", "value"]].assign(
+        region_id=dataset.item_regions, content=contents(dataset), thumbnail=None
+    )
     if "path" in dataset.items:
         from ntk_labelqa.thumbnails import thumbnail
 

@@ -126,6 +126,18 @@ def keys(table: pd.DataFrame, number: str = "task_id", region: str = "region_id"
     return [(int(one), other) for one, other in zip(table[number], regions, strict=True)]
 
 
+def item_keys(table: pd.DataFrame, annotations: pd.DataFrame) -> list[tuple[int, str]]:
+    """The item of each row of a ``findings`` table, task id and region id: that of the first annotator who drew it.
+
+    *annotations* is the audit's table of that name; those of earlier versions know of no regions.
+    """
+    own = keys(table, "annotation_id")
+    if "item_region_id" not in annotations:
+        return keys(table)
+    item = dict(zip(keys(annotations, "annotation_id"), annotations["item_region_id"], strict=True))
+    return [(int(task), item.get(key, key[1])) for task, key in zip(table["task_id"], own, strict=True)]
+
+
 def empty(name: str) -> pd.DataFrame:
     """The table *name* with its columns and no row."""
     return conform(name, pd.DataFrame({column: [] for column in SCHEMAS[name]}))

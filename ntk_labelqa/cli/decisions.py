@@ -88,7 +88,7 @@ def read(client: LabelStudio, audit: Audit, source: int, folder: Path, stages: S
     from ntk_labelqa.labelstudio.label_values import control_of
 
     with stages.stage("Reading the decisions"):
-        review, table = read_decisions(client, source, control_of(audit.manifest).full_name)
+        review, table = read_decisions(client, source, control_of(audit.manifest))
         save_decisions(table, folder)
     click.echo(f"Review project: {server_url(client)}/projects/{review}, {len(table)} review tasks")
     counts = table["decision"].value_counts()

@@ -39,7 +39,7 @@ def export(folder: Path, out: Path, project: int | None, overwrite: bool, quiet:
     source = source_project(audit, project)
     client = connect_from_environment()
     with stages.stage("Reading the decisions"):
-        _, table = read_decisions(client, source, control_of(audit.manifest).full_name)
+        _, table = read_decisions(client, source, control_of(audit.manifest))
     with stages.stage("Reading the source project"):
         plan, tasks = plan_now(client, audit, table, source, read_journal(journal_path(folder)))
     clean = clean_export(tasks, plan)

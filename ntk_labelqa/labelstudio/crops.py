@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from ntk_labelqa.labelstudio.regions import Box, split_crop
 if TYPE_CHECKING:
     from PIL import Image
 
+EXIF_ORIENTATION = 0x0112
+"""From 5 on it says that the image lies on its side."""
 SMALLEST = 2
 """Pixels a side that a region has to have within its image."""
 
@@ -43,8 +46,24 @@ def cut_regions(dataset: LabeledDataset, folder: Path) -> LabeledDataset:
             kept[row] = crop is not None
             if crop is not None:
                 _save(crop, wanted[row])
-    items = dataset.items.assign(path=[str(path) for path in wanted])
-    return LabeledDataset(**{**vars(dataset), "items": items}).keep_items(kept, "region smaller than 2 pixels")
+    items = dataset.items.assign(path=[str(path) for path in wanted], value=_with_sizes(dataset))
+    return replace(dataset, items=items).keep_items(kept, "region smaller than 2 pixels")
+
+
+def _with_sizes(dataset: LabeledDataset) -> list[str]:
+    """The items' values, with the images' sizes where Label Studio does not know them: imported regions lack them."""
+    from PIL import Image
+
+    values = []
+    for value, path in zip(dataset.items["value"], dataset.items["path"], strict=True):
+        address, box = split_crop(value)
+        if box is not None and not (box.image_width and box.image_height):
+            with Image.open(path) as image:  # reads the head alone
+                turned = image.getexif().get(EXIF_ORIENTATION, 1) > 4
+                width, height = image.size[::-1] if turned else image.size
+            value = replace(box, image_width=width, image_height=height).value(address)
+        values.append(value)
+    return values
 
 
 def cut(image: Image.Image, box: Box) -> Image.Image | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
+from ntk_labelqa.dataset import Control
 from ntk_labelqa.errors import LabelQAError, LabelStudioError
 from ntk_labelqa.labelstudio import review_project
 from ntk_labelqa.labelstudio.connect import translating_errors
@@ -44,6 +45,7 @@ COLUMNS = {
     "audited_at": "str",
     "source_updated_at": "str",  # when the annotation had last been saved at the time of the audit
     "control": "str",
+    "region_id": "str",  # of the annotation's region that the label is of; empty for whole items
 }
 """Columns of ``decisions.parquet``, one row a review task."""
 
@@ -71,19 +73,21 @@ class Vote:
         return f"{self.reviewer}: {said}"
 
 
-def read_decisions(client: LabelStudio, source_project: int, control: str = "") -> tuple[int, pd.DataFrame]:
+def read_decisions(
+    client: LabelStudio, source_project: int, control: Control | None = None
+) -> tuple[int, pd.DataFrame]:
     """The review project's id, and a table with the columns :data:`COLUMNS`, the most probable errors first.
 
     Args:
         client: see :func:`ntk_labelqa.labelstudio.connect.connect`.
         source_project: the project that was audited.
-        control: only findings of this control; empty takes those of all.
+        control: only findings of this labelling; None takes those of all single choices.
 
     Raises LabelStudioError where there is no review project, or the server refuses.
 
     Cost: one snapshot, 600 review tasks a second.
     """
-    review = review_project.find(client, source_project)
+    review = review_project.find(client, source_project, control)
     if review is None:
         raise LabelStudioError(
             f"Project {source_project} has no review project.",
@@ -96,7 +100,7 @@ def read_decisions(client: LabelStudio, source_project: int, control: str = "") 
         task
         for task in review_project.tasks_of(client, review)
         if task.data.get("source_project") == source_project
-        and control in ("", task.data.get("source_control") or control)
+        and (control is None or task.data.get("source_control", control.full_name) == control.full_name)
     ]
     return review, decisions_table(tasks, people)
 
@@ -151,6 +155,7 @@ def _row(same: Sequence[ReviewTask], people: Mapping[int, str]) -> dict[str, Any
         "audited_at": data.get("audited_at", ""),
         "source_updated_at": data.get("source_updated_at", ""),
         "control": data.get("source_control", ""),
+        "region_id": data.get("source_region", ""),
     }
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ntk_labelqa.audit_folder import Audit
-from ntk_labelqa.errors import PartialDeliveryError
+from ntk_labelqa.errors import InvalidInputError, PartialDeliveryError
 from ntk_labelqa.labelstudio.connect import ONCE, translating_errors
+from ntk_labelqa.labelstudio.label_values import control_of, is_single_choice
 from ntk_labelqa.labelstudio.pull import take_snapshot
 from ntk_labelqa.labelstudio.tasks import OUR_MODEL
 
@@ -50,6 +51,10 @@ def push_predictions(client: LabelStudio, audit: Audit, project_id: int) -> int:
 
 def _predictions(audit: Audit) -> dict[int, dict[str, Any]]:
     """The prediction of each flagged task, by task id; of several findings the most probable."""
+    if not is_single_choice(control_of(audit.manifest)):
+        raise InvalidInputError(
+            "Predictions can be written for single choices alone.", remedy="Push without --predictions."
+        )
     control = audit.manifest["data"]["control"]
     flagged = audit.findings[audit.findings["is_label_issue"]].sort_values("error_probability")
     return {

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.cache import cache_root
+from ntk_labelqa.dataset import Control
 from ntk_labelqa.errors import LabelStudioError, PartialDeliveryError
 from ntk_labelqa.labelstudio import review_project
 from ntk_labelqa.labelstudio.connect import ONCE, server_url, translating_errors
-from ntk_labelqa.labelstudio.label_values import control_of
+from ntk_labelqa.labelstudio.label_values import Said, control_of, labels_given
 from ntk_labelqa.labelstudio.pull import take_snapshot
 from ntk_labelqa.labelstudio.review_project import ReviewTask
 from ntk_labelqa.labelstudio.review_queue import plan_queue
@@ -92,10 +93,8 @@ def push_findings(
     """
     source = project_id if project_id is not None else audit.manifest["data"]["project_id"]
     wanted = review_tasks(audit, project_id=source)
-    current = labels_in(take_snapshot(client, source, predictions=False), audit.manifest["data"]["control"])
-    standing = [
-        task for task in wanted if current.get(task["data"]["source_annotation"]) == task["data"]["given_label"]
-    ]
+    current = labels_in(take_snapshot(client, source, predictions=False), control_of(audit.manifest))
+    standing = [task for task in wanted if current.get(_where(task["data"])) == task["data"]["given_label"]]
     with _only_push(client, source) as interrupted:
         review = review_project.find_or_create(client, audit, source)
         if interrupted:
@@ -127,16 +126,19 @@ def push_findings(
     )
 
 
-def labels_in(tasks: list[dict[str, Any]], control: dict[str, Any]) -> dict[int, str]:
-    """The single choice of each annotation under *control*, by annotation id."""
-    found = {}
-    for task in tasks:
-        for annotation in task["annotations"]:
-            mine = [result for result in annotation["result"] if result.get("from_name") == control["name"]]
-            choices = mine[0].get("value", {}).get("choices") if len(mine) == 1 else None
-            if isinstance(choices, list) and len(choices) == 1:
-                found[int(annotation["id"])] = str(choices[0])
-    return found
+def labels_in(tasks: list[dict[str, Any]], control: Control) -> dict[tuple[int, str], str]:
+    """What each annotation says with *control*, by annotation id and region id (empty for whole items)."""
+    return {
+        (int(annotation["id"]), said.region_id): said.label
+        for task in tasks
+        for annotation in task["annotations"]
+        for said in labels_given(annotation, control, task["data"])
+        if isinstance(said, Said)
+    }
+
+
+def _where(data: dict[str, Any]) -> tuple[int, str]:
+    return data["source_annotation"], data.get("source_region", "")
 
 
 def _deliver(

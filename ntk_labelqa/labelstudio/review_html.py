@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
+
+from ntk_labelqa.dataset import split_span
+from ntk_labelqa.labelstudio.regions import Box
 
 TILE = 96
 """Pixels: the side of a thumbnail."""
 
+LARGEST_ZOOM = 6.0
+"""How many times its own size a small region is shown at most."""
 _NO_PREVIEW = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='300' height='100'%3E%3Ctext x='10' y='55' "
     "font-family='sans-serif' fill='%23666'%3ENo preview: open the source task%3C/text%3E%3C/svg%3E"
@@ -67,6 +72,78 @@ def text_block(text: str, *, size: int, most: int | None = None, caption: str = 
 def tiles(images: Sequence[tuple[str, str]]) -> str:
     """Thumbnails side by side, each with its caption: (address, caption)."""
     return '<div style="display:flex; flex-wrap:wrap; gap:8px">' + "".join(map(_tile, images)) + "</div>"
+
+
+def crop_block(address: str, box: Box, *, side: int, caption: str = "") -> str:
+    """What *box* holds of the image at *address*, at most *side* pixels wide and high, turned upright.
+
+    The browser cuts it out, so that small regions keep the sharpness of their image. Needs the image's size.
+    """
+    width, height = box.width / 100 * box.image_width, box.height / 100 * box.image_height
+    scale = min(side / width, side / height, LARGEST_ZOOM)
+    left, top = (share / 100 * size * scale for share, size in ((box.x, box.image_width), (box.y, box.image_height)))
+    inner = (
+        f"position:absolute; left:{-left:.1f}px; top:{-top:.1f}px; width:{box.image_width * scale:.1f}px; "
+        f"height:{box.image_height * scale:.1f}px; {_background(address)}; "
+        f"transform-origin:{left:.1f}px {top:.1f}px; transform:rotate({-box.rotation:.6g}deg)"
+    )
+    outer = f"position:relative; overflow:hidden; width:{width * scale:.1f}px; height:{height * scale:.1f}px"
+    return _captioned(f'<div style="{outer}"><div role="img" style="{escape(inner)}"></div></div>', side, caption)
+
+
+def place_block(address: str, box: Box, *, width: int, height: int) -> str:
+    """The whole image, small, with *box* outlined: where in it the region is."""
+    scale = min(width / box.image_width, height / box.image_height, 1.0)
+    whole = (
+        f"position:relative; overflow:hidden; width:{box.image_width * scale:.1f}px; "
+        f"height:{box.image_height * scale:.1f}px; {_background(address)}"
+    )
+    outline = (
+        f"position:absolute; left:{box.x:.6g}%; top:{box.y:.6g}%; width:{box.width:.6g}%; height:{box.height:.6g}%; "
+        f"box-sizing:border-box; border:2px solid #e00; box-shadow:0 0 0 1px #fff; transform-origin:0 0; "
+        f"transform:rotate({box.rotation:.6g}deg)"
+    )
+    return f'<div role="img" style="{escape(whole)}"><div style="{outline}"></div></div>'
+
+
+def span_block(value: str, *, size: int, caption: str = "") -> str:
+    """A span in its context, the span itself highlighted."""
+    before, span, after = map(escape, split_span(value))
+    mark = f'<span style="background:#ffe58f; color:#000; font-weight:600; padding:1px 3px">{span}</span>'
+    style = f"font-size:{size}px; line-height:1.5; white-space:pre-wrap; overflow-wrap:anywhere"
+    below = f'<div style="font-size:12px; opacity:0.7">{escape(caption)}</div>' if caption else ""
+    text = f"{before}{mark}{after}"
+    return f'<div style="margin-bottom:6px"><div dir="auto" style="{style}">{text}</div>{below}</div>'
+
+
+def table_block(row: Mapping[str, object]) -> str:
+    """A table row as a table of two columns, field and value; what is missing is shown as a dash."""
+    cell = "padding:4px 12px 4px 0; border-bottom:1px solid rgba(128,128,128,0.3); vertical-align:top"
+    lines = "".join(
+        f'<tr><td style="{cell}; opacity:0.7">{escape(str(name))}</td>'
+        f'<td dir="auto" style="{cell}; font-weight:600; overflow-wrap:anywhere">{escape(_shown(value))}</td></tr>'
+        for name, value in row.items()
+    )
+    return f'<table style="font-size:15px; border-collapse:collapse">{lines}</table>'
+
+
+def _shown(value: object) -> str:
+    return "–" if value is None or value == "" else str(value)
+
+
+def _captioned(html: str, side: int, caption: str) -> str:
+    below = f'<div style="width:{side}px; font-size:12px; overflow-wrap:anywhere">{escape(caption)}</div>'
+    return f"<div>{html}{below if caption else ''}</div>"
+
+
+def side_by_side(parts: Sequence[str]) -> str:
+    """Blocks in rows, as many in each as fit."""
+    return '<div style="display:flex; flex-wrap:wrap; gap:8px; align-items:flex-end">' + "".join(parts) + "</div>"
+
+
+def _background(address: str) -> str:
+    quoted_address = re.sub(r"""["'()\\\s]""", lambda character: f"%{ord(character[0]):02X}", address)
+    return f"background-image:url('{quoted_address}'); background-size:100% 100%"
 
 
 def _tile(image: tuple[str, str]) -> str:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ntk_labelqa.audit_folder import Audit
+from ntk_labelqa.dataset import Control
 from ntk_labelqa.labelstudio.connect import ONCE, translating_errors
+from ntk_labelqa.labelstudio.label_values import control_of, is_single_choice
 from ntk_labelqa.labelstudio.pull import take_snapshot
 from ntk_labelqa.labelstudio.review_config import review_config
 from ntk_labelqa.labelstudio.review_tasks import REVIEW_KEY
@@ -50,30 +52,38 @@ class ReviewTask:
     annotations: Sequence[Mapping[str, Any]] = ()
 
 
-def mark(source_project: int) -> str:
-    """What the description of the review project of *source_project* holds, and no other's."""
-    return f"[ntk-labelqa:review-of-project-{source_project}]"
+def mark(source_project: int, control: Control | None = None) -> str:
+    """What the description of the review project of *source_project* holds, and no other's.
+
+    Single choices of a project share one. Other labellings have one each, for each has classes and items of its own.
+    """
+    labelling = "" if control is None or is_single_choice(control) else f":{control.full_name}"
+    return f"[ntk-labelqa:review-of-project-{source_project}{labelling}]"
 
 
-def find(client: LabelStudio, source_project: int) -> int | None:
-    """The id of the review project of *source_project*, the oldest, should there be several; None if there is none."""
+def find(client: LabelStudio, source_project: int, control: Control | None = None) -> int | None:
+    """The id of the review project of a labelling, the oldest, should there be several; None if there is none."""
     with translating_errors("Looking for the review project"):
         projects: list[Any] = list(client.projects.list())
     return min(
-        (project.id for project in projects if mark(source_project) in (project.description or "")), default=None
+        (project.id for project in projects if mark(source_project, control) in (project.description or "")),
+        default=None,
     )
 
 
 def find_or_create(client: LabelStudio, audit: Audit, source_project: int) -> int:
     """:func:`find`, and where there is none a new one."""
-    if (found := find(client, source_project)) is not None:
+    control = control_of(audit.manifest)
+    if (found := find(client, source_project, control)) is not None:
         return found
     data = audit.manifest["data"]
     title = data.get("project_title") or f"project {source_project}"
+    if not is_single_choice(control):
+        title = f"{control.full_name}, {title}"
     with translating_errors("Making the review project"):
         made = client.projects.create(
             title=f"Label review: {title}"[:50],
-            description=f"Labels of project {source_project} that are probably wrong. {mark(source_project)}",
+            description=f"Labels of project {source_project} that are probably wrong. {mark(source_project, control)}",
             label_config=review_config(data["kind"], data["class_names"]),
             sampling="Sequential sampling",
             show_instruction=False,

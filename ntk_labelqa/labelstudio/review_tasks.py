@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
 
 from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.findings import item_keys, keys
 from ntk_labelqa.labelstudio.label_values import control_of
-from ntk_labelqa.labelstudio.review_html import bold, image_address, link, quoted, text_block, tiles
+from ntk_labelqa.labelstudio.review_html import bold, link, quoted
+from ntk_labelqa.labelstudio.review_items import ItemPages
 
 REVIEW_KEY = "review_key"
 
 
-def review_key(project_id: int, task_id: int, annotation_id: int, given_label: str) -> str:
-    """The name of a finding: the annotation, and the label that is doubted.
+def review_key(project_id: int, task_id: int, annotation_id: int, given_label: str, region_id: str = "") -> str:
+    """The name of a finding: the annotation, its region if the label is of one, and the label that is doubted.
 
     The suggestion is not part of it. A later audit that suggests something else of the same label raises the same
     finding; once the annotation's label has changed, it is another one.
     """
     digest = hashlib.sha256(given_label.encode()).hexdigest()[:8]
-    return f"p{project_id}-t{task_id}-a{annotation_id}-{digest}"
+    region = f"-r{hashlib.sha256(region_id.encode()).hexdigest()[:8]}" if region_id else ""
+    return f"p{project_id}-t{task_id}-a{annotation_id}{region}-{digest}"
 
 
 def finding_key(key: str) -> str:
@@ -65,33 +67,43 @@ class _Writer:
 
     def __init__(self, audit: Audit, project_id: int, base_path: str) -> None:
         self.project_id, self.base_path = project_id, base_path
-        self.kind = audit.manifest["data"]["kind"]
         self.flagged = worst_first(audit.findings)
         self.audited_at = audit.manifest["created_at"]
         shown = {*self.flagged["task_id"], *audit.influences["other_task_id"]}
         items = audit.items[audit.items["task_id"].isin(shown)]
-        self.values = {int(task): value for task, value in zip(items["task_id"], items["value"], strict=True)}
-        self.thumbnails = {int(task): png for task, png in zip(items["task_id"], items["thumbnail"], strict=True)}
+        self.pages = ItemPages(
+            audit.manifest["data"],
+            dict(zip(keys(items), zip(items["value"], items["thumbnail"], strict=True), strict=True)),
+            base_path,
+        )
         self.control = control_of(audit.manifest).full_name if audit.manifest["data"].get("control") else ""
+        self.item_of = dict(
+            zip(keys(self.flagged, "annotation_id"), item_keys(self.flagged, audit.annotations), strict=True)
+        )
         mine = audit.annotations[audit.annotations["annotation_id"].isin(self.flagged["annotation_id"])]
         self.saved = dict(zip(mine["annotation_id"], mine["updated_at"], strict=True))
         labels = audit.findings[audit.findings["task_id"].isin(shown)]
-        self.labels = labels.groupby("task_id")["given_label"].agg(lambda given: ", ".join(dict.fromkeys(given)))
-        self.pulls = dict(list(audit.influences.sort_values("weight", ascending=False).groupby("annotation_id")))
+        self.labels: dict[tuple[int, str], dict[str, None]] = {}
+        for item, label in zip(item_keys(labels, audit.annotations), labels["given_label"], strict=True):
+            self.labels.setdefault(item, {})[label] = None
+        pulls = audit.influences.sort_values("weight", ascending=False)
+        self.pulls = dict(list(pulls.groupby(["annotation_id", "region_id"])))
 
     def tasks(self) -> list[dict[str, Any]]:
         return [{"data": self._data(finding)} for finding in self.flagged.to_dict("records")]
 
     def _data(self, finding: dict[str, Any]) -> dict[str, Any]:
         task, annotation, given = int(finding["task_id"]), int(finding["annotation_id"]), finding["given_label"]
+        region = finding.get("region_id", "")
         return {
-            REVIEW_KEY: review_key(self.project_id, task, annotation, given),
+            REVIEW_KEY: review_key(self.project_id, task, annotation, given, region),
             "question": question(finding),
-            **self._item(task),
+            **self.pages.whole(self.item_of[annotation, region]),
             "evidence": self._evidence(finding),
             "source_project": self.project_id,
             "source_task": task,
             "source_annotation": annotation,
+            "source_region": region,
             "source_control": self.control,
             "source_updated_at": str(self.saved.get(annotation, "")),
             "audited_at": self.audited_at,
@@ -104,35 +116,16 @@ class _Writer:
             "bde_gain": round(float(finding["bde_gain"]), 6),
         }
 
-    def _item(self, task: int) -> dict[str, str]:
-        if self.kind == "image":
-            return {"image": self._address(task)}
-        if self.kind == "text":
-            return {"item_html": text_block(str(self.values.get(task, "")), size=18)}
-        return {"item_html": text_block(f"Task {task}. Its page in the source project shows it.", size=18)}
-
-    def _address(self, task: int) -> str:
-        return image_address(str(self.values.get(task, "")), task, self.thumbnails.get(task), self.base_path)
-
     def _evidence(self, finding: dict[str, Any]) -> str:
         task, parts = int(finding["task_id"]), []
-        pulls = self.pulls.get(finding["annotation_id"])
+        pulls = self.pulls.get((finding["annotation_id"], finding.get("region_id", "")))
         for label in (finding["suggested_label"], finding["given_label"]):
-            others = [] if pulls is None else pulls.loc[pulls["toward"] == label, "other_task_id"].tolist()
+            others = [] if pulls is None else keys(pulls[pulls["toward"] == label], "other_task_id", "other_region_id")
             if others:
-                parts.append(bold(f"Most alike, for {quoted(label)}:") + self._shown(others))
+                labels = [(other, f"labelled {quoted(', '.join(self.labels.get(other, ())))}") for other in others]
+                parts.append(bold(f"Most alike, for {quoted(label)}:") + self.pages.small(labels))
         page = f"{self.base_path}/projects/{self.project_id}/data?task={task}"
         return "".join([*parts, link(page, f"Open task {task} in its project")])
-
-    def _shown(self, others: Iterable[int]) -> str:
-        """Items with the labels they were given."""
-        captions = [(other, f"labelled {quoted(self.labels.get(other, ''))}") for other in others]
-        if self.kind == "image":
-            return tiles([(self._address(other), words) for other, words in captions])
-        words_of = {"text": lambda other: str(self.values.get(other, "")), "features": lambda other: f"Task {other}"}
-        return "".join(
-            text_block(words_of[self.kind](other), size=14, most=240, caption=words) for other, words in captions
-        )
 
 
 def worst_first(findings: pd.DataFrame) -> pd.DataFrame:

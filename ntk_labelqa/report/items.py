@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import base64
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import pandas as pd
 
 from ntk_labelqa.audit_folder import Audit
+from ntk_labelqa.findings import item_keys, keys
 from ntk_labelqa.report.formats import shorten
 
+Key = tuple[int, str]
+"""Task id and region id; the latter is empty where items are whole."""
+TEXTUAL = ("text", "span", "row")
 PICTURE_BUDGET = 6_000_000
 """Characters of the page that pictures may take; the worst findings come first, and later ones go without."""
 ICON_SIDE = 48
@@ -29,21 +35,27 @@ class Picture:
 
 
 class Items:
-    """Looks up items by task id. Pictures are handed out until :data:`PICTURE_BUDGET` is spent."""
+    """Looks up items by task id and region id. Pictures are handed out until :data:`PICTURE_BUDGET` is spent."""
 
     def __init__(self, audit: Audit) -> None:
         data = audit.manifest["data"]
-        self.kind: str = data["kind"]
-        self._values = dict(zip(audit.items["task_id"], audit.items["value"], strict=True))
+        self.kind = "text" if data["kind"] in TEXTUAL else str(data["kind"])
+        self._values = dict(zip(keys(audit.items), audit.items["value"], strict=True))
         shown = audit.items[audit.items["thumbnail"].notna()]
-        self._thumbnails = dict(zip(shown["task_id"], shown["thumbnail"], strict=True))
-        self._labels = _labels_of(audit.findings)
+        self._thumbnails = dict(zip(keys(shown), shown["thumbnail"], strict=True))
+        items = item_keys(audit.findings, audit.annotations)
+        self._labels = _labels_of(items, audit.findings["given_label"])
+        self._item_of = dict(zip(keys(audit.findings, "annotation_id"), items, strict=True))
         self._project = _project_address(data["server_url"], data["project_id"])
         self._left = PICTURE_BUDGET
 
-    def picture(self, task_id: int) -> Picture | None:
+    def item_of(self, row: Any) -> Key:
+        """The item that a row of the findings is about."""
+        return self._item_of[int(row.annotation_id), getattr(row, "region_id", "")]
+
+    def picture(self, item: Key) -> Picture | None:
         """The item's picture; None where there is none, or the page has no room left for it."""
-        image = self._thumbnails.get(task_id)
+        image = self._thumbnails.get(item)
         if image is None:
             return None
         address = "data:image/png;base64," + base64.b64encode(image).decode()
@@ -52,25 +64,24 @@ class Items:
         self._left -= len(address)
         return Picture(address, icon=max(struct.unpack(">II", image[PNG_SIZE])) < ICON_SIDE)
 
-    def text(self, task_id: int, length: int) -> str:
+    def text(self, item: Key, length: int) -> str:
         """The item's text, cut to *length* characters; empty where the items are not texts."""
-        return shorten(str(self._values.get(task_id, "")), length) if self.kind == "text" else ""
+        return shorten(str(self._values.get(item, "")), length) if self.kind == "text" else ""
 
-    def labels(self, task_id: int) -> str:
+    def labels(self, item: Key) -> str:
         """The labels that people gave the item; several are set apart by a stroke."""
-        return self._labels.get(task_id, "")
+        return self._labels.get(item, "")
 
     def link(self, task_id: int) -> str:
         """The item's task in Label Studio; empty where the audit does not come from a server."""
         return f"{self._project}{task_id}" if self._project else ""
 
 
-def _labels_of(findings: pd.DataFrame) -> dict[int, str]:
-    pairs = findings[["task_id", "given_label"]].drop_duplicates()
-    several = pairs["task_id"].duplicated(keep=False)
-    labels = dict(zip(pairs["task_id"], pairs["given_label"], strict=True))
-    labels.update(pairs[several].groupby("task_id")["given_label"].agg(" / ".join).to_dict())
-    return labels
+def _labels_of(items: Sequence[Key], given: pd.Series) -> dict[Key, str]:
+    labels: dict[Key, dict[str, None]] = {}
+    for item, label in zip(items, given, strict=True):
+        labels.setdefault(item, {})[label] = None
+    return {item: " / ".join(several) for item, several in labels.items()}
 
 
 def _project_address(server_url: str, project_id: int | None) -> str:

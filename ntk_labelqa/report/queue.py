@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ntk_labelqa.audit_folder import Audit
+from ntk_labelqa.findings import keys
 from ntk_labelqa.report.formats import share
 from ntk_labelqa.report.items import Items, Picture
 
@@ -41,6 +42,7 @@ class Card:
     link: str
     picture: Picture | None
     text: str
+    region_id: str = ""
     evidence: tuple[Evidence, ...] = ()
 
     @property
@@ -59,15 +61,19 @@ def cards(audit: Audit, items: Items) -> list[Card]:
     """The worst findings; every one gets its own picture before any gets pictures of its evidence."""
     worst = [_card(row, items) for row in worst_first(audit.findings).head(SHOWN).itertuples()]
     pulls = audit.influences[audit.influences["annotation_id"].isin({card.annotation_id for card in worst})]
-    strongest = dict(iter(pulls.sort_values("weight", ascending=False, kind="stable").groupby("annotation_id")))
+    by_finding = pulls.sort_values("weight", ascending=False, kind="stable").groupby(["annotation_id", "region_id"])
+    strongest = dict(iter(by_finding))
     none = audit.influences.iloc[:0]
     return [
-        replace(card, evidence=_evidence(strongest.get(card.annotation_id, none).head(EVIDENCE), items))
+        replace(
+            card, evidence=_evidence(strongest.get((card.annotation_id, card.region_id), none).head(EVIDENCE), items)
+        )
         for card in worst
     ]
 
 
 def _card(row: Any, items: Items) -> Card:
+    item = items.item_of(row)
     return Card(
         annotation_id=row.annotation_id,
         task_id=row.task_id,
@@ -76,19 +82,20 @@ def _card(row: Any, items: Items) -> Card:
         probability=row.error_probability,
         annotator=row.annotator,
         link=items.link(row.task_id),
-        picture=items.picture(row.task_id),
-        text=items.text(row.task_id, TEXT_LENGTH),
+        picture=items.picture(item),
+        text=items.text(item, TEXT_LENGTH),
+        region_id=getattr(row, "region_id", ""),
     )
 
 
 def _evidence(pulls: pd.DataFrame, items: Items) -> tuple[Evidence, ...]:
     return tuple(
         Evidence(
-            task_id=task_id,
-            label=items.labels(task_id),
-            link=items.link(task_id),
-            picture=items.picture(task_id),
-            text=items.text(task_id, EVIDENCE_LENGTH),
+            task_id=item[0],
+            label=items.labels(item),
+            link=items.link(item[0]),
+            picture=items.picture(item),
+            text=items.text(item, EVIDENCE_LENGTH),
         )
-        for task_id in pulls["other_task_id"]
+        for item in keys(pulls, "other_task_id", "other_region_id")
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from ntk_labelqa.audit_folder import Audit
@@ -21,8 +23,8 @@ def findings(audit: Audit, items: Items) -> Table:
     flagged = worst_first(audit.findings)
     rows = [
         (
-            _task(row.task_id, items),
-            *_text(row.task_id, items),
+            _task(row, items),
+            *_text(row, items),
             words(row.given_label),
             words(row.suggested_label),
             share(row.error_probability),
@@ -48,8 +50,8 @@ def close_calls(audit: Audit, items: Items) -> Table:
     others = audit.findings[~audit.findings["is_label_issue"]]
     rows = [
         (
-            _task(row.task_id, items, picture=True),
-            *_text(row.task_id, items),
+            _task(row, items, picture=True),
+            *_text(row, items),
             words(row.given_label),
             words(row.predicted_label),
             figure(row.margin),
@@ -193,14 +195,14 @@ def _listed(ids: list[int], total: int) -> str:
     return ", ".join(map(str, shown)) + (" …" if total > len(shown) else "")
 
 
-def _task(task_id: int, items: Items, *, picture: bool = False) -> Cell:
-    image = items.picture(task_id) if picture else None
-    return Cell(str(task_id), sort=float(task_id), href=items.link(task_id), picture=image)
+def _task(row: Any, items: Items, *, picture: bool = False) -> Cell:
+    image = items.picture(items.item_of(row)) if picture else None
+    return Cell(str(row.task_id), sort=float(row.task_id), href=items.link(row.task_id), picture=image)
 
 
 def _text_column(items: Items) -> tuple[Column, ...]:
     return (Column("Text"),) if items.kind == "text" else ()
 
 
-def _text(task_id: int, items: Items) -> tuple[Cell, ...]:
-    return (words(items.text(task_id, TEXT_LENGTH)),) if items.kind == "text" else ()
+def _text(row: Any, items: Items) -> tuple[Cell, ...]:
+    return (words(items.text(items.item_of(row), TEXT_LENGTH)),) if items.kind == "text" else ()
