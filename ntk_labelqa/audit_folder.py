@@ -2,7 +2,9 @@
 
 ``audit.json`` is the manifest; every table of :data:`ntk_labelqa.findings.SCHEMAS` is a parquet file beside it;
 ``items.parquet`` holds what a person needs to see of each item (its task, its value, a thumbnail where one was made),
-``annotations.parquet`` when each annotation had last been saved.
+``annotations.parquet`` when each annotation had last been saved. Two files may join them later:
+``decisions.parquet``, what reviewers decided, and ``stale.json``, that labels have changed since. Another audit into
+the same folder does away with both.
 """
 
 from __future__ import annotations
@@ -23,7 +25,11 @@ from ntk_labelqa.errors import InvalidInputError, LabelQAError
 FORMAT = 1
 MANIFEST = "audit.json"
 REPORT = "report.html"
+DECISIONS = "decisions.parquet"
+STALE = "stale.json"
 ITEM_COLUMNS = ("task_id", "value", "thumbnail")
+LATER_ITEM_COLUMNS = ("region_id", "content")
+"""Columns that audits of earlier versions lack."""
 ANNOTATION_COLUMNS = ("annotation_id", "updated_at")
 
 
@@ -34,9 +40,12 @@ class Audit:
     Attributes:
         manifest: what ``audit.json`` holds: versions, options, seed, device, the data and its fingerprint, timings and
             the headline figures under ``summary``.
-        items: ``task_id``, ``value`` (image address or text), ``thumbnail`` (PNG bytes or null), one row an item.
+        items: ``task_id``, ``value`` (image address or text), ``thumbnail`` (PNG bytes or null), one row an item;
+            ``content``: hash of what the item shows, equal for exact copies, empty if unknown.
         annotations: ``annotation_id`` and ``updated_at`` (ISO 8601, empty if unknown), one row an annotation: tells
             later whether somebody has saved it again since.
+        decisions: what reviewers decided, see :mod:`ntk_labelqa.labelstudio.decisions`; None if nobody asked them.
+        stale: since when labels are known to differ from those audited, ISO 8601; empty if nothing is known.
     """
 
     manifest: dict[str, Any]
@@ -49,6 +58,8 @@ class Audit:
     annotators: pd.DataFrame = field(default_factory=lambda: findings.empty("annotators"))
     consensus: pd.DataFrame = field(default_factory=lambda: findings.empty("consensus"))
     annotations: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(ANNOTATION_COLUMNS)))
+    decisions: pd.DataFrame | None = None
+    stale: str = ""
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -73,7 +84,8 @@ class Audit:
     def _write(self, folder: Path, report: str | None) -> None:
         for name in findings.SCHEMAS:
             findings.conform(name, getattr(self, name)).to_parquet(folder / f"{name}.parquet", index=False)
-        self.items[list(ITEM_COLUMNS)].to_parquet(folder / "items.parquet", index=False)
+        later = [name for name in LATER_ITEM_COLUMNS if name in self.items]
+        self.items[[*ITEM_COLUMNS, *later]].to_parquet(folder / "items.parquet", index=False)
         self.annotations[list(ANNOTATION_COLUMNS)].to_parquet(folder / "annotations.parquet", index=False)
         text = json.dumps(self.manifest, indent=2, ensure_ascii=False, allow_nan=False)
         (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
@@ -93,6 +105,8 @@ class Audit:
             }
             saved = source / "annotations.parquet"  # audits of earlier versions lack it
             annotations = pd.read_parquet(saved) if saved.exists() else pd.DataFrame(columns=list(ANNOTATION_COLUMNS))
+            decided = source / DECISIONS
+            decisions = pd.read_parquet(decided) if decided.exists() else None
         except (OSError, ValueError) as error:  # pyarrow's own errors derive from these two
             raise InvalidInputError(
                 f"The audit in {source} cannot be read: {error}",
@@ -101,7 +115,29 @@ class Audit:
             ) from error
         items = tables.pop("items")
         conformed = {name: findings.conform(name, table) for name, table in tables.items()}
-        return cls(manifest, items=items, annotations=annotations, **conformed)
+        stale = stale_since(source)
+        return cls(manifest, items=items, annotations=annotations, decisions=decisions, stale=stale, **conformed)
+
+
+def mark_stale(folder: Path, since: str) -> None:
+    """Note beside the audit in *folder* that labels have changed *since* (ISO 8601); the first such note stays.
+
+    Raises OSError where it cannot be written.
+    """
+    beside = folder / f".{STALE}.partial-{os.getpid()}"
+    if not (folder / STALE).exists():
+        beside.write_text(json.dumps({"since": since}) + "\n", encoding="utf-8")
+        beside.replace(folder / STALE)
+
+
+def stale_since(folder: Path) -> str:
+    """Since when labels differ from those that were audited; empty if nothing is known of it."""
+    try:
+        return str(json.loads((folder / STALE).read_text(encoding="utf-8"))["since"])
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError, KeyError, TypeError):
+        return "an unknown time"  # a note that cannot be read is still a note
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from ntk_labelqa import findings
 from ntk_labelqa.gate.case import Case, Check, ClassScope, Count, LabelScope, Measured, NotJudged, Share
 from ntk_labelqa.report.formats import count, figure, plural, share
 
@@ -46,11 +47,15 @@ class Suspects(Check):
     scope: LabelScope = Field(default=LabelScope(), description="Only some of the labels.")
 
     def judge(self, case: Case) -> Measured:
-        """Counts every flagged label, also those that a reviewer has kept: the audit does not record decisions."""
+        """Counts flagged labels but those that reviewers kept; one to be corrected stands until it is audited again."""
         case.need_informative_labels()
         labels = self.scope.select(case.audit.findings)
-        found = int((labels["is_label_issue"] & (labels["error_probability"] >= self.probability)).sum())
+        suspect = labels["is_label_issue"] & (labels["error_probability"] >= self.probability)
+        kept = suspect & (decisions_on(labels, case.audit.decisions) == KEPT)
+        found = int((suspect & ~kept).sum())
         text = f"{plural(found, 'label')} wrong with a probability of {share(self.probability)} or more"
+        if kept.any():
+            text += f", besides {count(int(kept.sum()))} that reviewers kept"
         return at_most(found, self.at_most, text, count(self.at_most), REVIEW)
 
 
@@ -62,15 +67,18 @@ class Unreviewed(Check):
     scope: LabelScope = Field(default=LabelScope(), description="Only some of the labels.")
 
     def judge(self, case: Case) -> Measured:
-        """Judged only where so few labels are flagged that no decision could matter: audits hold no decisions yet."""
+        """Needs the decisions beside the audit, unless so few labels are flagged that none could matter."""
         case.need_informative_labels()
-        flagged = int(self.scope.select(case.audit.findings)["is_label_issue"].sum())
-        if flagged > self.at_most:
+        labels = self.scope.select(case.audit.findings)
+        flagged = labels[labels["is_label_issue"]]
+        if case.audit.decisions is None and len(flagged) > self.at_most:
             raise NotJudged(
-                f"{plural(flagged, 'label')} flagged, and the audit does not record which of them were reviewed.",
-                "Correct the labels and audit again, or make this check a warning.",
+                f"{plural(len(flagged), 'label')} flagged, and nobody has read which of them were reviewed.",
+                "Run `ntk-labelqa decisions` on the audit's folder, and ask again.",
             )
-        return at_most(flagged, self.at_most, f"{plural(flagged, 'label')} flagged", count(self.at_most), REVIEW)
+        found = int((~decisions_on(flagged, case.audit.decisions).isin(DECIDED)).sum())
+        text = f"{count(found)} of {plural(len(flagged), 'flagged label')} without a decision"
+        return at_most(found, self.at_most, text, count(self.at_most), REVIEW)
 
 
 class EntangledPairs(Check):
@@ -142,22 +150,30 @@ class AnnotatorErrorRate(Check):
 
 
 class DuplicateConflicts(Check):
-    """Texts that stand in several tasks with different labels."""
+    """Exact copies of an item that have different labels."""
 
     check: Literal["duplicate_conflicts"]
-    at_most: Count = Field(description="Largest number of such texts.")
+    at_most: Count = Field(description="Largest number of items with such copies.")
 
     def judge(self, case: Case) -> Measured:
-        """Judged for texts alone: audits hold addresses of images, and copies have addresses of their own."""
-        if case.audit.manifest["data"]["kind"] != "text":
+        """Compares hashes of what the items show; audits of earlier versions hold them of texts alone."""
+        items = case.audit.items
+        if "content" in items and items["content"].astype(bool).any():
+            shown = items["content"]
+        elif case.audit.manifest["data"]["kind"] == "text":
+            shown = items["value"]
+        else:
             raise NotJudged(
-                "The audit does not record what images and features hold, so copies cannot be told.",
-                "Take this check out of the policy; it is for texts.",
+                "The audit does not record what the items show, so copies cannot be told.",
+                "Audit again; for plain features, take this check out of the policy.",
             )
-        labels = case.audit.findings[["task_id", "given_label"]].merge(case.audit.items, on="task_id")
-        groups = labels.groupby("value").agg(tasks=("task_id", "nunique"), labels=("given_label", "nunique"))
+        labels = findings.item_keys(case.audit.findings, case.audit.annotations)
+        of_item = pd.Series(shown.to_numpy(), index=pd.MultiIndex.from_tuples(findings.keys(items)))
+        table = case.audit.findings.assign(shown=of_item.reindex(pd.MultiIndex.from_tuples(labels)).to_numpy())
+        groups = table[table["shown"].astype(bool)].groupby("shown")
+        groups = groups.agg(tasks=("task_id", "nunique"), labels=("given_label", "nunique"))
         found = int(((groups["tasks"] > 1) & (groups["labels"] > 1)).sum())
-        text = f"{plural(found, 'text')} with different labels in several tasks"
+        text = f"{plural(found, 'item')} with different labels in several tasks"
         remedy = "Give the copies one label, or leave all but one out."
         return at_most(found, self.at_most, text, count(self.at_most), remedy)
 
@@ -178,6 +194,20 @@ class Coverage(Check):
         if gone:
             text += "; left out: " + ", ".join(f"{count(entry['count'])} ({entry['reason']})" for entry in gone)
         return at_least(reached, self.at_least, text, share(self.at_least), "Label or mend the tasks left out.")
+
+
+KEPT, DECIDED = "keep", ("accept", "other", "keep")
+"""Decisions of reviewers on a label: that it is right, and all that say what it should be."""
+
+
+def decisions_on(labels: pd.DataFrame, decisions: pd.DataFrame | None) -> pd.Series:
+    """What reviewers decided on each row of *labels*, str[A], empty where they have not; of this very label alone."""
+    if decisions is None:
+        return pd.Series("", index=labels.index, dtype=object)
+    key = [name for name in ("annotation_id", "given_label", "region_id") if name in decisions and name in labels]
+    decided = decisions.drop_duplicates(key, keep="last").set_index(key)["decision"]
+    found = decided.reindex(pd.MultiIndex.from_frame(labels[key]))
+    return pd.Series(found.fillna("").to_numpy(object), index=labels.index)
 
 
 REVIEW = "Review the findings (ntk-labelqa push), correct the labels, and audit again."

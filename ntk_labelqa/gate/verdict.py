@@ -15,8 +15,8 @@ from ntk_labelqa.gate.policy import AnyCheck, Policy
 Status = Literal["passed", "failed", "waived", "not judged"]
 PASSED, FAILED, NOT_JUDGED = 0, 1, 3
 """Exit codes of the gate."""
-ENOUGH = "enough_items"
-"""The line that stands before the policy's own."""
+ENOUGH, CURRENT = "enough_items", "up_to_date"
+"""The lines that stand before the policy's own; the second where it is known that labels have changed since."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class Verdict:
     """What the policy says of an audit.
 
     Attributes:
-        lines: one a check, in the policy's order, after one on whether there was enough data.
+        lines: one a check, in the policy's order, after one on whether there was enough data and, if the labels are
+            known to have changed since the audit, one on that.
         audit: the audit's manifest.
     """
 
@@ -89,7 +90,9 @@ def judge(audit: Audit, policy: Policy, *, base: Path | None = None, today: date
     """
     case = Case(audit, policy.minimum_items, policy.minimum_labels, base or Path())
     day = today or datetime.now(UTC).date()
-    return Verdict([_enough(case), *(_line(check, case, day) for check in policy.checks)], audit.manifest)
+    return Verdict(
+        [_enough(case), *_current(audit), *(_line(check, case, day) for check in policy.checks)], audit.manifest
+    )
 
 
 def _enough(case: Case) -> Line:
@@ -100,6 +103,14 @@ def _enough(case: Case) -> Line:
         return Line(ENOUGH, "", "not judged", "error", gap.why, gap.remedy)
     items, needed = case.audit.summary["items"], case.minimum_items
     return Line(ENOUGH, "", "passed", "error", f"{items} items (at least {needed})", value=items, limit=needed)
+
+
+def _current(audit: Audit) -> list[Line]:
+    """That the audit is of labels that were different then, if that is known: what it says is of the past."""
+    if not audit.stale:
+        return []
+    text = f"annotations have changed since {audit.stale}, after the audit"
+    return [Line(CURRENT, "", "not judged", "error", text, "Audit again (ntk-labelqa audit --update).")]
 
 
 def _line(check: AnyCheck, case: Case, today: date) -> Line:

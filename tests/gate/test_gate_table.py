@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ntk_labelqa.audit_folder import Audit
+from ntk_labelqa.audit_folder import DECISIONS, Audit, mark_stale
 from ntk_labelqa.cli.entry import run
 from tests.gate.audits import audit_of, with_findings, with_items, write_policy
 
@@ -42,6 +42,12 @@ def copies(*, conflicting: bool) -> Audit:
     values = audit.items["value"].where(audit.items["task_id"] != 2, "text 0")
     labels = audit.findings["given_label"].where(audit.findings["task_id"] != 2, "dog" if conflicting else "cat")
     return with_items(with_findings(audit, given_label=labels), value=values)
+
+
+def decided(audit: Audit, *decisions: str) -> Audit:
+    """*audit* whose first labels reviewers have decided on."""
+    table = audit.findings[["annotation_id", "given_label"]].head(len(decisions)).assign(decision=list(decisions))
+    return replace(audit, decisions=table)
 
 
 def careless(count: int) -> Audit:
@@ -94,6 +100,13 @@ ROWS = {
         lambda: audit_of(informative=False),
         ("probability", "probabilty"),
     ),
+    "unreviewed": Row(
+        'check = "unreviewed"\nat_most = 1',
+        lambda: decided(audit_of(wrong=3), "keep", "accept"),
+        lambda: decided(audit_of(wrong=3), "keep", "unsure"),
+        lambda: audit_of(wrong=3),
+        ("unreviewed", "unreviwed"),
+    ),
     "annotator_error_rate": Row(
         'check = "annotator_error_rate"\nat_most = 0.10',
         lambda: careless(0),
@@ -126,7 +139,7 @@ ROWS = {
         'check = "duplicate_conflicts"\nat_most = 0',
         lambda: copies(conflicting=False),
         lambda: copies(conflicting=True),
-        lambda: audit_of(kind="image"),
+        lambda: with_items(audit_of(kind="features"), content=""),
         ("duplicate_conflicts", "duplicates_conflict"),
     ),
     "coverage": Row(
@@ -163,7 +176,10 @@ def gated(tmp_path, capfd) -> Callable[..., tuple[int, str, str]]:
         if row.earlier is not None:
             row.earlier().save(tmp_path / EARLIER)
         path = write_policy(tmp_path, policy)
-        code = run(["gate", str(audit.save(tmp_path / "audit")), "--policy", str(path)])
+        folder = audit.save(tmp_path / "audit")
+        if audit.decisions is not None:  # as `decisions` writes them
+            audit.decisions.to_parquet(folder / DECISIONS, index=False)
+        code = run(["gate", str(folder), "--policy", str(path)])
         return code, *capfd.readouterr()
 
     return ask
@@ -232,12 +248,49 @@ def test_a_bad_policy_is_refused_with_the_nearest_name(gated, row: Row) -> None:
     assert (code, out) == (NOT_JUDGED, "")
 
 
-def test_findings_that_nobody_can_be_known_to_have_reviewed(gated) -> None:
-    row = ROWS["suspects"]
-    policy = 'check = "unreviewed"\nat_most = 0'
-    code, out, _ = gated(row, audit_of(wrong=3), policy)
-    assert "does not record which of them were reviewed" in line_of(out, "unreviewed")
-    assert code == NOT_JUDGED
+def test_suspects_that_reviewers_kept_are_resolved_and_corrections_are_not(gated) -> None:
+    policy = 'check = "suspects"\nat_most = 1'
+    kept = decided(audit_of(wrong=3), "keep", "keep")
+    code, out, _ = gated(ROWS["suspects"], kept, policy)
+    assert "1 label wrong" in line_of(out, "suspects")
+    assert "besides 2 that reviewers kept" in line_of(out, "suspects")
+    assert code == PASSED
+
+
+def test_a_label_that_is_to_be_corrected_stands_until_it_is_audited_again(gated) -> None:
+    policy = 'check = "suspects"\nat_most = 1'
+    assert gated(ROWS["suspects"], decided(audit_of(wrong=3), "accept", "other"), policy)[0] == FAILED
+
+
+def test_a_decision_on_a_label_that_has_changed_since_says_nothing(gated) -> None:
+    audit = decided(audit_of(wrong=3), "keep", "keep")
+    old = replace(audit, decisions=audit.decisions.assign(given_label="bat"))
+    assert gated(ROWS["unreviewed"], old, ROWS["unreviewed"].policy)[0] == FAILED
+
+
+def test_copies_of_an_image_under_two_addresses(gated) -> None:
+    audit = copies(conflicting=True)
+    hashes = [f"{task}" for task in audit.items["task_id"].replace(2, 1)]
+    code, out, _ = gated(
+        ROWS["suspects"],
+        with_items(replace(audit, items=audit.items.assign(value="elsewhere")), content=hashes),
+        ROWS["duplicate_conflicts"].policy,
+    )
+    assert "1 item with different labels in several tasks" in line_of(out, "duplicate_conflicts")
+    assert code == FAILED
+
+
+def test_an_audit_of_labels_that_have_changed_since_is_no_pass(tmp_path, capfd) -> None:
+    path = write_policy(tmp_path, ROWS["error_rate"].policy)
+    folder = audit_of().save(tmp_path / "audit")
+    mark_stale(folder, "2026-03-03T04:05:06+00:00")
+    mark_stale(folder, "2026-03-04T00:00:00+00:00")
+    assert run(["gate", str(folder), "--policy", str(path)]) == NOT_JUDGED
+    line = line_of(capfd.readouterr().out, "up_to_date")
+    assert line.startswith("NOT JUDGED")
+    assert "since 2026-03-03T04:05:06+00:00" in line
+    audit_of().save(folder, overwrite=True)
+    assert run(["gate", str(folder), "--policy", str(path)]) == PASSED
 
 
 def test_no_finding_needs_no_review(gated) -> None:
