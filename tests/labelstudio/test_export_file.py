@@ -107,4 +107,4 @@ def test_a_config_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_an_empty_export(tmp_path: Path) -> None:
-    refused(written(tmp_path, []))
+    assert "None of the 0 tasks has an annotation" in refused(written(tmp_path, []))
