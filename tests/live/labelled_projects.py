@@ -1,0 +1,170 @@
+"""Projects with configs as Label Studio's templates have them, one a label type, with planted wrong labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+SENTENCES = {
+    "Sports": "The {} team won the match after the goalkeeper saved a penalty in minute {}.",
+    "Space": "The {} rocket left its orbit and the probe sent pictures of the moon on day {}.",
+}
+WORDS = ("red", "young", "northern", "famous", "tired", "second", "old", "blue", "southern", "brave")
+NAMES = ("Anna", "Boris", "Clara", "Dmitri", "Elena", "Farid", "Greta", "Hugo", "Irina", "Jonas")
+CITIES = ("Lyon", "Porto", "Graz", "Turin", "Malmö", "Gdańsk", "Bruges", "Cádiz", "Bergen", "Split")
+COUNT = 60
+WRONG = (6, 17, 40)
+"""Items, counted from 0, that get the other label."""
+
+TEXT = '<Text name="text" value="$text"/>'
+NER = """<View><Labels name="label" toName="text"><Label value="PER" background="red"/>
+<Label value="LOC" background="green"/></Labels><Text name="text" value="$text"/></View>"""
+BOXES = """<View><Image name="image" value="$image"/><RectangleLabels name="label" toName="image">
+<Label value="Airplane" background="green"/><Label value="Car" background="blue"/></RectangleLabels></View>"""
+MULTIPLE = f"""<View>{TEXT}<Choices name="topic" toName="text" choice="multiple">
+<Choice value="Sports"/><Choice value="Space"/><Choice value="Long"/></Choices></View>"""
+TAXONOMY = f"""<View>{TEXT}<Taxonomy name="taxonomy" toName="text">
+<Choice value="Leisure"><Choice value="Sports"/></Choice>
+<Choice value="Science"><Choice value="Space"/></Choice></Taxonomy></View>"""
+RATING = f'<View>{TEXT}<Rating name="rating" toName="text" maxRating="5" icon="star"/></View>'
+TABLE = """<View><Header value="Table with {key: value} pairs"/><Table name="table" value="$item"/>
+<Choices name="choice" toName="table"><Choice value="Correct"/><Choice value="Incorrect"/></Choices></View>"""
+PATHS = {"Sports": ["Leisure", "Sports"], "Space": ["Science", "Space"]}
+
+
+@dataclass(frozen=True)
+class LabelType:
+    """A config, the control to name, the tasks, and the label that each item should have.
+
+    *wrong* are the regions, or where there are none the texts of task data, whose label was planted.
+    """
+
+    config: str
+    control: str | None
+    tasks: list[dict[str, Any]]
+    wrong: frozenset[str]
+
+
+def result(control: str, over: str, kind: str, value: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """One result."""
+    return {"from_name": control, "to_name": over, "type": kind, "value": value, **more}
+
+
+def of_texts(config: str, control: str, kind: str, value: Callable[[str], dict[str, Any]]) -> LabelType:
+    """Sixty sentences of two topics, with *value* of the topic that each is said to have."""
+    tasks, wrong = [], set()
+    for number in range(COUNT):
+        topic = ("Sports", "Space")[number % 2]
+        said = topic if number not in WRONG else {"Sports": "Space", "Space": "Sports"}[topic]
+        text = SENTENCES[topic].format(WORDS[number % 10], number)
+        given = [result(control.partition(":")[0], "text", kind, value(said))]
+        tasks.append({"data": {"text": text}, "annotations": [{"result": given}]})
+        if said != topic:
+            wrong.add(text)
+    return LabelType(config, control, tasks, frozenset(wrong))
+
+
+def spans() -> LabelType:
+    """Sentences with the name of a person and of a place; three are mixed up."""
+    tasks, wrong = [], set()
+    for number in range(40):
+        name, city = NAMES[number % 10], CITIES[(number // 2) % 10]
+        text = f"On day {number} our colleague {name} travelled from the office to the town of {city} by train."
+        parts = []
+        for kind, word, region in (("PER", name, f"per-{number}"), ("LOC", city, f"loc-{number}")):
+            planted = region in ("per-6", "loc-17", "per-33")
+            label = kind if not planted else {"PER": "LOC", "LOC": "PER"}[kind]
+            wrong |= {region} if planted else set()
+            start = text.index(word)
+            value = {"start": start, "end": start + len(word), "text": word, "labels": [label]}
+            parts.append(result("label", "text", "labels", value, id=region))
+        tasks.append({"data": {"text": text}, "annotations": [{"result": parts}]})
+    return LabelType(NER, None, tasks, frozenset(wrong))
+
+
+def boxes(folder: Path, address: str) -> LabelType:
+    """Pictures of 400 × 300 pixels with two triangles and a square in *folder*, two annotators for every fourth."""
+    random = np.random.default_rng(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    tasks, wrong = [], set()
+    for number in range(24):
+        image = Image.fromarray(random.integers(40, 70, (300, 400, 3)).astype(np.uint8))
+        parts = []
+        for place, kind in enumerate(("Airplane", "Car", "Airplane" if number % 2 else "Car")):
+            left, top, side = 20 + 130 * place, int(random.integers(20, 200)), int(random.integers(50, 80))
+            _draw(image, kind, left, top, side)
+            region = f"box-{number}-{place}"
+            planted = (number, place) in ((3, 0), (10, 1), (17, 2))
+            label = kind if not planted else {"Airplane": "Car", "Car": "Airplane"}[kind]
+            wrong |= {region} if planted else set()
+            parts.append(_box(label, region, left, top, side))
+        image.save(folder / f"{number:02}.png")
+        annotations = [{"result": parts}]
+        if number % 4 == 0:  # somebody else drew nearly the same
+            again = [_box(p["value"]["rectanglelabels"][0], p["id"] + "-b", *_corner(p, 2)) for p in parts]
+            annotations.append({"result": again})
+        tasks.append({"data": {"image": f"{address}/{number:02}.png"}, "annotations": annotations})
+    return LabelType(BOXES, None, tasks, frozenset(wrong))
+
+
+def _corner(part: dict[str, Any], off: int) -> tuple[float, float, float]:
+    value = part["value"]
+    return value["x"] * 4 + off, value["y"] * 3 + off, value["width"] * 4
+
+
+def _draw(image: Image.Image, kind: str, left: int, top: int, side: int) -> None:
+    pen = ImageDraw.Draw(image)
+    if kind == "Car":
+        pen.rectangle((left + 3, top + 3, left + side - 3, top + side - 3), fill="#d8a030")
+    else:
+        pen.polygon(
+            [(left + side / 2, top + 3), (left + 3, top + side - 3), (left + side - 3, top + side - 3)], "#3fb0e0"
+        )
+
+
+def _box(label: str, region: str, left: float, top: float, side: float) -> dict[str, Any]:
+    value = {"x": left / 4, "y": top / 3, "width": side / 4, "height": side / 3, "rotation": 0}
+    return result(
+        "label",
+        "image",
+        "rectanglelabels",
+        {**value, "rectanglelabels": [label]},
+        id=region,
+        original_width=400,
+        original_height=300,
+        image_rotation=0,
+    )
+
+
+def rows() -> LabelType:
+    """Invoices whose total is right or wrong, by their own field; three rows with the other label."""
+    random = np.random.default_rng(0)
+    tasks, wrong = [], set()
+    for number in range(COUNT):
+        right = number % 2 == 0
+        item = {
+            "invoice": f"INV-{number:03}",
+            "town": CITIES[number % 4],
+            "difference": float(random.normal(0, 1) if right else random.normal(40, 4)),
+            "reminders": int(right) if number % 7 else None,
+            "status": "paid" if right else "open",
+        }
+        label = ("Correct", "Incorrect")[(not right) ^ (number in WRONG)]
+        given = [result("choice", "table", "choices", {"choices": [label]})]
+        tasks.append({"data": {"item": item}, "annotations": [{"result": given}]})
+        wrong |= {item["invoice"]} if number in WRONG else set()
+    return LabelType(TABLE, None, tasks, frozenset(wrong))
+
+
+def of_topics() -> dict[str, LabelType]:
+    """The label types whose items are sentences, by name."""
+    choices = of_texts(MULTIPLE, "topic:Sports", "choices", lambda topic: {"choices": [topic, "Long"]})
+    paths = of_texts(TAXONOMY, "taxonomy", "taxonomy", lambda topic: {"taxonomy": [PATHS[topic]]})
+    top = of_texts(TAXONOMY, "taxonomy:1", "taxonomy", lambda topic: {"taxonomy": [PATHS[topic]]})
+    stars = of_texts(RATING, "rating", "rating", lambda topic: {"rating": {"Sports": 2, "Space": 5}[topic]})
+    return {"multiple": choices, "taxonomy": paths, "level": top, "rating": stars}
