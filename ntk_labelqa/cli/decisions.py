@@ -136,11 +136,19 @@ def show(title: str, lines: list[str]) -> None:
 def dry_run(client: LabelStudio, audit: Audit, table: pd.DataFrame, source: int, folder: Path, stages: Stages) -> None:
     """Tell what --apply would do."""
     from ntk_labelqa.labelstudio.apply import plan_now
+    from ntk_labelqa.labelstudio.corrections import can_be_corrected
     from ntk_labelqa.labelstudio.decisions import CORRECTING
     from ntk_labelqa.labelstudio.journal import journal_path, read_journal
+    from ntk_labelqa.labelstudio.label_values import control_of
 
     if not table["decision"].isin(CORRECTING).any():
         click.echo("\nThere is no correction to write.")
+        return
+    control = control_of(audit.manifest)
+    if not can_be_corrected(control):
+        click.echo(
+            f"\nCorrections of {control.tag} {control.full_name!r} cannot be written; decisions.parquet has them."
+        )
         return
     with stages.stage("Comparing with the source project"):
         plan, _ = plan_now(client, audit, table, source, read_journal(journal_path(folder)))

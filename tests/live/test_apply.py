@@ -75,7 +75,7 @@ def test_what_changed_in_the_source_project_is_left_alone(client, command, accep
     assert [task["annotations"][0] for task in after[3:]] == [task["annotations"][0] for task in before[3:]]
 
 
-@pytest.mark.parametrize("label", ["cars", "sport"])
+@pytest.mark.parametrize("label", ["cars", pytest.param("sport", marks=pytest.mark.slow)])
 def test_a_class_renamed_in_the_config_is_a_conflict(client, command, accepted, label) -> None:
     source, folder = accepted
     client.projects.update(id=source, label_config=CONFIG.replace(f'"{label}"', '"renamed"'))
@@ -196,7 +196,7 @@ def killed(server, folder, table, source: int, task: str, points: list[str]) -> 
     return done.stdout
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(50, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])])
+@pytest.mark.parametrize("count", [1, pytest.param(50, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])])
 def test_killed_at_every_write(client, server, tmp_path, count) -> None:
     source = topics_project(client, count)
     audit = doubting_audit(client, source)
