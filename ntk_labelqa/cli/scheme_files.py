@@ -67,6 +67,11 @@ def _matched(
     name: str, ids: Iterable[int], labels: Iterable[str], dataset: LabeledDataset, path: Path
 ) -> tuple[Scheme, list[str]]:
     """Labels by task as a scheme of *dataset*; those of other tasks and of unknown classes are left out, and said."""
+    if dataset.kind in ("crop", "span"):
+        raise InvalidInputError(
+            f"The labels in {path} are of whole tasks, those of the source of regions.",
+            remedy="Rank the annotators and model versions of the source alone.",
+        )
     row_of = {task: row for row, task in enumerate(dataset.items["task_id"].tolist())}
     code_of = {label: code for code, label in enumerate(dataset.class_names)}
     pairs = list(zip(ids, labels, strict=True))

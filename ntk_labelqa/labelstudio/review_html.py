@@ -121,13 +121,16 @@ def table_block(row: Mapping[str, object]) -> str:
     cell = "padding:4px 12px 4px 0; border-bottom:1px solid rgba(128,128,128,0.3); vertical-align:top"
     lines = "".join(
         f'<tr><td style="{cell}; opacity:0.7">{escape(str(name))}</td>'
-        f'<td dir="auto" style="{cell}; font-weight:600; overflow-wrap:anywhere">{escape(_shown(value))}</td></tr>'
+        f'<td dir="auto" style="{cell}; font-weight:600; overflow-wrap:anywhere">{escape(shown(value))}</td></tr>'
         for name, value in row.items()
     )
     return f'<table style="font-size:15px; border-collapse:collapse">{lines}</table>'
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A field's value as a reader takes it in: no more digits than tell rows apart."""
+    if isinstance(value, float):
+        return f"{value:.5g}"
     return "–" if value is None or value == "" else str(value)
 
 

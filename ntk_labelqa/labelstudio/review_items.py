@@ -12,6 +12,7 @@ from ntk_labelqa.labelstudio.review_html import (
     crop_block,
     image_address,
     place_block,
+    shown,
     side_by_side,
     span_block,
     table_block,
@@ -19,10 +20,10 @@ from ntk_labelqa.labelstudio.review_html import (
     tiles,
 )
 
-CROP = 260
-"""Pixels: the largest side of the crop that is asked about."""
-PLACE_WIDTH, PLACE_HEIGHT = 300, 260
-FEW_FIELDS = 4
+CROP = 210
+"""Pixels: the largest side of the crop that is asked about; beside its image, both fit a page of 1280 pixels."""
+PLACE_WIDTH, PLACE_HEIGHT = 240, 300
+FEW_FIELDS = 6
 """Fields of a row that are shown of those alike."""
 
 Key = tuple[int, str]
@@ -70,7 +71,7 @@ class ItemPages:
         if self.kind == "span":
             return span_block(value, size=14, caption=words)
         if self.kind == "row" and (row := _row(value)):
-            fields = [f"{name}: {'–' if part in (None, '') else part}" for name, part in row.items()]
+            fields = [f"{name}: {shown(part)}" for name, part in row.items()]
             value = "; ".join(fields[:FEW_FIELDS]) + ("; …" if len(fields) > FEW_FIELDS else "")
         elif self.kind != "text":
             value = f"Task {item[0]}"
