@@ -115,7 +115,7 @@ def compute_options(command: F) -> F:
                 type=LandmarksType(),
                 default="auto",
                 show_default=True,
-                help="Means of clusters that stand for all items in the low-rank inverse; all inverts exactly, auto up to 3,000 items.",
+                help="Means that stand for all items in the low-rank inverse; all: exact; auto: exact up to 3,000.",
             ),
             click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True),
             click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True),
