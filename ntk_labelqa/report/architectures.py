@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from ntk_labelqa.diagnostics.architectures import FLOOR, Fits
 from ntk_labelqa.diagnostics.recommendation import CAVEAT, recommend
 from ntk_labelqa.report import formats
 from ntk_labelqa.report.architectures_scatter import legend, scatter
+from ntk_labelqa.report.page import render_page
 from ntk_labelqa.report.table import Column, Table, figure, share, words
 
 MOST_CLASSES = 1000
@@ -31,17 +28,9 @@ def render_architectures(
         notes: what was decided on the user's behalf.
         item_names: what to call each item of the sample in the charts; None counts rows.
     """
-    environment = Environment(
-        loader=PackageLoader("ntk_labelqa.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(plural=formats.plural, count=formats.count)
-    style, script = (_source(environment, name) for name in ("report.css", "report.js"))
     names = item_names or [f"item {row}" for row in fits.rows]
-    return environment.get_template("architectures.html").render(
+    return render_page(
+        "architectures.html",
         title=title,
         advice=recommend(fits),
         caveat=CAVEAT,
@@ -52,9 +41,6 @@ def render_architectures(
         classes=classes_table(fits),
         key=legend(fits),
         charts=[(fit.name, scatter(fit, fits, names)) for fit in fits.fits],
-        style=Markup(style),
-        script=Markup(script),
-        script_hash="sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
 
 
@@ -130,9 +116,3 @@ def seconds(value: float) -> str:
     if value < 120:
         return f"{value:.2g} s"
     return f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
-
-
-def _source(environment: Environment, name: str) -> str:
-    loader = environment.loader
-    assert loader is not None
-    return loader.get_source(environment, name)[0]

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
 from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.errors import LabelQAError
-from ntk_labelqa.report import formats, plots, queue, tables, wording
+from ntk_labelqa.report import plots, queue, tables, wording
 from ntk_labelqa.report.heat_map import heat_map
 from ntk_labelqa.report.items import Items
+from ntk_labelqa.report.page import render_page
 
 
 def render_report(audit: Audit) -> str:
@@ -27,20 +22,7 @@ def render_report(audit: Audit) -> str:
 
     Cost: about a second, most of it for the charts.
     """
-    environment = Environment(
-        loader=PackageLoader("ntk_labelqa.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        count=formats.count, share=formats.share, figure=formats.figure, plural=formats.plural, instant=_instant
-    )
-    style, script = (_source(environment, name) for name in ("report.css", "report.js"))
-    return environment.get_template("report.html").render(
-        **_contents(audit), style=Markup(style), script=Markup(script), script_hash=_hash(script)
-    )
+    return render_page("report.html", **_contents(audit))
 
 
 def write_report(audit: Audit, path: str | os.PathLike[str]) -> Path:
@@ -89,19 +71,3 @@ def _contents(audit: Audit) -> dict[str, Any]:
         "expected_yield": plots.expected_yield(audit),
         "expected_errors": audit.findings["error_probability"].sum(),
     }
-
-
-def _source(environment: Environment, name: str) -> str:
-    loader = environment.loader
-    assert loader is not None
-    return loader.get_source(environment, name)[0]
-
-
-def _hash(script: str) -> str:
-    """The name under which the page's security policy allows *script* and no other."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-
-
-def _instant(iso: str) -> str:
-    """``23 November 2026, 19:27 UTC`` of an ISO 8601 time."""
-    return f"{datetime.fromisoformat(iso):%-d %B %Y, %H:%M %Z}".strip()

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ntk_labelqa.history import Entry, runs
 from ntk_labelqa.report import formats, plots
+from ntk_labelqa.report.page import render_page
 from ntk_labelqa.report.table import Column, Table, number, share, words
 
 SHOWN_CLASSES = 6
@@ -25,20 +25,10 @@ def render_trend(entries: Sequence[Entry]) -> str:
 
     A line is broken wherever an audit cannot be compared with the one before it.
     """
-    environment = Environment(
-        loader=PackageLoader("ntk_labelqa.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(plural=formats.plural)
-    loader = environment.loader
-    assert loader is not None
     data = entries[-1].manifest["data"]
-    return environment.get_template("trend.html").render(
+    return render_page(
+        "trend.html",
         title=data["project_title"] or data["source"],
-        style=Markup(loader.get_source(environment, "report.css")[0]),
         entries=entries,
         error_rates=error_rates(entries),
         class_shares=class_shares(entries),
