@@ -2,9 +2,9 @@
 
 ``audit.json`` is the manifest; every table of :data:`ntk_labelqa.findings.SCHEMAS` is a parquet file beside it;
 ``items.parquet`` holds what a person needs to see of each item (its task, its value, a thumbnail where one was made),
-``annotations.parquet`` when each annotation had last been saved. Two files may join them later:
-``decisions.parquet``, what reviewers decided, and ``stale.json``, that labels have changed since. Another audit into
-the same folder does away with both.
+``annotations.parquet`` when each annotation had last been saved. Further files may join them later:
+``decisions.parquet`` and ``warning_decisions.parquet``, what reviewers decided on findings and on class warnings, and
+``stale.json``, that labels have changed since. Another audit into the same folder does away with them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from ntk_labelqa.errors import InvalidInputError, LabelQAError
 FORMAT = 1
 MANIFEST = "audit.json"
 REPORT = "report.html"
-DECISIONS = "decisions.parquet"
+DECISIONS, WARNING_DECISIONS = "decisions.parquet", "warning_decisions.parquet"
 STALE = "stale.json"
 ITEM_COLUMNS = ("task_id", "value", "thumbnail")
 LATER_ITEM_COLUMNS = ("region_id", "content")
@@ -45,6 +46,7 @@ class Audit:
         annotations: ``annotation_id`` and ``updated_at`` (ISO 8601, empty if unknown), one row an annotation: tells
             later whether somebody has saved it again since.
         decisions: what reviewers decided, see :mod:`ntk_labelqa.labelstudio.decisions`; None if nobody asked them.
+        warning_decisions: the same of class warnings, see :mod:`ntk_labelqa.labelstudio.warning_decisions`.
         stale: since when labels are known to differ from those audited, ISO 8601; empty if nothing is known.
     """
 
@@ -59,6 +61,7 @@ class Audit:
     consensus: pd.DataFrame = field(default_factory=lambda: findings.empty("consensus"))
     annotations: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(ANNOTATION_COLUMNS)))
     decisions: pd.DataFrame | None = None
+    warning_decisions: pd.DataFrame | None = None
     stale: str = ""
 
     @property
@@ -79,7 +82,14 @@ class Audit:
         """
         target = Path(folder)
         check_target(target, overwrite=overwrite)
-        return _replace_folder(target, lambda beside: self._write(beside, report))
+
+        def write(beside: Path) -> None:
+            self._write(beside, report)
+            # What changed while this audit was made is news to it too, though it was noted beside the one before.
+            if changed := _changed_meanwhile(target, self.manifest):
+                mark_stale(beside, changed)
+
+        return _replace_folder(target, write)
 
     def _write(self, folder: Path, report: str | None) -> None:
         for name in findings.SCHEMAS:
@@ -105,8 +115,11 @@ class Audit:
             }
             saved = source / "annotations.parquet"  # audits of earlier versions lack it
             annotations = pd.read_parquet(saved) if saved.exists() else pd.DataFrame(columns=list(ANNOTATION_COLUMNS))
-            decided = source / DECISIONS
-            decisions = pd.read_parquet(decided) if decided.exists() else None
+            decided = {
+                name.removesuffix(".parquet"): pd.read_parquet(source / name)
+                for name in (DECISIONS, WARNING_DECISIONS)
+                if (source / name).exists()
+            }
         except (OSError, ValueError) as error:  # pyarrow's own errors derive from these two
             raise InvalidInputError(
                 f"The audit in {source} cannot be read: {error}",
@@ -116,18 +129,18 @@ class Audit:
         items = tables.pop("items")
         conformed = {name: findings.conform(name, table) for name, table in tables.items()}
         stale = stale_since(source)
-        return cls(manifest, items=items, annotations=annotations, decisions=decisions, stale=stale, **conformed)
+        return cls(manifest, items=items, annotations=annotations, stale=stale, **decided, **conformed)
 
 
-def mark_stale(folder: Path, since: str) -> None:
-    """Note beside the audit in *folder* that labels have changed *since* (ISO 8601); the first such note stays.
+def mark_stale(folder: Path, at: str) -> None:
+    """Note beside the audit in *folder* that labels changed *at* (ISO 8601, UTC): the first such time and the last.
 
     Raises OSError where it cannot be written.
     """
     beside = folder / f".{STALE}.partial-{os.getpid()}"
-    if not (folder / STALE).exists():
-        beside.write_text(json.dumps({"since": since}) + "\n", encoding="utf-8")
-        beside.replace(folder / STALE)
+    since = stale_since(folder) or at
+    beside.write_text(json.dumps({"since": since, "last": at}) + "\n", encoding="utf-8")
+    beside.replace(folder / STALE)
 
 
 def stale_since(folder: Path) -> str:
@@ -138,6 +151,19 @@ def stale_since(folder: Path) -> str:
         return ""
     except (OSError, ValueError, KeyError, TypeError):
         return "an unknown time"  # a note that cannot be read is still a note
+
+
+def _changed_meanwhile(folder: Path, manifest: dict[str, Any]) -> str:
+    """When labels last changed, if after the audit of *manifest* had begun to read them; else empty."""
+    if not stale_since(folder):
+        return ""
+    try:
+        last = str(json.loads((folder / STALE).read_text(encoding="utf-8"))["last"])
+        made = datetime.fromisoformat(manifest["created_at"])
+        began = made - timedelta(seconds=sum(manifest.get("timings", {}).values()))
+        return last if datetime.fromisoformat(last) >= began else ""
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""  # nothing is known of when, and the audit that replaces this one is the newer
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

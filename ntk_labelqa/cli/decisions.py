@@ -29,6 +29,16 @@ WORDS = {
     "conflict": "reviewers disagree",
     "open": "not reviewed yet",
 }
+WARNING_WORDS = {
+    "guideline": "the guideline needs work",
+    "merge": "merge the two classes",
+    "relabel": "truly different, relabel the listed items",
+    "fine": "fine as it is",
+    "skipped": "skipped",
+    "unreadable": "answer not readable",
+    "conflict": "reviewers disagree",
+    "open": "not reviewed yet",
+}
 LISTED = 20
 
 
@@ -40,6 +50,8 @@ LISTED = 20
 @quiet_option
 def decisions(folder: Path, project: int | None, write: bool, undo: bool, quiet: bool) -> None:
     """Read what reviewers decided on the findings of the audit in DIR; writes DIR/decisions.parquet.
+
+    What they decided on its class warnings is shown as well, and goes to DIR/warning_decisions.parquet.
 
     Without --apply nothing in Label Studio is changed, and what would be written is told. With it, each accepted
     correction becomes a new annotation beside the one it corrects, which stays as it is; what has changed since the
@@ -58,6 +70,7 @@ def decisions(folder: Path, project: int | None, write: bool, undo: bool, quiet:
         take_back(client, folder, stages)
         return
     table = read(client, audit, source, folder, stages)
+    read_warnings(client, audit, source, folder, stages)
     if write:
         write_corrections(client, audit, table, source, folder, stages)
     else:
@@ -102,6 +115,33 @@ def read(client: LabelStudio, audit: Audit, source: int, folder: Path, stages: S
         [dispute(row) for row in disputed.to_dict("records")],
     )
     return table
+
+
+def read_warnings(client: LabelStudio, audit: Audit, source: int, folder: Path, stages: Stages) -> None:
+    """The decisions on class warnings, saved in the audit folder and shown, if there are any."""
+    from ntk_labelqa.audit_folder import WARNING_DECISIONS
+    from ntk_labelqa.labelstudio.connect import server_url
+    from ntk_labelqa.labelstudio.decisions import save_decisions
+    from ntk_labelqa.labelstudio.label_values import control_of
+    from ntk_labelqa.labelstudio.warning_decisions import read_warning_decisions
+
+    with stages.stage("Reading the decisions on class warnings"):
+        found = read_warning_decisions(client, source, control_of(audit.manifest))
+    if found is None:
+        return
+    project, table = found
+    save_decisions(table, folder, WARNING_DECISIONS)
+    show(
+        f"Class warnings: {server_url(client)}/projects/{project}",
+        [warning_line(row) for row in table.to_dict("records")],
+    )
+
+
+def warning_line(row: dict[Any, Any]) -> str:
+    """One pair of classes, what it was warned of for, and what is to be done about it."""
+    said = f"{row['class_a']} and {row['class_b']} (overlap {row['overlap']:.0%}): {WARNING_WORDS[row['decision']]}"
+    said += f" ({row['votes']})" if row["decision"] == "conflict" else ""
+    return f"{said}. Comment by {row['comment']}" if row["comment"] else said
 
 
 def show_hit_rates(rates: pd.DataFrame) -> None:

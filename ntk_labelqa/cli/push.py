@@ -1,4 +1,4 @@
-"""``ntk-labelqa push``: the findings of an audit become review tasks."""
+"""``ntk-labelqa push``: the findings and class warnings of an audit become review tasks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def push(folder: Path, project: int | None, predictions: bool, quiet: bool) -> N
     """Make or bring up to date the review project of the audit in DIR. Run again, it changes nothing.
 
     In a review project that earlier audits filled, what people have answered stays; unanswered findings that no longer
-    hold are withdrawn, and the worst stand first again.
+    hold are withdrawn, and the worst stand first again. Pairs of classes that the audit warns of become tasks of a
+    second project, for whoever writes the labelling guideline.
     """
     from ntk_labelqa.audit_folder import Audit
     from ntk_labelqa.labelstudio.connect import connect_from_environment
@@ -43,6 +44,12 @@ def push(folder: Path, project: int | None, predictions: bool, quiet: bool) -> N
     ):
         if count:
             click.echo(f"{count} {what}")
+    if result.warnings:
+        pairs = result.warnings
+        click.echo(f"Class warnings: {pairs.url}")
+        click.echo(f"{pairs.created} pairs of classes added, {pairs.already_there} were there already.")
+        if pairs.withdrawn:
+            click.echo(f"{pairs.withdrawn} unanswered class warnings withdrawn: they no longer hold.")
     if result.behind:
         click.echo(
             f"New findings stand at the end of the queue: {result.behind} review tasks would have to be made anew for "

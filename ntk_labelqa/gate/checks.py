@@ -11,7 +11,7 @@ from pydantic import Field
 
 from ntk_labelqa import findings
 from ntk_labelqa.gate.case import Case, Check, ClassScope, Count, LabelScope, Measured, NotJudged, Share
-from ntk_labelqa.report.formats import count, figure, plural, share
+from ntk_labelqa.report.formats import count, plural, share
 
 Z = 1.96
 """Intervals hold 95 %."""
@@ -86,23 +86,28 @@ class EntangledPairs(Check):
 
     check: Literal["entanglement"]
     at_most: Count = Field(description="Largest number of such pairs.")
-    coupling: float = Field(default=0.5, gt=0.0, description="A pair counts from this coupling on; 0 is none.")
+    overlap: Share = Field(default=0.15, description="A pair counts from this overlap on; 1: nothing tells them apart.")
+    significance: Share = Field(default=0.05, description="And up to this false discovery rate (q_value).")
     scope: ClassScope = Field(default=ClassScope(), description="Only pairs with this class.")
 
     def judge(self, case: Case) -> Measured:
-        """Counts the pairs at or above the coupling, and names the strongest."""
+        """Counts the pairs that overlap by so much and so surely, but those that reviewers found fine as they are."""
         case.need_informative_labels()
         pairs = case.audit.entanglement
         if self.scope.class_name is not None:
             _class_row(case.audit.classes, self.scope.class_name)
             pairs = pairs[(pairs["class_a"] == self.scope.class_name) | (pairs["class_b"] == self.scope.class_name)]
-        found = int((pairs["coupling"] >= self.coupling).sum())
-        text = f"{plural(found, 'pair')} of classes coupled by {figure(self.coupling)} or more"
-        if len(pairs):
-            first = pairs.nlargest(1, "coupling").iloc[0]
-            text += f", the strongest {first['class_a']} and {first['class_b']} ({figure(first['coupling'])})"
-        remedy = "Say in the guideline how the two classes differ, or merge them."
-        return at_most(found, self.at_most, text, count(self.at_most), remedy)
+        entangled = pairs[(pairs["overlap"] >= self.overlap) & (pairs["q_value"] <= self.significance)]
+        fine = _found_fine(entangled, case.audit.warning_decisions)
+        standing = entangled[~fine]
+        text = f"{plural(len(standing), 'pair')} of classes overlapping by {share(self.overlap)} or more"
+        if len(standing):
+            first = standing.nlargest(1, "overlap").iloc[0]
+            text += f", the most {first['class_a']} and {first['class_b']} ({share(first['overlap'])})"
+        if fine.any():
+            text += f", besides {count(int(fine.sum()))} that reviewers found fine as they are"
+        remedy = "Say in the guideline how the two classes differ, or merge them: `ntk-labelqa push` asks reviewers."
+        return at_most(len(standing), self.at_most, text, count(self.at_most), remedy)
 
 
 class SmallestClass(Check):
@@ -196,7 +201,7 @@ class Coverage(Check):
         return at_least(reached, self.at_least, text, share(self.at_least), "Label or mend the tasks left out.")
 
 
-KEPT, DECIDED = "keep", ("accept", "other", "keep")
+KEPT, DECIDED, FINE = "keep", ("accept", "other", "keep"), "fine"
 """Decisions of reviewers on a label: that it is right, and all that say what it should be."""
 
 
@@ -208,6 +213,15 @@ def decisions_on(labels: pd.DataFrame, decisions: pd.DataFrame | None) -> pd.Ser
     decided = decisions.drop_duplicates(key, keep="last").set_index(key)["decision"]
     found = decided.reindex(pd.MultiIndex.from_frame(labels[key]))
     return pd.Series(found.fillna("").to_numpy(object), index=labels.index)
+
+
+def _found_fine(pairs: pd.DataFrame, decisions: pd.DataFrame | None) -> pd.Series:
+    """Which rows of the entanglement table reviewers found fine as they are, bool[P]."""
+    decided = pd.DataFrame(columns=["class_a", "class_b", "decision"]) if decisions is None else decisions
+    fine = decided[decided["decision"] == FINE]
+    named = {frozenset(pair) for pair in zip(fine["class_a"], fine["class_b"], strict=True)}
+    found = [frozenset(pair) in named for pair in zip(pairs["class_a"], pairs["class_b"], strict=True)]
+    return pd.Series(found, index=pairs.index, dtype=bool)
 
 
 REVIEW = "Review the findings (ntk-labelqa push), correct the labels, and audit again."

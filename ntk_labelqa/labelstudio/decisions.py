@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
+from ntk_labelqa.audit_folder import DECISIONS as DECISIONS_FILE
 from ntk_labelqa.dataset import Control
 from ntk_labelqa.errors import LabelQAError, LabelStudioError
 from ntk_labelqa.labelstudio import review_project
@@ -94,8 +95,7 @@ def read_decisions(
             why="Nothing has been pushed yet, or the review project or the mark in its description was deleted.",
             remedy="Push the audit first: ntk-labelqa push DIR.",
         )
-    with translating_errors("Asking who the reviewers are"):
-        people = {user.id: user.email for user in client.users.list()}
+    people = people_by_id(client)
     tasks = [
         task
         for task in review_project.tasks_of(client, review)
@@ -105,9 +105,9 @@ def read_decisions(
     return review, decisions_table(tasks, people)
 
 
-def save_decisions(table: pd.DataFrame, audit_folder: Path) -> Path:
-    """Write ``decisions.parquet`` beside the audit's tables; it is replaced whole."""
-    path = audit_folder / "decisions.parquet"
+def save_decisions(table: pd.DataFrame, audit_folder: Path, name: str = DECISIONS_FILE) -> Path:
+    """Write the table as *name* beside the audit's tables; it is replaced whole."""
+    path = audit_folder / name
     beside = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
         table.to_parquet(beside, index=False)
@@ -192,15 +192,35 @@ def votes_of(
 
 
 def _vote(annotation: Mapping[str, Any], data: Mapping[str, Any], people: Mapping[int, str]) -> Vote:
-    by = annotation.get("completed_by")
-    number = by.get("id") if isinstance(by, Mapping) else by
-    reviewer = people.get(number, f"user {number}") if isinstance(number, int) else "unknown"
-    answers = {part.get("from_name"): part.get("value") or {} for part in annotation.get("result") or ()}
-    comment = " ".join(answers.get(COMMENT, {}).get("text") or []).strip()
+    answers = answers_in(annotation)
     decision, label = _answer(answers, data)
     if annotation.get("was_cancelled"):
         decision, label = "skipped", None
-    return Vote(reviewer, decision, label, comment, str(annotation.get("updated_at") or ""))
+    at = str(annotation.get("updated_at") or "")
+    return Vote(reviewer_of(annotation, people), decision, label, comment_in(answers), at)
+
+
+def reviewer_of(annotation: Mapping[str, Any], people: Mapping[int, str]) -> str:
+    """The e-mail address of whoever made *annotation*, by user id; else the id in words."""
+    by = annotation.get("completed_by")
+    number = by.get("id") if isinstance(by, Mapping) else by
+    return people.get(number, f"user {number}") if isinstance(number, int) else "unknown"
+
+
+def answers_in(annotation: Mapping[str, Any]) -> dict[Any, Mapping[str, Any]]:
+    """What a reviewer answered with each control of the page."""
+    return {part.get("from_name"): part.get("value") or {} for part in annotation.get("result") or ()}
+
+
+def comment_in(answers: Mapping[Any, Mapping[str, Any]]) -> str:
+    """The reviewer's comment, empty if there is none."""
+    return " ".join(answers.get(COMMENT, {}).get("text") or []).strip()
+
+
+def people_by_id(client: LabelStudio) -> dict[int, str]:
+    """E-mail addresses of the server's users."""
+    with translating_errors("Asking who the reviewers are"):
+        return {user.id: user.email for user in client.users.list()}
 
 
 def _answer(answers: Mapping[Any, Mapping[str, Any]], data: Mapping[str, Any]) -> tuple[Decision, str | None]:

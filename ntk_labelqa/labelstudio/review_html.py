@@ -61,6 +61,15 @@ def link(address: str, text: str) -> str:
     return f'<div style="margin-top:8px">{anchor}</div>'
 
 
+def links(title: str, addresses: Mapping[str, str]) -> str:
+    """Links in a row after *title*, by what they are called; each opens a new tab."""
+    anchors = ", ".join(
+        f'<a href="{escape(address)}" target="_blank" rel="noopener">{escape(name)}</a>'
+        for name, address in addresses.items()
+    )
+    return f'<div style="margin:4px 0 8px; font-size:12px">{escape(title)} {anchors}</div>'
+
+
 def text_block(text: str, *, size: int, most: int | None = None, caption: str = "") -> str:
     """*text* with its line breaks, in its own writing direction; cut after *most* characters."""
     shown = text if most is None or len(text) <= most else text[: most - 1].rstrip() + "…"

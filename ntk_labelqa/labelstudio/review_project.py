@@ -23,6 +23,8 @@ INSTRUCTION = (
     "U if you are not sure, then Ctrl+Enter."
 )
 
+TITLE_LENGTH = 50
+"""Characters that the server takes."""
 DELETED_AT_ONCE = 2000
 _UNANSWERED: Any = {
     "conjunction": "and",
@@ -63,12 +65,14 @@ def mark(source_project: int, control: Control | None = None) -> str:
 
 def find(client: LabelStudio, source_project: int, control: Control | None = None) -> int | None:
     """The id of the review project of a labelling, the oldest, should there be several; None if there is none."""
+    return find_marked(client, mark(source_project, control))
+
+
+def find_marked(client: LabelStudio, own_mark: str) -> int | None:
+    """The id of the project whose description holds *own_mark*, the oldest, should there be several; else None."""
     with translating_errors("Looking for the review project"):
         projects: list[Any] = list(client.projects.list())
-    return min(
-        (project.id for project in projects if mark(source_project, control) in (project.description or "")),
-        default=None,
-    )
+    return min((project.id for project in projects if own_mark in (project.description or "")), default=None)
 
 
 def find_or_create(client: LabelStudio, audit: Audit, source_project: int) -> int:
@@ -77,17 +81,32 @@ def find_or_create(client: LabelStudio, audit: Audit, source_project: int) -> in
     if (found := find(client, source_project, control)) is not None:
         return found
     data = audit.manifest["data"]
-    title = data.get("project_title") or f"project {source_project}"
-    if not is_single_choice(control):
-        title = f"{control.full_name}, {title}"
+    return create(
+        client,
+        title=f"Label review: {title_of(audit, source_project)}",
+        description=f"Labels of project {source_project} that are probably wrong. {mark(source_project, control)}",
+        label_config=review_config(data["kind"], data["class_names"]),
+        instruction=INSTRUCTION,
+    )
+
+
+def title_of(audit: Audit, source_project: int) -> str:
+    """What is reviewed: the source project's title, and the control where the project has several labellings."""
+    control = control_of(audit.manifest)
+    title = audit.manifest["data"].get("project_title") or f"project {source_project}"
+    return title if is_single_choice(control) else f"{control.full_name}, {title}"
+
+
+def create(client: LabelStudio, *, title: str, description: str, label_config: str, instruction: str) -> int:
+    """A new project whose tasks are worked through in the order in which they were imported; its id."""
     with translating_errors("Making the review project"):
         made = client.projects.create(
-            title=f"Label review: {title}"[:50],
-            description=f"Labels of project {source_project} that are probably wrong. {mark(source_project, control)}",
-            label_config=review_config(data["kind"], data["class_names"]),
+            title=title[:TITLE_LENGTH],
+            description=description,
+            label_config=label_config,
             sampling="Sequential sampling",
             show_instruction=False,
-            expert_instruction=INSTRUCTION,
+            expert_instruction=instruction,
             request_options=ONCE,
         )
     assert made.id is not None  # the server's answer to a project made

@@ -13,7 +13,7 @@ from typing import Any
 from ntk_labelqa.labelstudio.correction_plan import same_moment
 from ntk_labelqa.labelstudio.decisions import CORRECTING, agree, votes_of
 from ntk_labelqa.labelstudio.review_project import ReviewTask
-from ntk_labelqa.labelstudio.review_tasks import REVIEW_KEY, finding_key, round_of
+from ntk_labelqa.labelstudio.review_tasks import REVIEW_KEY, finding_key, next_round, round_of, with_key
 
 MOVED = 0.1
 """An unanswered task is shown anew if its error probability, as the page tells it, is off by so much."""
@@ -76,9 +76,9 @@ def plan_queue(
         elif last.touched:
             raised = evidence_changed(last, finding["data"])
             again, answered = again + raised, answered + (not raised)
-            queue += [_next_round(finding, last)] if raised else []
+            queue += [next_round(finding, last.key)] if raised else []
         else:
-            finding = _with_key(finding, last.key)
+            finding = with_key(finding, last.key)
             queue.append(finding)
             if _is_stale(last, finding["data"]):
                 stale.append(last)
@@ -148,11 +148,3 @@ def _out_of_place(standing: Sequence[ReviewTask], imported: Sequence[Mapping[str
     """
     worst = max((float(finding["data"]["error_probability"]) for finding in imported), default=0.0)
     return [task for task in standing if float(task.data["error_probability"]) < worst]
-
-
-def _next_round(finding: dict[str, Any], task: ReviewTask) -> dict[str, Any]:
-    return _with_key(finding, f"{finding_key(task.key)}~{round_of(task.key) + 1}")
-
-
-def _with_key(finding: dict[str, Any], key: str) -> dict[str, Any]:
-    return {**finding, "data": {**finding["data"], REVIEW_KEY: key}}

@@ -39,6 +39,16 @@ def round_of(key: str) -> int:
     return int(number) if number.isdigit() else 1
 
 
+def next_round(task: dict[str, Any], key: str) -> dict[str, Any]:
+    """*task* as it is raised another time after the one with review key *key*."""
+    return with_key(task, f"{finding_key(key)}~{round_of(key) + 1}")
+
+
+def with_key(task: dict[str, Any], key: str) -> dict[str, Any]:
+    """*task* under another review key."""
+    return {**task, "data": {**task["data"], REVIEW_KEY: key}}
+
+
 def review_tasks(audit: Audit, *, project_id: int | None = None, base_path: str = "") -> list[dict[str, Any]]:
     """The review tasks of the flagged annotations, the most probable errors first; nothing in them is preselected.
 

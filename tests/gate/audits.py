@@ -27,7 +27,8 @@ def audit_of(
     project_id: int | None = 7,
     architecture: str = "2-L",
     left_out: int = 0,
-    coupling: float = 0.1,
+    overlap: float = 0.1,
+    q_value: float = 0.001,
     rate: float | None = None,
 ) -> Audit:
     """An audit of *count* labels whose first *wrong* are wrong with *probability*, the others with 1 %.
@@ -57,7 +58,18 @@ def audit_of(
     )
     estimate = float(errors.mean()) if rate is None else rate
     manifest = _manifest(count, estimate, kind, informative, created, project_id, architecture, left_out, wrong)
-    pairs = pd.DataFrame({"class_a": ["cat", "cat"], "class_b": ["dog", "owl"], "coupling": [coupling, 0.05]})
+    pairs = findings.conform(
+        "entanglement",
+        pd.DataFrame(
+            {
+                "class_a": ["cat", "cat"],
+                "class_b": ["dog", "owl"],
+                "coupling": [0.7, 0.05],
+                "overlap": [overlap, 0.01],
+                "q_value": [q_value, 1.0],
+            }
+        ),
+    )
     items = pd.DataFrame({"task_id": rows + 1, "value": [f"text {row}" for row in rows], "thumbnail": None})
     tables = {name: findings.empty(name) for name in ("influences", "schemes")}
     return Audit(

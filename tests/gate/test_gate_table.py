@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from ntk_labelqa.audit_folder import DECISIONS, Audit, mark_stale
+from ntk_labelqa.audit_folder import DECISIONS, WARNING_DECISIONS, Audit, mark_stale
 from ntk_labelqa.cli.entry import run
 from tests.gate.audits import audit_of, with_findings, with_items, write_policy
 
@@ -115,11 +116,11 @@ ROWS = {
         ("annotator_error_rate", "annotator_eror_rate"),
     ),
     "entanglement": Row(
-        'check = "entanglement"\nat_most = 0\ncoupling = 0.5',
+        'check = "entanglement"\nat_most = 0\noverlap = 0.15\nsignificance = 0.05',
         audit_of,
-        lambda: audit_of(coupling=0.7),
+        lambda: audit_of(overlap=0.3),
         few,
-        ("coupling", "couplings"),
+        ("overlap", "overlapp"),
     ),
     "smallest_class": Row(
         'check = "smallest_class"\nat_least = 12',
@@ -179,6 +180,8 @@ def gated(tmp_path, capfd) -> Callable[..., tuple[int, str, str]]:
         folder = audit.save(tmp_path / "audit")
         if audit.decisions is not None:  # as `decisions` writes them
             audit.decisions.to_parquet(folder / DECISIONS, index=False)
+        if audit.warning_decisions is not None:
+            audit.warning_decisions.to_parquet(folder / WARNING_DECISIONS, index=False)
         code = run(["gate", str(folder), "--policy", str(path)])
         return code, *capfd.readouterr()
 
@@ -262,6 +265,20 @@ def test_a_label_that_is_to_be_corrected_stands_until_it_is_audited_again(gated)
     assert gated(ROWS["suspects"], decided(audit_of(wrong=3), "accept", "other"), policy)[0] == FAILED
 
 
+def test_a_large_overlap_that_may_be_chance_is_no_warning(gated) -> None:
+    row = ROWS["entanglement"]
+    assert gated(row, audit_of(overlap=0.3, q_value=0.2), row.policy)[0] == PASSED
+
+
+@pytest.mark.parametrize(("decision", "code"), [("fine", PASSED), ("guideline", FAILED), ("open", FAILED)])
+def test_entangled_classes_count_unless_reviewers_found_them_fine(gated, decision: str, code: int) -> None:
+    answers = pd.DataFrame({"class_a": ["dog"], "class_b": ["cat"], "decision": [decision]})
+    audit = replace(audit_of(overlap=0.3), warning_decisions=answers)
+    answered, out, _ = gated(ROWS["entanglement"], audit, ROWS["entanglement"].policy)
+    assert answered == code
+    assert ("besides 1 that reviewers found fine" in line_of(out, "entanglement")) == (decision == "fine")
+
+
 def test_a_decision_on_a_label_that_has_changed_since_says_nothing(gated) -> None:
     audit = decided(audit_of(wrong=3), "keep", "keep")
     old = replace(audit, decisions=audit.decisions.assign(given_label="bat"))
@@ -289,7 +306,7 @@ def test_an_audit_of_labels_that_have_changed_since_is_no_pass(tmp_path, capfd) 
     line = line_of(capfd.readouterr().out, "up_to_date")
     assert line.startswith("NOT JUDGED")
     assert "since 2026-03-03T04:05:06+00:00" in line
-    audit_of().save(folder, overwrite=True)
+    audit_of(created="2026-03-05T00:00:00+00:00").save(folder, overwrite=True)
     assert run(["gate", str(folder), "--policy", str(path)]) == PASSED
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from ntk_labelqa.cli.entry import run
-from ntk_labelqa.labelstudio import push as push_module
+from ntk_labelqa.labelstudio import delivery
 from ntk_labelqa.labelstudio.decisions import read_decisions
 from ntk_labelqa.labelstudio.journal import journal_path, read_journal
 from ntk_labelqa.labelstudio.pull import take_snapshot
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.live
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch) -> None:
     """Locks of these pushes stay out of the user's cache."""
-    monkeypatch.setattr(push_module, "cache_root", lambda: tmp_path / "cache")
+    monkeypatch.setattr(delivery, "cache_root", lambda: tmp_path / "cache")
 
 
 @pytest.fixture

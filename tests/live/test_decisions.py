@@ -16,8 +16,7 @@ from ntk_labelqa.auditing import run_audit
 from ntk_labelqa.cli.entry import run
 from ntk_labelqa.demo.seed import SeededProject, known_truth, seed_digits
 from ntk_labelqa.demo.server import PEOPLE, LocalServer
-from ntk_labelqa.labelstudio import push as push_module
-from ntk_labelqa.labelstudio import review_project
+from ntk_labelqa.labelstudio import delivery, review_project
 from ntk_labelqa.labelstudio.clean_export import SUPERSEDED
 from ntk_labelqa.labelstudio.decisions import read_decisions
 from ntk_labelqa.labelstudio.export_file import parse_tasks, read_export
@@ -36,7 +35,7 @@ OPTIONS = AuditOptions(architecture="2-L")
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch) -> None:
     """Locks of these pushes stay out of the user's cache."""
-    monkeypatch.setattr(push_module, "cache_root", lambda: tmp_path_factory.mktemp("cache"))
+    monkeypatch.setattr(delivery, "cache_root", lambda: tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 
 from ntk_labelqa.demo.server import PEOPLE
 from ntk_labelqa.errors import InvalidInputError, LabelStudioError
+from ntk_labelqa.labelstudio import label_values as values
 from ntk_labelqa.labelstudio import pull, tasks
 from ntk_labelqa.labelstudio.connect import connect
 from ntk_labelqa.labelstudio.export_file import read_export
@@ -80,7 +81,7 @@ def test_what_people_labelled(client, topics) -> None:
     assert {gone.reason: len(gone.ids) for gone in dataset.left_out} == {
         tasks.SKIPPED: 1,
         tasks.UNKNOWN_LABEL: 1,
-        tasks.NO_CHOICE: 1,
+        values.NO_CHOICE: 1,
         tasks.UNANNOTATED: 3,
     }
     assert dataset.predictions["model_version"].tolist() == ["resnet"]
@@ -157,9 +158,9 @@ def test_two_controls_and_none(client) -> None:
     with pytest.raises(InvalidInputError, match=r"'topic', 'mood'.*--control"):
         pull_project(client, both)
     assert pull_project(client, both, control="mood").class_names == ("glad", "sad")
-    boxes = (
-        '<View><Text name="t" value="$text"/><Labels name="part" toName="t"><Label value="x"/><Label value="y"/>'
-        "</Labels></View>"
+    points = (
+        '<View><Image name="i" value="$image"/><KeyPointLabels name="part" toName="i"><Label value="x"/>'
+        '<Label value="y"/></KeyPointLabels></View>'
     )
-    with pytest.raises(InvalidInputError, match="Labels 'part'"):
-        pull_project(client, new_project(client, [], boxes))
+    with pytest.raises(InvalidInputError, match="KeyPointLabels 'part'"):
+        pull_project(client, new_project(client, [], points))

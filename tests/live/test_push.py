@@ -16,8 +16,7 @@ import pytest
 from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.auditing import run_audit
 from ntk_labelqa.errors import InvalidInputError, LabelStudioError
-from ntk_labelqa.labelstudio import push as push_module
-from ntk_labelqa.labelstudio import review_project
+from ntk_labelqa.labelstudio import delivery, review_project
 from ntk_labelqa.labelstudio.media import fetch_media
 from ntk_labelqa.labelstudio.predictions import TAB
 from ntk_labelqa.labelstudio.pull import pull_project, take_snapshot
@@ -30,7 +29,7 @@ pytestmark = pytest.mark.live
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch) -> None:
     """Locks of these pushes stay out of the user's cache."""
-    monkeypatch.setattr(push_module, "cache_root", lambda: tmp_path_factory.mktemp("cache"))
+    monkeypatch.setattr(delivery, "cache_root", lambda: tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="module")
@@ -79,18 +78,18 @@ def test_the_review_project_is_found_by_its_mark_and_not_its_title(client, audit
 KILLED = """
 import os, signal, sys
 from ntk_labelqa.audit_folder import Audit
-from ntk_labelqa.labelstudio import push, review_project
+from ntk_labelqa.labelstudio import delivery, push
 from ntk_labelqa.labelstudio.connect import connect
 
-push.BATCH = 40
+delivery.BATCH = 40
 url, token, folder, point = sys.argv[1:]
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 if point == "project made":
-    push._deliver = die
+    push.deliver = die
 if point == "all imported":
-    importing = push._imported
-    push._imported = lambda *a: die(importing(*a))
+    importing = delivery._imported
+    delivery._imported = lambda *a: die(importing(*a))
 def progress(done, total):
     if point == "between batches" and done >= 80:
         die()
@@ -106,7 +105,7 @@ def test_killed_and_repeated(server, client, audit, tmp_path, point, monkeypatch
     mine = _of_project(client, audit, source.project_id)
     folder = mine.save(tmp_path / "audit")
     monkeypatch.setenv("NTK_LABELQA_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(push_module, "cache_root", lambda: tmp_path / "cache")
+    monkeypatch.setattr(delivery, "cache_root", lambda: tmp_path / "cache")
     process = subprocess.Popen([sys.executable, "-c", KILLED, server.url, server.token, str(folder), point])
     if point == "during a batch":
         _kill_when_importing(client, process, source.project_id)
@@ -180,10 +179,10 @@ def test_findings_that_no_longer_hold_are_not_written(client, audit, digits_proj
 
 
 def test_two_pushes_at_once(client, audit, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(push_module, "cache_root", lambda: tmp_path)
+    monkeypatch.setattr(delivery, "cache_root", lambda: tmp_path)
     source = audit.manifest["data"]["project_id"]
     with (
-        push_module._only_push(client, source),
+        delivery.only_push(client, source),
         pytest.raises(LabelStudioError, match="Another push of project"),
     ):
         push_findings(client, audit)
