@@ -14,7 +14,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -159,9 +159,7 @@ def _changed_meanwhile(folder: Path, manifest: dict[str, Any]) -> str:
         return ""
     try:
         last = str(json.loads((folder / STALE).read_text(encoding="utf-8"))["last"])
-        made = datetime.fromisoformat(manifest["created_at"])
-        began = made - timedelta(seconds=sum(manifest.get("timings", {}).values()))
-        return last if datetime.fromisoformat(last) >= began else ""
+        return last if datetime.fromisoformat(last) >= datetime.fromisoformat(manifest["began_at"]) else ""
     except (OSError, ValueError, KeyError, TypeError):
         return ""  # nothing is known of when, and the audit that replaces this one is the newer
 

@@ -100,6 +100,7 @@ def audit_features(
         items = items_table(dataset, found, pulls)
     manifest = {
         "format": FORMAT,
+        "began_at": stages.began.isoformat(timespec="milliseconds"),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
         "options": {**asdict(options), "encoder": encoder, "architecture": architecture, "ridge": inverse.ridge},

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 Tick = Callable[[int, int], None]
 """Called with (done, total) as work proceeds."""
@@ -18,11 +19,13 @@ class Stages:
 
     Attributes:
         seconds: wall time of each finished stage, by title.
+        began: when the work began: before anything was read, where this was made first.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet, self.shown = quiet, sys.stderr.isatty() and not quiet
         self.seconds: dict[str, float] = {}
+        self.began = datetime.now(UTC)
 
     def note(self, text: object) -> None:
         """Say *text* on standard error: a decision made on the user's behalf, or what the next stage will take."""

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from ntk_labelqa import findings
-from ntk_labelqa.audit_folder import Audit, check_target
+from ntk_labelqa.audit_folder import STALE, Audit, check_target, mark_stale, stale_since
 from ntk_labelqa.errors import InvalidInputError, LabelQAError
 
 
@@ -125,3 +125,24 @@ def test_what_is_no_audit_is_said(audit, tmp_path) -> None:
     (folder / "audit.json").write_text("{")
     with pytest.raises(InvalidInputError, match="cannot be read"):
         Audit.load(folder)
+
+
+EARLIER, BEGAN, LATER = (f"2026-03-03T04:05:{second}+00:00" for second in ("05", "06", "07"))
+
+
+@pytest.mark.parametrize(("last", "stale"), [(EARLIER, ""), (BEGAN, BEGAN), (LATER, LATER)])
+def test_an_audit_takes_over_a_change_that_came_while_it_was_made(audit, tmp_path, last: str, stale: str) -> None:
+    folder = audit.save(tmp_path / "audit")
+    mark_stale(folder, EARLIER)
+    mark_stale(folder, last)
+    assert stale_since(folder) == EARLIER, "the first change is when the audit became stale"
+    next_one = replace(audit, manifest={**audit.manifest, "began_at": BEGAN})
+    assert Audit.load(next_one.save(folder, overwrite=True)).stale == stale
+
+
+def test_an_audit_replaces_one_whose_note_cannot_be_read(audit, tmp_path) -> None:
+    folder = audit.save(tmp_path / "audit")
+    (folder / STALE).write_text("{")
+    assert stale_since(folder) == "an unknown time"
+    next_one = replace(audit, manifest={**audit.manifest, "began_at": BEGAN})
+    assert not Audit.load(next_one.save(folder, overwrite=True)).stale

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ntk_labelqa.encoders.pixels import LARGEST_SIDE, common_shape, encode_images
+from ntk_labelqa.encoders.pixels import LARGEST_SIDE, common_shape, encode_images, fit_images
 
 
 def save(path, pixels, **options):
@@ -54,3 +54,15 @@ def test_orientation_tags_and_transparency(tmp_path) -> None:
 def test_sixteen_bits(tmp_path) -> None:
     Image.fromarray(np.full((3, 3), 32768, np.uint16)).save(tmp_path / "deep.png")
     assert encode_images([str(tmp_path / "deep.png")])[0, 0, 0, 0] == pytest.approx(0.5, abs=1e-4)
+
+
+def test_further_images_become_like_those_fitted_on(tmp_path) -> None:
+    random = np.random.default_rng(0)
+    greys = [save(tmp_path / f"{row}.png", random.integers(256, size=(8, 6))) for row in range(3)]
+    features, encode = fit_images(greys)
+    assert np.array_equal(encode(greys[1:]), features[1:])
+    white = np.full((16, 12, 4), (255, 255, 255, 255))
+    white[:8] = (0, 0, 0, 0)  # transparent, so white as well
+    other = encode([save(tmp_path / "colour.png", white)])
+    assert other.shape == (1, 8, 6, 1)
+    assert other.min() == 1
