@@ -8,10 +8,11 @@ from typing import Any
 
 from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.errors import LabelQAError
-from ntk_labelqa.report import plots, queue, tables, wording
+from ntk_labelqa.report import overlaps, people, plots, queue, tables, wording
 from ntk_labelqa.report.heat_map import heat_map
 from ntk_labelqa.report.items import Items
 from ntk_labelqa.report.page import render_page
+from ntk_labelqa.report.reviewers import reviewed
 
 
 def render_report(audit: Audit) -> str:
@@ -47,14 +48,14 @@ def write_report(audit: Audit, path: str | os.PathLike[str]) -> Path:
 
 def _contents(audit: Audit) -> dict[str, Any]:
     """What the template shows. The order matters: pictures go to the queue first, while the page has room for them."""
-    items, mapped = Items(audit), heat_map(audit)
+    items, mapped, said = Items(audit), heat_map(audit), reviewed(audit)
     cards = queue.cards(audit, items)
     return {
         "manifest": audit.manifest,
         "data": audit.manifest["data"],
         "summary": audit.summary,
         "title": audit.manifest["data"]["project_title"] or audit.manifest["data"]["source"],
-        "headline": wording.headline(audit),
+        "headline": wording.headline(audit, said),
         "cards": cards,
         "kind": items.kind,
         "findings": tables.findings(audit, items),
@@ -64,8 +65,12 @@ def _contents(audit: Audit) -> dict[str, Any]:
         "corrections": tables.corrections(audit),
         "pairs": tables.pairs(audit, beside_map=mapped is not None),
         "heat_map": mapped,
-        "annotators": tables.annotators(audit),
-        "schemes": tables.schemes(audit),
+        "warnings": overlaps.warnings(audit, items),
+        "warned": len(overlaps.warned_pairs(audit)),
+        "reviewed": said,
+        "annotators": people.annotators(audit),
+        "second_opinions": people.second_opinions(audit, items),
+        "schemes": people.schemes(audit),
         "left_out": tables.left_out(audit),
         "histogram": plots.histogram(audit),
         "expected_yield": plots.expected_yield(audit),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from ntk_labelqa.audit_folder import Audit
+from ntk_labelqa.dataset import SPAN_MARKS, split_span
 from ntk_labelqa.findings import item_keys, keys
 from ntk_labelqa.report.formats import shorten
 
@@ -34,17 +36,38 @@ class Picture:
     icon: bool
 
 
+def picture_of(image: bytes) -> Picture:
+    """*image*, a PNG file, as part of the page."""
+    address = "data:image/png;base64," + base64.b64encode(image).decode()
+    return Picture(address, icon=max(struct.unpack(">II", image[PNG_SIZE])) < ICON_SIDE)
+
+
+def in_words(kind: str, value: str, length: int) -> str:
+    """An item's *value* as a reader takes it in, cut to *length* characters; empty where its kind is not textual.
+
+    A table row becomes its fields, a span is set in brackets within its context.
+    """
+    if kind == "row":
+        return shorten(_fields(value), length)
+    if kind == "span":
+        return _around(value, length)
+    return shorten(value, length) if kind == "text" else ""
+
+
 class Items:
     """Looks up items by task id and region id. Pictures are handed out until :data:`PICTURE_BUDGET` is spent."""
 
     def __init__(self, audit: Audit) -> None:
         data = audit.manifest["data"]
-        self.kind = "text" if data["kind"] in TEXTUAL else str(data["kind"])
+        self._kind = str(data["kind"])
+        self.kind = "text" if self._kind in TEXTUAL else self._kind
         self._values = dict(zip(keys(audit.items), audit.items["value"], strict=True))
         shown = audit.items[audit.items["thumbnail"].notna()]
         self._thumbnails = dict(zip(keys(shown), shown["thumbnail"], strict=True))
         items = item_keys(audit.findings, audit.annotations)
         self._labels = _labels_of(items, audit.findings["given_label"])
+        labelled = zip(audit.findings["task_id"].tolist(), audit.findings["given_label"], strict=True)
+        self._by_label = dict(reversed([*zip(labelled, items, strict=True)]))
         self._item_of = dict(zip(keys(audit.findings, "annotation_id"), items, strict=True))
         self._project = _project_address(data["server_url"], data["project_id"])
         self._left = PICTURE_BUDGET
@@ -58,23 +81,56 @@ class Items:
         image = self._thumbnails.get(item)
         if image is None:
             return None
-        address = "data:image/png;base64," + base64.b64encode(image).decode()
-        if len(address) > self._left:
+        picture = picture_of(image)
+        if len(picture.address) > self._left:
             return None
-        self._left -= len(address)
-        return Picture(address, icon=max(struct.unpack(">II", image[PNG_SIZE])) < ICON_SIDE)
+        self._left -= len(picture.address)
+        return picture
 
     def text(self, item: Key, length: int) -> str:
         """The item's text, cut to *length* characters; empty where the items are not texts."""
-        return shorten(str(self._values.get(item, "")), length) if self.kind == "text" else ""
+        return in_words(self._kind, str(self._values.get(item, "")), length)
 
     def labels(self, item: Key) -> str:
         """The labels that people gave the item; several are set apart by a stroke."""
         return self._labels.get(item, "")
 
+    def of_task(self, task_id: int, label: str) -> Key:
+        """The item of a task that has *label*; of several regions the first."""
+        return self._by_label.get((task_id, label), (task_id, ""))
+
     def link(self, task_id: int) -> str:
         """The item's task in Label Studio; empty where the audit does not come from a server."""
         return f"{self._project}{task_id}" if self._project else ""
+
+
+def _fields(value: str) -> str:
+    """The fields of a table row, ``name: value``; *value* itself where it is no JSON object."""
+    try:
+        row = json.loads(value)
+    except ValueError:
+        return value
+    if not isinstance(row, dict):
+        return value
+    return " · ".join(f"{name}: {_scalar(part)}" for name, part in row.items())
+
+
+def _scalar(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.5g}"
+    return "–" if value is None or value == "" else str(value)
+
+
+def _around(value: str, length: int) -> str:
+    """A span with as much of its context as *length* leaves room for."""
+    before, span, after = (" ".join(part.split()) for part in split_span(value))
+    if not span:
+        return shorten(value, length)
+    span = shorten(span, length - 2)
+    room = max(length - len(span) - 4, 0)
+    left = before if len(before) <= room // 2 else "…" + before[len(before) - room // 2 :].lstrip()
+    right = shorten(after, max(room - len(left), 1)) if after else ""
+    return " ".join(part for part in (left, SPAN_MARKS[0] + span + SPAN_MARKS[1], right) if part)
 
 
 def _labels_of(items: Sequence[Key], given: pd.Series) -> dict[Key, str]:

@@ -6,6 +6,7 @@ import io
 import re
 
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 
 from ntk_labelqa.audit_folder import Audit
@@ -38,6 +39,7 @@ def histogram(audit: Audit) -> Markup:
     axes.set_ylim(0.7, max(10.0, 2.0 * len(found)))
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter("{x:.0%}")
+    axes.yaxis.set_major_formatter("{x:,.0f}")
     _legend(axes)
     return _svg(figure, "histogram")
 
@@ -60,6 +62,24 @@ def expected_yield(audit: Audit) -> Markup:
         axis.set_major_formatter("{x:,.0f}")
     _legend(axes)
     return _svg(figure, "yield")
+
+
+def calibration(bands: pd.DataFrame) -> Markup:
+    """The share that reviewers call wrong over the probability that the audit stated, a point a band.
+
+    *bands* are rows of :func:`~ntk_labelqa.diagnostics.hit_rate.hit_rates`. On the diagonal both agree.
+    """
+    figure, axes = _axes("Probability that the audit stated", "Wrong by the reviewers")
+    low = min(0.5, float(bands[["stated", "wrong_low"]].min().min()))
+    axes.plot([low, 1], [low, 1], color=INK, linewidth=1, linestyle=(0, (2, 3)), label="equal")
+    axes.vlines(bands["stated"], bands["wrong_low"], bands["wrong_high"], color=QUIET, linewidth=2)
+    axes.plot(bands["stated"], bands["wrong"], "o", color=ACCENT, markersize=6, clip_on=False, label="found")
+    axes.set_xlim(low, 1.01)
+    axes.set_ylim(low, 1.01)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:.0%}")
+    _legend(axes)
+    return _svg(figure, "calibration")
 
 
 def _axes(x_title: str, y_title: str) -> tuple:

@@ -13,16 +13,17 @@ from ntk_labelqa.report.formats import share
 from ntk_labelqa.report.items import Items, Picture
 
 SHOWN = 300
-EVIDENCE = 4
-"""Influential items shown with a finding."""
+FOR, AGAINST = 3, 1
+"""Items shown with a finding that speak for the suggestion, and for the label given."""
 TEXT_LENGTH, EVIDENCE_LENGTH = 500, 120
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """An item that pulled the prediction, and the label it has."""
+    """An item that pulled the prediction, and the label it has; *against* the suggestion where to the given label."""
 
     task_id: int
+    against: bool
     label: str
     link: str
     picture: Picture | None
@@ -65,9 +66,7 @@ def cards(audit: Audit, items: Items) -> list[Card]:
     strongest = dict(iter(by_finding))
     none = audit.influences.iloc[:0]
     return [
-        replace(
-            card, evidence=_evidence(strongest.get((card.annotation_id, card.region_id), none).head(EVIDENCE), items)
-        )
+        replace(card, evidence=_evidence(card, strongest.get((card.annotation_id, card.region_id), none), items))
         for card in worst
     ]
 
@@ -88,14 +87,19 @@ def _card(row: Any, items: Items) -> Card:
     )
 
 
-def _evidence(pulls: pd.DataFrame, items: Items) -> tuple[Evidence, ...]:
+def _evidence(card: Card, pulls: pd.DataFrame, items: Items) -> tuple[Evidence, ...]:
+    against = pulls["toward"] != card.suggested
+    shown = pd.concat([pulls[~against].head(FOR), pulls[against].head(AGAINST)])
     return tuple(
         Evidence(
             task_id=item[0],
+            against=opposed,
             label=items.labels(item),
             link=items.link(item[0]),
             picture=items.picture(item),
             text=items.text(item, EVIDENCE_LENGTH),
         )
-        for item in keys(pulls, "other_task_id", "other_region_id")
+        for item, opposed in zip(
+            keys(shown, "other_task_id", "other_region_id"), shown["toward"] != card.suggested, strict=True
+        )
     )

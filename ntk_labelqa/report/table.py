@@ -14,7 +14,7 @@ class Cell:
     """One cell: its text, and what it is sorted by where that is not the text.
 
     ``href`` links the text; ``picture`` is shown before it; ``bar`` (0 to 1) draws the value;
-    ``foreign`` marks text of the project's own, which may run in either direction.
+    ``foreign`` marks a name of the project's own, and ``prose`` a text: both may run in either direction.
     """
 
     text: str
@@ -23,6 +23,7 @@ class Cell:
     picture: Picture | None = None
     bar: float | None = None
     foreign: bool = False
+    prose: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,16 @@ class Table:
 def words(text: str) -> Cell:
     """A class, annotator or scheme of the project's own."""
     return Cell(text, foreign=True)
+
+
+def isolated(name: str) -> str:
+    """*name* for use within a sentence, whichever way it is written."""
+    return f"\N{FIRST STRONG ISOLATE}{name}\N{POP DIRECTIONAL ISOLATE}"
+
+
+def text(words: str) -> Cell:
+    """What the project's own items say."""
+    return Cell(words, prose=True)
 
 
 def number(value: float) -> Cell:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
-
 from ntk_labelqa.audit_folder import Audit
+from ntk_labelqa.report import formats
 from ntk_labelqa.report.items import Items
 from ntk_labelqa.report.queue import worst_first
-from ntk_labelqa.report.table import Cell, Column, Table, figure, number, share, words
+from ntk_labelqa.report.table import Cell, Column, Table, figure, number, share, text, words
 
-FINDINGS, CLOSE_CALLS, CORRECTIONS, CLASSES, PEOPLE = 2000, 200, 50, 1000, 500
+FINDINGS, CLOSE_CALLS, CORRECTIONS, CLASSES = 2000, 200, 50, 1000
 """Rows of each table that the page carries."""
 PAIRS_BESIDE_MAP, PAIRS = 15, 100
 TEXT_LENGTH = 90
 UNNAMED = "(not recorded)"
+_CAUSES = {"labels": "wrong labels", "classes": "guideline or classes"}
 
 
 def findings(audit: Audit, items: Items) -> Table:
@@ -23,8 +23,8 @@ def findings(audit: Audit, items: Items) -> Table:
     flagged = worst_first(audit.findings)
     rows = [
         (
-            _task(row, items),
-            *_text(row, items),
+            task(row, items),
+            *item_text(row, items),
             words(row.given_label),
             words(row.suggested_label),
             share(row.error_probability),
@@ -35,7 +35,7 @@ def findings(audit: Audit, items: Items) -> Table:
     ]
     columns = (
         Column("Task"),
-        *_text_column(items),
+        *text_column(items),
         Column("Given label"),
         Column("Suggested label"),
         Column("Probability of error", numeric=True),
@@ -50,8 +50,8 @@ def close_calls(audit: Audit, items: Items) -> Table:
     others = audit.findings[~audit.findings["is_label_issue"]]
     rows = [
         (
-            _task(row, items, picture=True),
-            *_text(row, items),
+            task(row, items, picture=True),
+            *item_text(row, items),
             words(row.given_label),
             words(row.predicted_label),
             figure(row.margin),
@@ -62,7 +62,7 @@ def close_calls(audit: Audit, items: Items) -> Table:
     ]
     columns = (
         Column("Task"),
-        *_text_column(items),
+        *text_column(items),
         Column("Given label"),
         Column("Most probable label"),
         Column("Margin", numeric=True),
@@ -115,63 +115,30 @@ def classes(audit: Audit) -> Table:
 
 
 def pairs(audit: Audit, *, beside_map: bool) -> Table:
-    """The class pairs that hang together most."""
-    table = audit.entanglement.sort_values("coupling", ascending=False, kind="stable")
-    rows = [
-        (words(row.class_a), words(row.class_b), figure(row.coupling))
-        for row in table.head(PAIRS_BESIDE_MAP if beside_map else PAIRS).itertuples()
-    ]
-    columns = (Column("Class"), Column("Other class"), Column("Coupling", numeric=True))
-    return Table("pairs-table", "Strongest couplings", columns, rows, len(table), "entanglement.parquet")
-
-
-def annotators(audit: Audit) -> Table:
-    """Every annotator, the highest expected share of wrong labels first."""
-    grouped = audit.findings.groupby("annotator").agg(
-        labels=("is_label_issue", "size"), flagged=("is_label_issue", "sum"), expected=("error_probability", "mean")
-    )
-    table = grouped.sort_values("expected", ascending=False, kind="stable")
+    """The class pairs that hang together most; those warned of come first."""
+    order = ["is_warned", "coupling"]
+    table = audit.entanglement.sort_values(order, ascending=False, kind="stable")
+    least = max(PAIRS_BESIDE_MAP, int(table["is_warned"].sum())) if beside_map else PAIRS
     rows = [
         (
-            words(str(row.Index) or UNNAMED),
-            number(row.labels),
-            number(row.flagged),
-            share(row.flagged / row.labels, bar=True),
-            share(row.expected),
+            words(row.class_a),
+            words(row.class_b),
+            figure(row.coupling),
+            share(min(max(row.overlap, 0.0), 1.0), bar=True),
+            Cell(formats.span_bounded(row.overlap_low, row.overlap_high), sort=row.overlap_low),
+            Cell(_CAUSES.get(row.cause, row.cause) if row.is_warned else "–"),
         )
-        for row in table.head(PEOPLE).itertuples()
+        for row in table.head(min(least, PAIRS)).itertuples()
     ]
     columns = (
-        Column("Annotator"),
-        Column("Labels", numeric=True),
-        Column("Flagged labels", numeric=True),
-        Column("Share flagged", numeric=True),
-        Column("Expected share wrong", numeric=True),
+        Column("Class"),
+        Column("Other class"),
+        Column("Coupling", numeric=True),
+        Column("Overlap", numeric=True),
+        Column("95 % interval", numeric=True),
+        Column("Warning"),
     )
-    caption = "Annotators, highest expected share of wrong labels first"
-    return Table("annotators-table", caption, columns, rows, len(table), "findings.parquet")
-
-
-def schemes(audit: Audit) -> Table:
-    """Every labelling scheme, the least noisy first."""
-    rows = [
-        (
-            words(row.scheme or UNNAMED),
-            number(row.items),
-            share(row.error_rate),
-            share(row.error_low),
-            share(row.error_high),
-            number(row.error_rank),
-            figure(row.bde),
-            Cell("–", sort=1e9) if pd.isna(row.bde_rank) else number(row.bde_rank),
-        )
-        for row in audit.schemes.head(PEOPLE).itertuples()
-    ]
-    titles = ("Items", "Contradicted labels", "at least", "at most", "Rank", "BDE", "Rank by BDE")
-    columns = (Column("Scheme"), *(Column(title, numeric=True) for title in titles))
-    return Table(
-        "schemes-table", "Labelling schemes, least noisy first", columns, rows, len(audit.schemes), "schemes.parquet"
-    )
+    return Table("pairs-table", "Strongest couplings", columns, rows, len(table), "entanglement.parquet")
 
 
 def left_out(audit: Audit) -> Table:
@@ -195,14 +162,14 @@ def _listed(ids: list[int], total: int) -> str:
     return ", ".join(map(str, shown)) + (" …" if total > len(shown) else "")
 
 
-def _task(row: Any, items: Items, *, picture: bool = False) -> Cell:
+def task(row: Any, items: Items, *, picture: bool = False) -> Cell:
     image = items.picture(items.item_of(row)) if picture else None
     return Cell(str(row.task_id), sort=float(row.task_id), href=items.link(row.task_id), picture=image)
 
 
-def _text_column(items: Items) -> tuple[Column, ...]:
+def text_column(items: Items) -> tuple[Column, ...]:
     return (Column("Text"),) if items.kind == "text" else ()
 
 
-def _text(row: Any, items: Items) -> tuple[Cell, ...]:
-    return (words(items.text(items.item_of(row), TEXT_LENGTH)),) if items.kind == "text" else ()
+def item_text(row: Any, items: Items) -> tuple[Cell, ...]:
+    return (text(items.text(items.item_of(row), TEXT_LENGTH)),) if items.kind == "text" else ()

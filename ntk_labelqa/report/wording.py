@@ -10,6 +10,8 @@ from markupsafe import Markup
 
 from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.report.formats import count, plural, share, span
+from ntk_labelqa.report.overlaps import LABELS, warned_pairs
+from ntk_labelqa.report.reviewers import Reviewed
 
 CONCERNED = 3
 """Classes named in the first paragraph."""
@@ -18,15 +20,18 @@ NOTABLE_CHANGE = 0.1
 """A change of one label into another is named when it makes up this share of the flagged labels, and at least three."""
 UNDECIDABLE = 0.4
 """With two classes and an error rate from here on, right and wrong labels look alike."""
+PAIRS_NAMED = 2
+"""Pairs of overlapping classes named in a step."""
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A key figure with its name and what it means."""
+    """A key figure with its name and what it means; one of them is the main one."""
 
     name: str
     value: str
     note: str
+    main: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,21 +45,21 @@ class Headline:
     caution: str
 
 
-def headline(audit: Audit) -> Headline:
-    """The first screen of *audit*."""
+def headline(audit: Audit, said: Reviewed | None = None) -> Headline:
+    """The first screen of *audit*; *said* is what reviewers decided, where they did."""
     figures = audit.summary
     issues, labels = figures["issues"], figures["annotations"]
     if issues:
         title = f"{count(issues)} of {plural(labels, 'label')} {'is' if issues == 1 else 'are'} probably wrong"
     else:
         title = f"No single label of {count(labels)} stands out as wrong"
-    paragraphs = [_estimate(figures), _concerned(audit)]
+    paragraphs = [_estimate(figures), _concerned(audit), _said(said)]
     return Headline(
         title=title,
         paragraphs=[paragraph for paragraph in paragraphs if paragraph],
-        tiles=_tiles(audit),
-        steps=_steps(audit),
-        caution=_caution(figures),
+        tiles=_tiles(audit, said),
+        steps=_steps(audit, said),
+        caution=_caution(audit),
     )
 
 
@@ -93,32 +98,45 @@ def _concerned(audit: Audit) -> Markup:
     return Markup("{} {}.").format(verb, _series(names))
 
 
-def _tiles(audit: Audit) -> list[Tile]:
+def _said(said: Reviewed | None) -> Markup:
+    if said is None:
+        return Markup("")
+    return Markup("Reviewers have decided {} of {}: they call <strong>{}</strong> of these labels wrong.").format(
+        count(said.decided), plural(said.asked, "finding"), share(said.wrong)
+    )
+
+
+def _tiles(audit: Audit, said: Reviewed | None) -> list[Tile]:
     figures, measured = audit.summary, audit.summary["self_measurement"]
-    tiles = [
-        Tile("Labels to review", count(figures["issues"]), f"picked out of {count(figures['annotations'])}"),
-        Tile(
-            "Estimated error rate",
-            share(figures["error_rate"]),
-            span(figures["error_rate_low"], figures["error_rate_high"]),
-        ),
-    ]
+    interval = span(figures["error_rate_low"], figures["error_rate_high"])
+    tiles = [Tile("Estimated error rate", share(figures["error_rate"]), f"most likely {interval}", main=True)]
     if measured:
-        planted = plural(measured["planted"], "error")
-        tiles += [
-            Tile("Planted errors found again", share(measured["recall"]["value"]), f"of {planted} planted as a test"),
-            Tile("Flags that are right", share(measured["precision"]["value"]), "in the same test"),
-        ]
+        planted = f"of {plural(measured['planted'], 'error')}, as a test"
+        tiles.append(Tile("Planted errors found again", share(measured["recall"]["value"]), planted))
+    if said is not None:
+        tiles.append(Tile("Suggestions accepted", share(said.hit_rate), f"by reviewers, of {count(said.decided)}"))
+    elif measured:
+        tiles.append(Tile("Flags that are right", share(measured["precision"]["value"]), "by its own probabilities"))
+    if warned := len(warned_pairs(audit)):
+        tiles.append(Tile("Overlapping class pairs", count(warned), "hard to tell apart"))
     people = audit.findings["annotator"].nunique()
     audited = f"{plural(figures['classes'], 'class', 'classes')}, {plural(people, 'annotator')}"
     return [*tiles, Tile("Items audited", count(figures["items"]), audited)]
 
 
-def _steps(audit: Audit) -> list[Markup]:
-    found = audit.findings
+def _steps(audit: Audit, said: Reviewed | None) -> list[Markup]:
+    found, warned = audit.findings, warned_pairs(audit)
     flagged = found[found["is_label_issue"]]
-    steps = [_review(flagged)] if len(flagged) else []
-    steps += [step for step in (_change(flagged), _annotator(audit.schemes, found)) if step]
+    first = _go_on(said) if said is not None else _review(flagged) if len(flagged) else None
+    steps = [first] if first else []
+    by_labels = warned["cause"] == LABELS
+    # With two classes, correcting the labels of the pair is no other step than reviewing what is flagged.
+    correctable = warned[by_labels] if audit.summary["classes"] > 2 else warned[:0]
+    steps += [step for step in (_unclear(warned[~by_labels]), _mislabelled(correctable)) if step]
+    if warned.empty and (change := _change(flagged)):
+        steps.append(change)
+    if annotator := _annotator(audit.schemes, found):
+        steps.append(annotator)
     near = close_call_count(found)
     nearby = f"{plural(near, 'label')} {'lies' if near == 1 else 'lie'} on another class’s side without being flagged"
     steps.append(
@@ -128,6 +146,46 @@ def _steps(audit: Audit) -> list[Markup]:
         ).format(nearby if near else "the labels nearest to another class, though none is on its side")
     )
     return steps
+
+
+def _go_on(said: Reviewed) -> Markup:
+    """What is left to review, and how corrections get into the project."""
+    rest = Markup("Decide the other {} of the <a href='#queue'>queue</a>. ").format(count(said.undecided))
+    corrections = said.accepted + said.other
+    return Markup("{}{} {}: <code>ntk-labelqa decisions --apply</code> writes them to the project.").format(
+        rest if said.undecided else "",
+        plural(corrections, "correction"),
+        "is decided" if corrections == 1 else "are decided",
+    )
+
+
+def _unclear(warned: pd.DataFrame) -> Markup:
+    """What to do about pairs of classes that wrong labels do not explain."""
+    if warned.empty:
+        return Markup("")
+    return Markup(
+        "Make clear in the guideline what tells these classes apart: {}. They "
+        "<a href='#couplings'>overlap</a>, and wrong labels do not explain it."
+    ).format(_named(warned))
+
+
+def _mislabelled(warned: pd.DataFrame) -> Markup:
+    """What to do about pairs of classes that overlap by wrong labels."""
+    if warned.empty:
+        return Markup("")
+    return Markup(
+        "In the review, begin with labels of {}: they <a href='#couplings'>overlap</a>, and wrong labels explain it."
+    ).format(_named(warned))
+
+
+def _named(pairs: pd.DataFrame) -> Markup:
+    shown = [
+        Markup("<bdi>{}</bdi> and <bdi>{}</bdi>").format(row.class_a, row.class_b)
+        for row in pairs.head(PAIRS_NAMED).itertuples()
+    ]
+    if more := len(pairs) - len(shown):
+        shown.append(Markup(plural(more, "other pair")))
+    return Markup("; ").join(shown)
 
 
 def _review(flagged: pd.DataFrame) -> Markup:
@@ -166,13 +224,17 @@ def _annotator(schemes: pd.DataFrame, findings: pd.DataFrame) -> Markup:
     ).format(worst["scheme"], share(worst["error_rate"]), share(best["error_rate"]), best["scheme"])
 
 
-def _caution(figures: dict) -> str:
+def _caution(audit: Audit) -> str:
+    figures = audit.summary
+    said = []
+    if audit.stale:
+        said.append(f"Labels have changed since {audit.stale}, after this audit: audit again for what holds now.")
     if figures["classes"] == 2 and figures["error_rate_high"] >= UNDECIDABLE:
-        return (
+        said.append(
             "With two classes and this many wrong labels, right and wrong ones cannot be told apart reliably: "
             "have a sample labelled again before acting on single findings."
         )
-    return ""
+    return " ".join(said)
 
 
 def _series(names: Sequence[Markup]) -> Markup:

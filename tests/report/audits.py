@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,28 @@ def changed(audit: Audit, **data: Any) -> Audit:
     return replace(audit, manifest={**audit.manifest, "data": {**audit.manifest["data"], **data}})
 
 
+def reviewed(audit: Audit, decisions: list[str]) -> Audit:
+    """*audit* with *decisions* on as many of its findings, from the most probable error to the least."""
+    flagged = audit.findings[audit.findings["is_label_issue"]].sort_values("error_probability", ascending=False)
+    chosen = flagged.iloc[np.linspace(0, len(flagged) - 1, len(decisions)).round().astype(int)]
+    return replace(audit, decisions=chosen.assign(decision=decisions).reset_index(drop=True))
+
+
+def warned(audit: Audit, first: str, second: str, *, cause: str = "classes") -> Audit:
+    """*audit* with a warning of two classes, carried by the first three items of each."""
+    pairs = audit.entanglement.copy()
+    row = pairs.index[pairs["class_a"].isin((first, second)) & pairs["class_b"].isin((first, second))][0]
+    given, tasks = audit.findings["given_label"], audit.findings["task_id"]
+    for side in "ab":
+        own = tasks[given == pairs.loc[row, f"class_{side}"]].head(3)
+        pairs.loc[row, f"items_{side}"] = " ".join(map(str, own))
+    figures = {"overlap": 0.4, "overlap_low": 0.3, "overlap_high": 0.5, "overlap_refurbished": 0.1, "q_value": 0.001}
+    for column, value in {**figures, "is_warned": True, "cause": cause}.items():
+        pairs.loc[row, column] = value
+    return replace(audit, entanglement=pairs)
+
+
+@cache
 def digits_audit() -> Audit:
     """The 1,797 digits of scikit-learn with 8 % wrong labels; predictions from each item's nearest neighbours."""
     from sklearn.datasets import load_digits

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from playwright.sync_api import Browser, Page
 
 from ntk_labelqa.errors import LabelQAError
 from ntk_labelqa.report.html import render_report, write_report
+from ntk_labelqa.report.items import Items, in_words
+from ntk_labelqa.report.queue import cards
 from tests.browser import browser
 from tests.report import audits
 
@@ -76,7 +79,7 @@ class TestInABrowser:
 
         def items() -> list[str]:
             column = 1 + [text.strip() for text in table.locator("thead th").all_inner_texts()].index("Items")
-            return table.locator(f"tbody tr :nth-child({column})").all_inner_texts()
+            return table.locator(f"tbody tr > :nth-child({column})").all_inner_texts()
 
         header.click()
         once = [int(value.replace(",", "")) for value in items()]
@@ -97,6 +100,63 @@ class TestInABrowser:
         assert tab.locator("#queue img:not(.small)").count() == 300
         assert tab.evaluate("document.documentElement.scrollWidth") <= 1280
         assert tab.locator("tr").count() < 10_000
+        assert tab.locator(".heat tbody tr").count() == 30
+        assert "30 of 1,000 classes" in tab.locator("#couplings").inner_text()
+        assert tab.locator("#classes-table tbody tr").count() == 1000
+
+    def test_names_and_texts_run_in_their_own_direction(self, chromium, tmp_path) -> None:
+        tab, _, _ = opened(chromium, render_report(hostile_audit()), tmp_path)
+        text = tab.locator("#queue blockquote").first
+        assert text.inner_text().startswith(HOSTILE)
+        assert text.get_attribute("dir") == "auto"
+        cell = tab.locator("#classes-table tbody th", has_text=HEBREW)
+        name = cell.locator("bdi")
+        assert name.inner_text() == HEBREW
+        assert name.evaluate("name => getComputedStyle(name).unicodeBidi") == "isolate"
+        # A name keeps to the side of its column where all other names begin.
+        assert name.bounding_box()["x"] - cell.bounding_box()["x"] < 20
+
+    def test_what_reviewers_said_is_held_against_the_probabilities(self, chromium, tmp_path) -> None:
+        audit = audits.reviewed(audits.digits_audit(), ["accept"] * 8 + ["keep"] * 2 + ["open"])
+        tab, _, errors = opened(chromium, render_report(audit), tmp_path)
+        assert errors == []
+        assert "decided 10" in tab.locator("#reviewers").inner_text()
+        assert "80.0%" in tab.locator("#reviewers-table tbody tr").last.inner_text()
+        assert tab.locator("#reviewers figure svg").count() == 1
+        assert "Decide the other 1" in tab.locator(".next").inner_text()
+
+    @pytest.mark.parametrize(
+        ("cause", "who"), [("labels", "For reviewers"), ("classes", "For whoever writes the guideline")]
+    )
+    def test_a_warning_says_why_what_helps_and_which_items_show_it(self, chromium, tmp_path, cause, who) -> None:
+        audit = audits.warned(audits.digits_audit(), "3", "8", cause=cause)
+        tab, _, _ = opened(chromium, render_report(audit), tmp_path)
+        (warning,) = tab.locator("li.warning").all()
+        assert who in warning.inner_text()
+        first = audit.findings.loc[audit.findings["given_label"] == "3", "task_id"].iloc[0]
+        assert warning.locator(".carriers li", has_text=f"task {first}").locator("img").count() == 1
+        assert re.search(r"\b3\b.*\b8\b", tab.locator(".next").inner_text())
+
+    def test_no_table_is_cut_off_at_the_width_of_a_laptop(self, chromium, tmp_path) -> None:
+        audit = audits.reviewed(audits.warned(audits.digits_audit(), "3", "8"), ["accept"] * 20 + ["keep"] * 20)
+        tab, _, _ = opened(chromium, render_report(audit), tmp_path)
+        regions = tab.locator(".scroll")
+        cut = [
+            region.get_attribute("aria-label")
+            for region in regions.all()
+            if region.evaluate("region => region.scrollWidth > region.clientWidth + 1")
+        ]
+        assert regions.count() > 8
+        assert cut == []
+
+    def test_long_pages_print_their_tables_in_full_width_and_without_controls(self, chromium, tmp_path) -> None:
+        tab, _, _ = opened(chromium, render_report(audits.digits_audit()), tmp_path)
+        tab.emulate_media(media="print")
+        assert not tab.locator("nav").is_visible()
+        assert not tab.locator(".filter").first.is_visible()
+        scrolls = "all => all.filter(one => getComputedStyle(one).overflowX !== 'visible').length"
+        assert tab.locator(".scroll").evaluate_all(scrolls) == 0
+        assert tab.locator("li.card:visible").count() == 30
 
     @pytest.mark.parametrize("scheme", ["light", "dark"])
     def test_text_stands_out_from_its_ground(self, chromium, tmp_path, scheme: str) -> None:
@@ -125,6 +185,38 @@ def test_the_headline_says_how_many_labels_of_how_many() -> None:
     page = render_report(audit)
     flagged = int(audit.findings["is_label_issue"].sum())
     assert re.search(rf"\b{flagged}\b[^<]*1,797", re.search(r"<h1.*?</h1>", page, re.S).group())
+
+
+def test_an_audit_of_labels_that_have_changed_since_says_so() -> None:
+    stale = replace(audits.random_audit(20, 3), stale="2026-03-05T08:00:00+00:00")
+    assert "changed since 2026-03-05" in render_report(stale)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "shown"),
+    [
+        ("row", '{"age": 31.123456, "city": "Bern", "note": null}', "age: 31.123 · city: Bern · note: –"),
+        ("row", "no object", "no object"),
+        ("span", "in " * 40 + "⟦Bern⟧" + " lives" * 40, "⟦Bern⟧"),
+        ("text", "a  text\nof lines", "a text of lines"),
+        ("image", "/data/upload/1.png", ""),
+    ],
+)
+def test_an_item_is_told_in_words_and_never_longer_than_asked(kind: str, value: str, shown: str) -> None:
+    found = in_words(kind, value, 60)
+    assert shown in found
+    assert len(found) <= 60
+
+
+def test_evidence_against_a_suggestion_is_set_apart() -> None:
+    audit = audits.digits_audit()
+    flagged = audit.findings[audit.findings["is_label_issue"]].iloc[0]
+    row = audit.influences["annotation_id"] == flagged["annotation_id"]
+    pulls = audit.influences.copy()
+    pulls.loc[pulls.index[row][0], "toward"] = flagged["given_label"]
+    changed = replace(audit, influences=pulls)
+    card = next(c for c in cards(changed, Items(changed)) if c.annotation_id == flagged["annotation_id"])
+    assert [other.against for other in card.evidence] == [False, False, False, True]
 
 
 def test_an_audit_without_findings_says_so() -> None:
