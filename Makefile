@@ -11,10 +11,10 @@ demo: $(VENV)/.complete  ## A real Label Studio with planted wrong labels, audit
 	$(BIN)/ntk-labelqa demo $(DEMO_ARGS)
 
 test: $(VENV)/.complete lint  ## Unit tests, and the whole loop once against a real server
-	$(BIN)/python -m pytest -m "not slow" --durations=10
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" --durations=10
 
 test-all: $(VENV)/.complete lint  ## Everything
-	$(BIN)/python -m pytest --durations=25
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=25
 
 lint: $(VENV)/.complete
 	$(BIN)/ruff check .
