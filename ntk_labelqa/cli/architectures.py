@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ntk_labelqa.cli.options import FILE, quiet_option, read_source, source_options, use_device
+from ntk_labelqa.cli.options import FILE, encoder_option, quiet_option, read_source, source_options, use_device
 from ntk_labelqa.errors import LabelQAError
 from ntk_labelqa.progress import Stages
 
 if TYPE_CHECKING:
+    from ntk_labelqa.dataset import LabeledDataset
     from ntk_labelqa.diagnostics.architectures import Fits
+    from ntk_labelqa.report.architectures_scatter import Shown
 
 
 @click.command()
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     help="linear, 2-L, 10-L, CNN-1, CNN-2, CNN-3, or module:attribute of a stax network. Repeatable; default: all.",
 )
 @click.option("--features", type=FILE, help="Precomputed features: .npz with ids and features, or .parquet.")
-@click.option("--encoder", type=click.Choice(["pixels", "text"]), help="Default: what fits the items.")
+@encoder_option
 @click.option("--sample", type=click.IntRange(min=10), default=1000, show_default=True, help="Items judged.")
 @click.option(
     "--budget", type=click.FloatRange(min=0.0), default=60.0, show_default=True, help="Seconds for one kernel at most."
@@ -72,16 +74,31 @@ def architectures(out: Path | None, names: tuple[str, ...], quiet: bool, **given
     if out is not None:
         from ntk_labelqa.report.architectures import render_architectures
 
-        tasks = encoded.dataset.items["task_id"].to_numpy()[fits.rows]
         source = dataset.provenance
         page = render_architectures(
             fits,
             title=source.project_title or Path(source.source).name,
-            notes=source.notes,
-            item_names=[f"task {task}" for task in tasks],
+            notes=encoded.dataset.provenance.notes,
+            items=_shown(encoded.dataset, fits),
         )
         _write(out, page)
         click.echo(f"\nReport: {out}")
+
+
+def _shown(dataset: LabeledDataset, fits: Fits) -> list[Shown]:
+    """What the charts show of each item of the sample: its text, or its picture where it is drawn."""
+    from ntk_labelqa.report.architectures_scatter import MOST_POINTS, TEXT_LENGTH, Shown
+    from ntk_labelqa.report.items import in_words
+    from ntk_labelqa.thumbnails import thumbnail
+
+    sample = dataset.items.iloc[fits.rows]
+    pictures = [thumbnail(path) for path in sample["path"].head(MOST_POINTS)] if "path" in sample else []
+    pictures += [None] * (len(sample) - len(pictures))
+    texts = (in_words(dataset.kind, str(value), TEXT_LENGTH) for value in sample["value"])
+    return [
+        Shown(f"task {task}", text, picture)
+        for task, text, picture in zip(sample["task_id"], texts, pictures, strict=True)
+    ]
 
 
 def as_text(fits: Fits) -> str:

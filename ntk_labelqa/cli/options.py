@@ -87,6 +87,15 @@ def _encoder(ctx: click.Context, param: click.Parameter, value: str | None) -> s
     return value
 
 
+encoder_option = click.option(
+    "--encoder",
+    metavar="NAME",
+    callback=_encoder,
+    help="pixels, text, fields (of the task data), vector:KEY (in the task data) or embeddings:FOLDER "
+    "(a local sentence-transformers model). Default: what fits the items.",
+)
+
+
 def compute_options(command: F) -> F:
     """How the audit is computed."""
     for decorate in reversed(
@@ -96,13 +105,7 @@ def compute_options(command: F) -> F:
                 type=FILE,
                 help="Precomputed features: .npz with ids and features, or .parquet with task_id.",
             ),
-            click.option(
-                "--encoder",
-                metavar="NAME",
-                callback=_encoder,
-                help="pixels, text, fields (of the task data), vector:KEY (in the task data) or embeddings:FOLDER "
-                "(a local sentence-transformers model). Default: what fits the items.",
-            ),
+            encoder_option,
             click.option(
                 "--arch",
                 default="auto",

@@ -3,31 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from markupsafe import Markup, escape
 
 from ntk_labelqa.diagnostics.architectures import Fit, Fits
 from ntk_labelqa.report.formats import shorten
+from ntk_labelqa.report.items import PICTURE_BUDGET, picture_of
 
 WIDTH, HEIGHT, EDGE = 420, 300, 8
 MOST_POINTS = 600
+TEXT_LENGTH = 160
 COLOURED = 10
 """Classes that have a colour of their own: the largest; the others are grey."""
 HUES = (210, 25, 130, 285, 50, 180, 340, 90, 240, 0)
 NAME_LENGTH = 40
 
 
-def scatter(fit: Fit, fits: Fits, item_names: Sequence[str]) -> Markup:
+@dataclass(frozen=True)
+class Shown:
+    """What is shown of an item when its point is pointed at: its name, what it says, its picture as a PNG file."""
+
+    name: str
+    text: str = ""
+    picture: bytes | None = None
+
+
+def popups(fits: Fits, items: Sequence[Shown]) -> list[dict[str, str]]:
+    """The same for the page's script, with the label; pictures while the page has room for them."""
+    left, found = PICTURE_BUDGET, []
+    for item, code in zip(items, fits.codes[: len(items)], strict=True):
+        entry = {"name": item.name, "label": fits.class_names[code], "text": shorten(item.text, TEXT_LENGTH)}
+        if item.picture is not None:
+            address = picture_of(item.picture).address
+            left -= len(address)
+            if left >= 0:
+                entry["picture"] = address
+        found.append(entry)
+    return found
+
+
+def scatter(fit: Fit, fits: Fits, items: Sequence[Shown]) -> Markup:
     """One point an item, coloured by its label; wrongly predicted items are hollow."""
     places = _placed(fit.coordinates[:, :2])
     colours = class_colours(fits)
     points = [
-        _point(x, y, colours[code], hollow=not right, title=_title(name, fits.class_names[code], right=right))
-        for (x, y), code, right, name in list(zip(places, fits.codes, fit.right, item_names, strict=True))[:MOST_POINTS]
+        _point(x, y, colours[code], hollow=not right, title=_title(item.name, fits.class_names[code], right=right))
+        for (x, y), code, right, item in list(zip(places, fits.codes, fit.right, items, strict=True))[:MOST_POINTS]
     ]
-    label = escape(f"Items in the plane of the first two kernel principal components of {fit.name}")
-    opening = Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">').format(WIDTH, HEIGHT, label)
+    label = escape(
+        f"Items in the plane of the first two kernel principal components of {fit.name}; arrow keys step through them"
+    )
+    opening = Markup('<svg class="map" viewBox="0 0 {} {}" role="img" tabindex="0" aria-label="{}">').format(
+        WIDTH, HEIGHT, label
+    )
     return opening + Markup("").join(points) + Markup("</svg>")
 
 

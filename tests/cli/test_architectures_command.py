@@ -82,7 +82,7 @@ def test_the_page_asks_for_nothing_and_runs_no_label(export, tmp_path, capfd) ->
         assert tab.locator("figure circle").count() == 3 * COUNT
         assert HOSTILE in tab.locator("#separability").inner_text()
         tab.get_by_role("button", name="Log loss").click()
-        values = [float(text) for text in tab.locator("#figures-table tbody td:nth-child(5)").all_inner_texts()]
+        values = [float(text) for text in tab.locator("#figures-table tbody td:nth-child(4)").all_inner_texts()]
         assert values == sorted(values, reverse=True)
         tab.set_viewport_size({"width": 390, "height": 800})
         assert tab.evaluate("document.documentElement.scrollWidth") <= 390

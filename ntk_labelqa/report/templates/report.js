@@ -68,6 +68,71 @@
     list.after(button);
   }
 
+  // The item under the pointer, or the next one by an arrow key, with its picture or text.
+  function makeMap(map, items, popup) {
+    const points = [...map.querySelectorAll("circle")];
+    const places = points.map((point) => [Number(point.getAttribute("cx")), Number(point.getAttribute("cy"))]);
+    const order = points.map((_, i) => i).sort((a, b) => places[a][0] - places[b][0]);
+    let chosen = -1;
+    points.forEach((point) => point.replaceChildren()); // the browser's own tooltip would cover ours
+
+    const show = (i) => {
+      if (chosen >= 0) points[chosen].classList.remove("chosen");
+      chosen = i;
+      popup.hidden = i < 0;
+      if (i < 0) return;
+      points[i].classList.add("chosen");
+      const item = items[i];
+      const words = document.createElement("div");
+      const otherwise = points[i].getAttribute("fill") === "none" ? "predicted to be of another class" : "";
+      for (const text of [item.label, otherwise, item.text, item.name]) {
+        if (!text) continue;
+        const line = document.createElement("span");
+        line.dir = "auto";
+        line.textContent = text;
+        words.append(line);
+      }
+      popup.replaceChildren(words);
+      if (item.picture) {
+        const image = new Image();
+        image.src = item.picture;
+        image.alt = "";
+        popup.prepend(image);
+      }
+      const at = points[i].getBoundingClientRect();
+      const left = at.right + 10 + popup.offsetWidth > innerWidth ? at.left - 10 - popup.offsetWidth : at.right + 10;
+      popup.style.left = `${Math.max(4, left)}px`;
+      popup.style.top = `${Math.max(4, Math.min(at.top - 10, innerHeight - popup.offsetHeight - 4))}px`;
+    };
+
+    map.addEventListener("pointermove", (event) => {
+      const here = new DOMPoint(event.clientX, event.clientY).matrixTransform(map.getScreenCTM().inverse());
+      const reach = 10;
+      let nearest = -1, least = reach * reach;
+      places.forEach(([x, y], i) => {
+        const distance = (x - here.x) ** 2 + (y - here.y) ** 2;
+        if (distance <= least) [nearest, least] = [i, distance];
+      });
+      if (nearest !== chosen) show(nearest);
+    });
+    map.addEventListener("pointerleave", () => show(-1));
+    map.addEventListener("blur", () => show(-1));
+    map.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (event.key === "Escape") show(-1);
+      if (!step) return;
+      event.preventDefault();
+      const from = chosen < 0 ? (step > 0 ? -1 : order.length) : order.indexOf(chosen);
+      show(order[Math.min(Math.max(from + step, 0), order.length - 1)]);
+    });
+  }
+
+  const items = document.getElementById("items");
+  if (items) {
+    const known = JSON.parse(items.textContent);
+    const popup = document.querySelector(".popup");
+    document.querySelectorAll("svg.map").forEach((map) => makeMap(map, known, popup));
+  }
   document.querySelectorAll("table.sortable").forEach(makeSortable);
   document.querySelectorAll(".filter").forEach(makeFilterable);
   document.querySelectorAll("ol.cards").forEach((list) => foldQueue(list, 30));
