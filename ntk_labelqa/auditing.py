@@ -15,11 +15,13 @@ from ntk_labelqa.audit_folder import FORMAT, Audit
 from ntk_labelqa.cache import cache_root
 from ntk_labelqa.contents import contents
 from ntk_labelqa.dataset import LabeledDataset, label_means
+from ntk_labelqa.diagnostics.annotations import Annotations
 from ntk_labelqa.diagnostics.annotators import annotators_table, consensus_table
 from ntk_labelqa.diagnostics.architecture_choice import choose_architecture
 from ntk_labelqa.diagnostics.entanglement import Entanglement, entangle
 from ntk_labelqa.diagnostics.evidence import influences
 from ntk_labelqa.diagnostics.label_issues import LabelIssues, find_label_issues_in
+from ntk_labelqa.diagnostics.recalibration import Recalibration, recalibrated
 from ntk_labelqa.diagnostics.scheme_ranking import rank
 from ntk_labelqa.diagnostics.schemes import schemes_of
 from ntk_labelqa.diagnostics.self_measurement import SelfMeasurement, measure
@@ -38,12 +40,20 @@ LISTED = 1000
 """Ids of left-out tasks listed in the manifest, a reason; their number is always exact."""
 
 
-def run_audit(dataset: LabeledDataset, options: AuditOptions | None = None, *, stages: Stages | None = None) -> Audit:
+def run_audit(
+    dataset: LabeledDataset,
+    options: AuditOptions | None = None,
+    *,
+    decisions: pd.DataFrame | None = None,
+    stages: Stages | None = None,
+) -> Audit:
     """Audit the labels of *dataset*: findings, evidence, classes, entanglement and schemes.
 
     Args:
         dataset: items with their annotations; images must have been fetched (``path``).
         options: how to compute; see :class:`~ntk_labelqa.options.AuditOptions`.
+        decisions: what reviewers said of earlier audits' findings, by which the probabilities are put right; see
+            :mod:`ntk_labelqa.diagnostics.recalibration`.
         stages: shows progress; None is silent.
 
     Raises:
@@ -57,11 +67,19 @@ def run_audit(dataset: LabeledDataset, options: AuditOptions | None = None, *, s
         encoded = encode(
             dataset, encoder=options.encoder, features_file=options.features, seed=options.seed, progress=tick
         )
-    return audit_features(encoded.features, encoded.dataset, options, encoder=encoded.encoder, stages=stages)
+    return audit_features(
+        encoded.features, encoded.dataset, options, encoder=encoded.encoder, decisions=decisions, stages=stages
+    )
 
 
 def audit_features(
-    features: np.ndarray, dataset: LabeledDataset, options: AuditOptions, *, encoder: str, stages: Stages
+    features: np.ndarray,
+    dataset: LabeledDataset,
+    options: AuditOptions,
+    *,
+    encoder: str,
+    stages: Stages,
+    decisions: pd.DataFrame | None = None,
 ) -> Audit:
     """:func:`run_audit` once the items are features, float[N, …], a row an item of *dataset*."""
     check_auditable(dataset)
@@ -86,7 +104,11 @@ def audit_features(
             progress=tick,
         )
     with stages.stage("Finding label issues"):
-        issues = find_label_issues_in(dataset, inverse)
+        issues = stated = find_label_issues_in(dataset, inverse)
+        recalibration = None if decisions is None else Recalibration.of_decisions(decisions)
+        if recalibration:
+            issues = recalibrated(stated, Annotations.of_dataset(dataset), recalibration)
+            stages.note(recalibration)
     with stages.stage("Gathering evidence"):
         pulls = influences(dataset, inverse, issues)
     with stages.stage("Measuring itself"):
@@ -96,6 +118,8 @@ def audit_features(
         predictions = leave_one_out(inverse, labels)
         ranking = rank(inverse, predictions, list(schemes_of(dataset)), len(dataset.class_names))
     found = findings_table(dataset, issues)
+    if recalibration:
+        found = found.assign(model_probability=stated.error_probability)
     with stages.stage("Making thumbnails"):
         items = items_table(dataset, found, pulls)
     manifest = {
@@ -107,6 +131,7 @@ def audit_features(
         "seed": options.seed,
         "device": device(),
         "architecture_choice": judged,
+        "recalibration": asdict(recalibration) if recalibration else None,
         "data": describe(dataset),
         "timings": stages.seconds,
         "summary": summarize(dataset, inverse, entanglement, found, measured, architecture),
@@ -162,6 +187,7 @@ def findings_table(dataset: LabeledDataset, issues: LabelIssues) -> pd.DataFrame
                 "margin": issues.margin,
                 "bde_gain": issues.bde_gain,
                 "region_id": dataset.annotation_regions,
+                "model_probability": np.nan,
             }
         ),
     )

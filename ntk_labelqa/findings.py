@@ -23,6 +23,7 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "margin": "float64",  # leave-one-out prediction, best other class less given one; high = suspect
         "bde_gain": "float64",  # fall of the BDE if the label became predicted_label; high = suspect
         "region_id": "str",  # of the annotation's region that the label is of; empty for whole items
+        "model_probability": "float64",  # error_probability before reviewers' verdicts put it right; null if none did
     },
     "influences": {
         "annotation_id": "int64",
@@ -85,11 +86,17 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "region_id": "str",  # of the item; empty for whole items
     },
 }
-NULLABLE = {("findings", "suggested_label"), ("classes", "diffuseness"), ("schemes", "bde"), ("schemes", "bde_rank")}
+NULLABLE = {
+    ("findings", "suggested_label"),
+    ("findings", "model_probability"),
+    ("classes", "diffuseness"),
+    ("schemes", "bde"),
+    ("schemes", "bde_rank"),
+}
 LATER_TABLES = ("annotators", "consensus")
 """Tables that audits of earlier versions lack."""
 LATER: dict[str, dict[str, object]] = {
-    "findings": {"region_id": ""},
+    "findings": {"region_id": "", "model_probability": float("nan")},
     "influences": {"region_id": "", "other_region_id": ""},
     "consensus": {"region_id": ""},
     "entanglement": {

@@ -32,6 +32,7 @@ def audit() -> Audit:
             "margin": [-0.5, 0.5],
             "bde_gain": [-1.0, 2.0],
             "region_id": ["", ""],
+            "model_probability": [0.2, float("nan")],
         }
     )
     items = pd.DataFrame({"task_id": [7, 8], "value": ["x", "y"], "thumbnail": [b"png", None]})
@@ -67,6 +68,7 @@ def test_the_files_and_columns_are_those_of_the_contract(audit, tmp_path) -> Non
         "margin",
         "bde_gain",
         "region_id",
+        "model_probability",
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ from ntk_labelqa.cli.options import FOLDER, audit_options, compute_options, quie
 from ntk_labelqa.progress import Stages
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ntk_labelqa.audit_folder import Audit
     from ntk_labelqa.options import AuditOptions
 
@@ -33,10 +36,20 @@ if TYPE_CHECKING:
     help="last: pull only the tasks of the project that changed since the last pull with this option; the result is "
     "the same. The tasks are kept in the cache folder.",
 )
+@click.option(
+    "--decisions",
+    "reviewed",
+    type=FOLDER,
+    multiple=True,
+    metavar="DIR",
+    help="Earlier audits whose reviewers' decisions put the probabilities right; by default the one that is replaced.",
+)
 @notify_option
 @compute_options
 @quiet_option
-def audit(out: Path, overwrite: bool, update: bool, notify: str | None, quiet: bool, **given: Any) -> None:
+def audit(
+    out: Path, overwrite: bool, update: bool, reviewed: tuple[Path, ...], notify: str | None, quiet: bool, **given: Any
+) -> None:
     """Find the labels of SOURCE that are probably wrong, and what they should be.
 
     SOURCE is a Label Studio export (.json or .json.gz); or name a project with --project. Writes the audit folder with
@@ -52,12 +65,13 @@ def audit(out: Path, overwrite: bool, update: bool, notify: str | None, quiet: b
     check_target(out, overwrite=overwrite)
     with only_audit(out):
         options = as_before(options, out) if update else options
+        decisions = decisions_in(reviewed or (out,), required=bool(reviewed))
         dataset = read_source(given, stages)
 
         from ntk_labelqa.auditing import run_audit
         from ntk_labelqa.report.html import render_report
 
-        result = run_audit(dataset, options, stages=stages)
+        result = run_audit(dataset, options, decisions=decisions, stages=stages)
         with stages.stage("Writing the audit"):
             folder = result.save(out, overwrite=overwrite, report=render_report(result))
     if not quiet:
@@ -76,6 +90,31 @@ def as_before(options: AuditOptions, folder: Path) -> AuditOptions:
     if options.architecture != "auto" or not (folder / MANIFEST).is_file():
         return options
     return replace(options, architecture=read_manifest(folder)["options"]["architecture"])
+
+
+def decisions_in(folders: Sequence[Path], *, required: bool) -> pd.DataFrame | None:
+    """What reviewers decided on the findings of the audits in *folders*, each finding once; None where nobody did.
+
+    Raises InvalidInputError if they are *required* and a folder has none.
+    """
+    import pandas as pd
+
+    from ntk_labelqa.audit_folder import DECISIONS
+    from ntk_labelqa.errors import InvalidInputError
+
+    tables = []
+    for folder in folders:
+        if (folder / DECISIONS).is_file():
+            tables.append(pd.read_parquet(folder / DECISIONS))
+        elif required:
+            raise InvalidInputError(
+                f"{folder} has no {DECISIONS}.",
+                why="Nobody has read what its reviewers decided, or it is no audit.",
+                remedy=f"Run `ntk-labelqa decisions {folder}` first.",
+            )
+    if not tables:
+        return None
+    return pd.concat(tables, ignore_index=True).drop_duplicates("review_key", keep="last")
 
 
 def headline(audit: Audit) -> str:

@@ -37,6 +37,7 @@ COLUMNS = {
     "given_label": "str",
     "suggested_label": "str",
     "error_probability": "float64",  # what the audit said, 0 to 1
+    "model_probability": "float64",  # the same before earlier verdicts had put it right
     "decision": "str",  # one of DECISIONS: all reviewers together
     "final_label": "str",  # null unless the reviewers agree on a label
     "reviewers": "str",  # who, separated by commas
@@ -146,6 +147,7 @@ def _row(same: Sequence[ReviewTask], people: Mapping[int, str]) -> dict[str, Any
         "given_label": data["given_label"],
         "suggested_label": data["suggested_label"],
         "error_probability": data["error_probability"],
+        "model_probability": data.get("model_probability", data["error_probability"]),
         "decision": decision,
         "final_label": label,
         "reviewers": ", ".join(vote.reviewer for vote in votes),

@@ -76,7 +76,8 @@ def _predictions(audit: Audit) -> dict[int, dict[str, Any]]:
 
 
 def _ours(task: dict[str, Any]) -> list[dict[str, Any]]:
-    return [old for old in task["predictions"] if str(old.get("model_version") or "").startswith(OUR_MODEL)]
+    # Suggestions of the ML backend for open tasks have more after our name: they are not what was pushed.
+    return [old for old in task["predictions"] if old.get("model_version") == OUR_MODEL]
 
 
 def _has(task: dict[str, Any], wanted: dict[str, Any]) -> bool:
@@ -98,7 +99,8 @@ def _ensure_tab(client: LabelStudio, project_id: int) -> None:
         "filters": {
             "conjunction": "and",
             "items": [
-                {"filter": "filter:tasks:total_predictions", "operator": "greater", "type": "Number", "value": 0}
+                {"filter": f"filter:tasks:total_{what}", "operator": "greater", "type": "Number", "value": 0}
+                for what in ("predictions", "annotations")  # open tasks may have a model's predictions
             ],
         },
     }

@@ -121,6 +121,7 @@ class _Writer:
             "given_label": given,
             "suggested_label": finding["suggested_label"],
             "error_probability": round(float(finding["error_probability"]), 6),
+            "model_probability": round(_model_probability(finding), 6),
             "label_score": round(float(finding["label_score"]), 6),
             "margin": round(float(finding["margin"]), 6),
             "bde_gain": round(float(finding["bde_gain"]), 6),
@@ -136,6 +137,12 @@ class _Writer:
                 parts.append(bold(f"Most alike, for {quoted(label)}:") + self.pages.small(labels))
         page = f"{self.base_path}/projects/{self.project_id}/data?task={task}"
         return "".join([*parts, link(page, f"Open task {task} in its project")])
+
+
+def _model_probability(finding: dict[str, Any]) -> float:
+    """What the kernel alone says: later verdicts are held against that, whatever earlier ones made of it."""
+    stated = finding.get("model_probability")
+    return float(finding["error_probability"] if stated is None or pd.isna(stated) else stated)
 
 
 def worst_first(findings: pd.DataFrame) -> pd.DataFrame:

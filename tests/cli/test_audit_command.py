@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from ntk_labelqa.audit_folder import Audit
+from ntk_labelqa.audit_folder import DECISIONS, Audit
 from ntk_labelqa.cli.entry import run
 from tests.fixtures import noisy_digits
 
@@ -109,6 +109,26 @@ def test_an_update_takes_changed_labels_without_the_kernel(export, tasks, tmp_pa
     audit = Audit.load(out)
     assert audit.manifest["options"]["architecture"] == "10-L"
     assert audit.summary["issues"] < len(doubted) / 2
+
+
+def test_what_reviewers_decided_puts_the_next_audit_right(export, tmp_path, capfd) -> None:
+    command = ["audit", str(export()), "--arch", "2-L", "--out"]
+    first, second, third = (str(tmp_path / name) for name in ("first", "second", "third"))
+    assert run([*command, first]) == 0
+    before = Audit.load(first)
+    assert run([*command, second, "--decisions", first]) == 3
+    assert "ntk-labelqa decisions" in capfd.readouterr().err
+    stated = pd.DataFrame({"review_key": [str(row) for row in range(40)], "error_probability": 0.9, "decision": "keep"})
+    stated.to_parquet(Path(first) / DECISIONS)
+    assert run([*command, second, "--decisions", first]) == 0
+    assert "re-calibrated by 40 verdicts" in capfd.readouterr().err
+    assert run([*command, third]) == 0
+    assert "re-calibrated" not in capfd.readouterr().err
+    assert run([*command, first, "--update"]) == 0  # the audit that is replaced is asked unasked
+    assert "re-calibrated by 40 verdicts" in capfd.readouterr().err
+    flagged = before.findings["is_label_issue"]
+    after = Audit.load(second).findings.loc[flagged, "error_probability"]
+    assert (after < before.findings.loc[flagged, "error_probability"]).all()
 
 
 def test_quiet_says_nothing_but_the_result(export, tmp_path, capfd) -> None:
