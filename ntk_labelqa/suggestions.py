@@ -1,0 +1,171 @@
+r"""Labels suggested for items that an audit has not seen.
+
+What kernel regression says of a new item x, given the audited items X, carried to probabilities by the link that the
+audit fitted to its own leave-one-out predictions:
+
+.. math:: P(x) = k(x, X)\, G\, Q, \qquad s(x) = \operatorname{softmax}(a φ(P(x)) + b)
+
+Q is the posterior of the audited items' classes, so a label that the audit takes for wrong hardly counts. The link has
+seen no item's own label, hence s(x) means the same for a new item as the prior of an audited one: how probable each
+class is. No model is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+
+from ntk_labelqa.audit_folder import Audit
+from ntk_labelqa.dataset import Control, LabeledDataset, Provenance, label_means
+from ntk_labelqa.diagnostics.annotations import Annotations
+from ntk_labelqa.diagnostics.link import Link
+from ntk_labelqa.diagnostics.posterior import label_posterior
+from ntk_labelqa.encoders.choose import features_that_carry
+from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.gram.choose import invert
+from ntk_labelqa.gram.matrix import prepare
+from ntk_labelqa.gram.tiles import cross_block, panels
+from ntk_labelqa.kernels.kernel import Kernel
+
+MOST_ITEMS = 4000
+"""Audited items that suggestions are made from, by default: beyond, the inverse costs more than it adds."""
+BATCH = 64
+"""Items predicted at once."""
+ENCODERS = {"image": "pixels", "text": "text"}
+"""The kinds of items that suggestions can be made for, and the encoder that the audit must have used."""
+
+
+def audited_dataset(audit: Audit) -> LabeledDataset:
+    """The items and labels of *audit* as it judged them, whatever has become of them since.
+
+    Raises InvalidInputError where the items are not whole images or texts, or were compared by other features than
+    those computed here.
+    """
+    data, encoder = audit.manifest["data"], audit.manifest["options"]["encoder"]
+    if ENCODERS.get(data["kind"]) != encoder:
+        raise InvalidInputError(
+            f"No suggestions can be made from an audit of items of kind {data['kind']!r} by their {encoder!r}.",
+            why="Features of new items can be made of the pixels of whole images and the words of whole texts.",
+            remedy="Audit a choice over an image or a text, without --features and --encoder.",
+        )
+    names = tuple(data["class_names"])
+    rows = {task: row for row, task in enumerate(audit.items["task_id"].tolist())}
+    found = audit.findings
+    return LabeledDataset(
+        items=audit.items[["task_id", "value"]].reset_index(drop=True),
+        annotations=pd.DataFrame(
+            {
+                "annotation_id": found["annotation_id"].to_numpy(np.int64),
+                "item": found["task_id"].map(rows).to_numpy(np.int64),
+                "annotator": found["annotator"].to_numpy(object),
+                "label": found["given_label"].map({name: code for code, name in enumerate(names)}).to_numpy(np.int64),
+                "updated_at": "",
+            }
+        ),
+        class_names=names,
+        kind=data["kind"],
+        control=Control(**data["control"]),
+        provenance=Provenance(data["source"], data.get("project_id"), server_url=data.get("server_url", "")),
+    )
+
+
+@dataclass(frozen=True)
+class Suggester:
+    """What an audit knows, ready to be asked about new items.
+
+    Attributes:
+        class_names: the classes, in the order of the columns of :meth:`probabilities`.
+        count: how many audited items it draws on.
+        encode: from items (paths of images, or texts) to features, as the audited ones got them.
+        kernel, inputs: the architecture's kernel, and the audited items as it has prepared them.
+        weights: G Q, float64[N, K].
+        link: from predictions to probabilities.
+    """
+
+    class_names: tuple[str, ...]
+    count: int
+    encode: Callable[[Sequence[str]], np.ndarray]
+    kernel: Kernel
+    inputs: np.ndarray
+    weights: np.ndarray
+    link: Link
+
+    @classmethod
+    def fit(cls, dataset: LabeledDataset, options: dict[str, Any], *, most: int = MOST_ITEMS) -> Self:
+        """From an audit's items and labels.
+
+        Args:
+            dataset: see :func:`audited_dataset`; images must have been fetched (``path``).
+            options: of the audit's manifest: architecture, ridge, dtype and seed.
+            most: audited items that are used; of more, a sample that is always the same.
+
+        Raises:
+            InvalidInputError: the labels do not follow from the items beyond chance, so nothing can be suggested.
+            MemoryBudgetError: *most* items do not fit into memory.
+
+        Cost: that of an audit of so many items.
+        """
+        drawn = np.random.default_rng(options["seed"]).permutation(len(dataset)) < most
+        kept = dataset.keep_items(drawn, "not in the sample")
+        features, encode = _fit_encoder(kept, options["seed"])
+        carries = features_that_carry(features)
+        features, kept = features[carries], kept.keep_items(carries, "blank item")
+        inverse = invert(
+            features,
+            label_means(kept),
+            architecture=options["architecture"],
+            ridge=options["ridge"] if drawn.all() else "auto",
+            landmarks="all",
+            dtype=options["dtype"],
+            seed=options["seed"],
+        )
+        posterior = label_posterior(inverse, Annotations.of_dataset(kept))
+        if not posterior.is_informative:
+            raise InvalidInputError(
+                "No suggestions can be made from this audit: its labels do not follow from its items beyond chance.",
+                why="There are too few labels, or too many wrong ones, or what the items show does not decide them.",
+                remedy="Label more items, and audit again.",
+            )
+        last = posterior.last
+        kernel, inputs = prepare(features, options["architecture"], options["dtype"])
+        return cls(kept.class_names, len(kept), encode, kernel, inputs, last.inverse.apply(last.fed), last.link)
+
+    def probabilities(self, items: Sequence[str]) -> np.ndarray:
+        """How probable each class is for each of *items*, float64[n, K]; rows sum to 1, or are NaN where an item is
+        blank or has no word that any audited text has.
+
+        Args:
+            items: paths of images, or texts.
+
+        Cost: N kernel values an item.
+        """
+        result = np.full((len(items), len(self.class_names)), np.nan)
+        for panel in panels(len(items), BATCH):
+            features = self.encode(items[panel])
+            rows = np.arange(len(items))[panel][features_that_carry(features)]
+            if len(rows):
+                predictions = self._predictions(features[features_that_carry(features)])
+                result[rows] = np.exp(self.link.log_prior(predictions))
+        return result
+
+    def _predictions(self, features: np.ndarray) -> np.ndarray:
+        """P, float64[n, K]."""
+        # Rounded up to a power of two by repeating the last: each other number would be compiled anew.
+        count = 1 << (len(features) - 1).bit_length()
+        padded = np.concatenate([features, np.repeat(features[-1:], count - len(features), axis=0)])
+        prepared = self.kernel.prepare(padded, self.inputs.dtype)
+        return (cross_block(self.kernel, prepared, self.inputs).astype(np.float64) @ self.weights)[: len(features)]
+
+
+def _fit_encoder(dataset: LabeledDataset, seed: int) -> tuple[np.ndarray, Callable[[Sequence[str]], np.ndarray]]:
+    if dataset.kind == "image":
+        from ntk_labelqa.encoders.pixels import fit_images
+
+        return fit_images(dataset.items["path"].tolist())
+    from ntk_labelqa.encoders.text import fit_texts
+
+    return fit_texts(dataset.items["value"].tolist(), seed=seed)
