@@ -15,11 +15,11 @@ SIZE = 0.15
 """Least overlap that deserves a warning."""
 FEWEST = 5
 """Items a class needs before anything is said of its overlaps."""
-SPLITS = 2
+SPLITS = 5
 """Times that the labels are halved."""
-VOTING_RIDGE = 0.4
+VOTING_RIDGE = 1.0
 """Least ridge of the halves' predictions: a vote has to be an average over many labels, or it repeats their noise."""
-REPEATED = 0.65
+REPEATED = 0.7
 """Share of a pair's contradicted labels that halves of the data contradict alike, from which wrong labels explain it.
 """
 CARRIERS = 6
