@@ -17,10 +17,18 @@ def test_accuracy(
     kind: str, images: np.ndarray, codes: np.ndarray, test_images: np.ndarray, test_codes: np.ndarray, seed: int
 ) -> float:
     """Share of the test items that a network of *kind*, trained on *images* [N, H, W, C], puts into their class."""
+    probabilities = test_probabilities(kind, images, codes, test_images, seed)
+    return float((probabilities.argmax(axis=1) == test_codes).mean())
+
+
+def test_probabilities(
+    kind: str, images: np.ndarray, codes: np.ndarray, test_images: np.ndarray, seed: int
+) -> np.ndarray:
+    """float[M, K]: what a network of *kind*, trained on *images* [N, H, W, C] of K classes, gives each test item."""
     mean, deviation = images.mean(), images.std()
     x, test = ((part - mean) / deviation for part in (images, test_images))
     random = np.random.default_rng(seed)
-    weights = _initial(kind, x.shape[1:], int(max(codes.max(), test_codes.max())) + 1, random)
+    weights = _initial(kind, x.shape[1:], int(codes.max()) + 1, random)
     moments = jax.tree.map(jnp.zeros_like, (weights, weights))
     step = 0
     for _ in range(EPOCHS):
@@ -28,7 +36,8 @@ def test_accuracy(
         for start in range(0, len(x) - BATCH + 1, BATCH):
             rows, step = order[start : start + BATCH], step + 1
             weights, moments = _adam(kind, weights, moments, step, x[rows], codes[rows])
-    return float((np.asarray(_logits(kind, weights, test)).argmax(axis=1) == test_codes).mean())
+    parts = [jax.nn.softmax(_logits(kind, weights, test[row : row + 1000])) for row in range(0, len(test), 1000)]
+    return np.concatenate(parts)
 
 
 def _initial(kind: str, shape: tuple[int, ...], classes: int, random: np.random.Generator) -> list[jax.Array]:
