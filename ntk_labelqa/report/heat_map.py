@@ -9,8 +9,8 @@ import pandas as pd
 from ntk_labelqa.audit_folder import Audit
 
 MOST_CLASSES, FEWEST_CLASSES = 30, 3
-LEAST_WRITTEN = 0.05
-"""Coupling from which on its figure is written into its cell."""
+LEAST_WRITTEN = 10
+"""Strength, in per cent, from which on a coupling's figure is written into its cell."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class HeatMap:
 
     def figure(self, coupling: float) -> str:
         """What stands in a cell: nothing where it would only be noise around the pairs that matter."""
-        return f"{coupling:.2f}" if coupling >= LEAST_WRITTEN else ""
+        return f"{coupling:.2f}" if self.strength(coupling) >= LEAST_WRITTEN else ""
 
     @property
     def is_part(self) -> bool:

@@ -17,6 +17,15 @@ TEXT_LENGTH = 160
 LABELS = "labels"
 """The cause that reviewers can remove; any other is a matter of the classes themselves."""
 
+DECISIONS = {
+    "guideline": "the guideline needs work",
+    "merge": "merge the two classes",
+    "relabel": "truly different, relabel the listed items",
+    "fine": "fine as it is",
+    "conflict": "reviewers disagree",
+}
+"""What can be decided on a warning."""
+
 
 @dataclass(frozen=True)
 class Carrier:
@@ -38,6 +47,8 @@ class Warned:
         cause: what explains that, in words.
         remedy: who can do something, and what.
         by_labels: wrong labels explain it.
+        decided: what whoever writes the guideline decided, in words; empty if nothing yet.
+        comment: theirs.
         sides: for either class the items labelled with it that lean most to the other.
     """
 
@@ -47,6 +58,8 @@ class Warned:
     cause: str
     remedy: str
     by_labels: bool
+    decided: str
+    comment: str
     sides: tuple[tuple[str, str, tuple[Carrier, ...]], ...]
 
 
@@ -58,10 +71,25 @@ def warned_pairs(audit: Audit) -> pd.DataFrame:
 
 def warnings(audit: Audit, items: Items) -> list[Warned]:
     """The worst warnings in full."""
-    return [_warned(row, items) for row in warned_pairs(audit).head(SHOWN).itertuples()]
+    decisions = _decisions(audit.warning_decisions)
+    return [
+        _warned(row, items, *decisions.get(frozenset((row.class_a, row.class_b)), ("", "")))
+        for row in warned_pairs(audit).head(SHOWN).itertuples()
+    ]
 
 
-def _warned(row: Any, items: Items) -> Warned:
+def _decisions(table: pd.DataFrame | None) -> dict[frozenset[str], tuple[str, str]]:
+    """Decision in words and comment, by pair; those of which nothing definite was said are left out."""
+    if table is None:
+        return {}
+    return {
+        frozenset((row.class_a, row.class_b)): (f"Decided: {DECISIONS[row.decision]}.", row.comment)
+        for row in table.itertuples()
+        if row.decision in DECISIONS
+    }
+
+
+def _warned(row: Any, items: Items, decided: str, comment: str) -> Warned:
     by_labels = row.cause == LABELS
     left = bounded(row.overlap_refurbished)
     if by_labels:
@@ -80,6 +108,8 @@ def _warned(row: Any, items: Items) -> Warned:
         cause=cause,
         remedy=remedy,
         by_labels=by_labels,
+        decided=decided,
+        comment=comment,
         sides=(
             (row.class_a, row.class_b, _carriers(row.items_a, row.class_a, items)),
             (row.class_b, row.class_a, _carriers(row.items_b, row.class_b, items)),

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from playwright.sync_api import Browser, Page
 
@@ -26,6 +27,12 @@ HEBREW = "\u05e9\u05dc\u05d5\u05dd & \u202e\u05e2\u05d5\u05dc\u05dd"
 def chromium() -> Iterator[Browser]:
     with browser() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def digits_page(chromium, tmp_path_factory) -> Page:
+    audit = audits.warned(audits.digits_audit(), "3", "8")
+    return opened(chromium, render_report(audit), tmp_path_factory.mktemp("digits"))[0]
 
 
 def opened(chromium: Browser, page: str, folder: Path) -> tuple[Page, list[str], list[str]]:
@@ -158,25 +165,46 @@ class TestInABrowser:
         assert tab.locator(".scroll").evaluate_all(scrolls) == 0
         assert tab.locator("li.card:visible").count() == 30
 
+    def test_what_was_decided_on_a_warning_stands_beside_it(self, chromium, tmp_path) -> None:
+        decided = {"class_a": "8", "class_b": "3", "decision": "merge", "comment": f"one class: {HOSTILE}"}
+        audit = replace(audits.warned(audits.digits_audit(), "3", "8"), warning_decisions=pd.DataFrame([decided]))
+        tab, _, errors = opened(chromium, render_report(audit), tmp_path)
+        said = tab.locator("li.warning").inner_text()
+        assert "Decided: merge the two classes." in said
+        assert f"one class: {HOSTILE}" in said
+        assert errors == []
+
     @pytest.mark.parametrize("scheme", ["light", "dark"])
-    def test_text_stands_out_from_its_ground(self, chromium, tmp_path, scheme: str) -> None:
-        tab, _, _ = opened(chromium, render_report(audits.digits_audit()), tmp_path)
-        tab.emulate_media(color_scheme=scheme)
-        ink, ground = tab.evaluate(
-            "[getComputedStyle(document.querySelector('.lead')).color, getComputedStyle(document.body).backgroundColor]"
+    @pytest.mark.parametrize(
+        ("what", "least"),
+        [(".lead", 4.5), (".main .value", 4.5), (".suggested", 4.5), (".meta", 4.5), (".tag", 4.5), (".heat td", 3.5)],
+    )
+    def test_text_stands_out_from_its_ground(self, digits_page, scheme: str, what: str, least: float) -> None:
+        digits_page.emulate_media(color_scheme=scheme)
+        panel = "getComputedStyle(document.querySelector('.scroll')).backgroundColor"
+        colours = (
+            f"all => all.map(one => [getComputedStyle(one).color, getComputedStyle(one).backgroundColor, {panel}])"
         )
-        assert contrast(ink, ground) >= 4.5
+        shown = digits_page.locator(f"{what}:visible").filter(has_text=re.compile(r"\S"))
+        worst = min(contrast(*three) for three in shown.evaluate_all(colours))
+        assert worst >= least
 
 
-def contrast(ink: str, ground: str) -> float:
-    """WCAG's contrast ratio of two CSS colours."""
+def contrast(ink: str, ground: str, below: str) -> float:
+    """WCAG's contrast ratio of two CSS colours, the second of which may let a third through."""
 
-    def luminance(colour: str) -> float:
-        channels = np.array([float(part) for part in re.findall(r"[\d.]+", colour)[:3]]) / 255
-        linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    def channels(colour: str) -> np.ndarray:
+        found = [float(part) for part in re.findall(r"[\d.]+", colour)]
+        return np.array([*found[:3], found[3] if len(found) > 3 else 1.0])
+
+    def luminance(colour: np.ndarray) -> float:
+        values = colour / 255
+        linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
         return float(linear @ [0.2126, 0.7152, 0.0722])
 
-    darker, lighter = sorted((luminance(ink), luminance(ground)))
+    over, opacity = channels(ground)[:3], channels(ground)[3]
+    mixed = opacity * over + (1 - opacity) * channels(below)[:3]
+    darker, lighter = sorted((luminance(channels(ink)[:3]), luminance(mixed)))
     return (lighter + 0.05) / (darker + 0.05)
 
 
