@@ -13,6 +13,7 @@ import re
 import secrets
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,7 +94,7 @@ class Backend:
     @property
     def version(self) -> str:
         """Another for each audit, so that Label Studio asks anew; pulls tell by its beginning that it is ours."""
-        return f"{OUR_MODEL} {self.made}"
+        return f"{OUR_MODEL} {self.made.removesuffix('+00:00').replace('T', ' ')}"
 
     def health(self) -> dict[str, Any]:
         return {
@@ -113,9 +114,9 @@ class Backend:
                 f"The audit is of {ours.tag} {ours.name!r} over {ours.value_key!r}, this project has {theirs.tag} "
                 f"{theirs.name!r} over {theirs.value_key!r}."
             )
-        ours, theirs = set(self.suggester.class_names), set(found.class_names)
-        if ours != theirs:
-            parts = (("only in the audit", ours - theirs), ("only in this project", theirs - ours))
+        known, given = set(self.suggester.class_names), set(found.class_names)
+        if known != given:
+            parts = (("only in the audit", known - given), ("only in this project", given - known))
             listed = "; ".join(f"{where}: {', '.join(sorted(names))}" for where, names in parts if names)
             raise InvalidInputError(f"The classes of the audit and of this project differ, {listed}.")
 
@@ -127,6 +128,7 @@ class Backend:
         """
         with self._one_at_a_time:
             self._follow_the_audit()
+            start = time.perf_counter()
             labelled = [bool(task.get("annotations")) or task["id"] in self.audited for task in tasks]
             asked = [number for number, known in enumerate(labelled) if not known]
             answers: list[Any] = [[] for _ in tasks]
@@ -134,6 +136,8 @@ class Backend:
             for row, shares in zip(rows, self.suggester.probabilities(items), strict=True):
                 if not np.isnan(shares).any():
                     answers[asked[row]] = self._prediction(shares)
+            served = sum(map(bool, answers))
+            log.info("Suggested labels for %d of %d tasks in %.2f s", served, len(tasks), time.perf_counter() - start)
             return answers
 
     def _follow_the_audit(self) -> None:
@@ -264,8 +268,8 @@ def create() -> Starlette:
     try:
         if not (folder := os.environ.get("LABELQA_AUDIT")):
             raise UsageError("LABELQA_AUDIT must name an audit folder.")
-        if not (items := os.environ.get("LABELQA_ITEMS", str(MOST_ITEMS))).isdecimal():
-            raise UsageError(f"LABELQA_ITEMS is {items!r}, which is no number.")
+        if not (items := os.environ.get("LABELQA_ITEMS", str(MOST_ITEMS))).isdecimal() or int(items) < 2:
+            raise UsageError(f"LABELQA_ITEMS is {items!r}, which is no number of items to draw on.")
         hosts = os.environ.get("LABELQA_ALLOW_HOSTS", "").split()
         backend = Backend(Path(folder), most=int(items), allowed_hosts=hosts)
     except LabelQAError as error:

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ from ntk_labelqa.labelstudio.connect import ONCE, connect
 from ntk_labelqa.labelstudio.media import fetch_media
 from ntk_labelqa.labelstudio.predictions import TAB, push_predictions
 from ntk_labelqa.labelstudio.pull import pull_project, take_snapshot
+from ntk_labelqa.labelstudio.tasks import OUR_MODEL
 from ntk_labelqa.options import AuditOptions
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def predicted(client, connected) -> dict[int, list[dict[str, Any]]]:
 def test_label_studio_finds_it_connected(client, connected) -> None:
     (backend,) = client.ml.list(project=connected.project)
     assert (backend.readable_state, backend.error_message) == ("Connected", None)
-    assert backend.model_version == f"ntk-labelqa {Audit.load(connected.folder).manifest['created_at']}"
+    assert backend.model_version.startswith(f"{OUR_MODEL} 20")
 
 
 def test_open_tasks_get_suggestions_that_are_mostly_right(connected, predicted) -> None:
@@ -177,9 +178,7 @@ def test_pushed_predictions_leave_them_alone(client, connected, predicted) -> No
     assert push_predictions(client, audit, connected.project) == len(flagged) > 10
     after = {task["id"]: task["predictions"] for task in take_snapshot(client, connected.project)}
     ids = {task: [one["id"] for one in predictions] for task, predictions in predicted.items()}
-    assert {task: [one["id"] for one in after[task]] for task in connected.truth} == {
-        task: ids[task] for task in connected.truth
-    }
+    assert all([one["id"] for one in after[task]] == ids[task] for task in connected.truth)
     (tab,) = (view for view in client.views.list(project=connected.project) if view.data["title"] == TAB)
     assert sorted(task.id for task in client.tasks.list(view=tab.id)) == sorted(flagged)
 
@@ -207,16 +206,6 @@ def test_without_the_password_nobody_is_told_anything(client, connected) -> None
     assert httpx.post(f"{connected.url}/predict", json=tasks).status_code == 401
     with pytest.raises(ApiError, match="authentication parameters"):
         client.ml.create(project=connected.project, url=connected.url, request_options=ONCE)
-
-
-def test_an_audit_that_replaces_the_first_is_taken_over(client, connected, predicted) -> None:
-    asked = {"tasks": [{"id": task, "data": client.tasks.get(id=str(task)).data} for task in list(connected.truth)[:1]]}
-    audit = Audit.load(connected.folder)
-    later = {**audit.manifest, "created_at": "2100-01-01T00:00:00+00:00"}
-    replace(audit, manifest=later).save(connected.folder, overwrite=True)
-    answer = httpx.post(f"{connected.url}/predict", json=asked, auth=("labelqa", PASSWORD), timeout=60).json()
-    assert answer["results"][0]["model_version"] == "ntk-labelqa 2100-01-01T00:00:00+00:00"
-    audit.save(connected.folder, overwrite=True)
 
 
 def test_a_changed_annotation_makes_the_gate_refuse_the_audit(client, connected, tmp_path, capfd) -> None:
