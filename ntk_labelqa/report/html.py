@@ -9,6 +9,7 @@ from typing import Any
 from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.errors import LabelQAError
 from ntk_labelqa.report import overlaps, people, plots, queue, tables, wording
+from ntk_labelqa.report.formats import figure
 from ntk_labelqa.report.heat_map import heat_map
 from ntk_labelqa.report.items import Items
 from ntk_labelqa.report.page import render_page
@@ -52,6 +53,8 @@ def _contents(audit: Audit) -> dict[str, Any]:
     cards = queue.cards(audit, items)
     return {
         "manifest": audit.manifest,
+        "options": [(name, _option(value)) for name, value in audit.manifest["options"].items()],
+        "seconds": [(stage, f"{taken:.1f}") for stage, taken in audit.manifest["timings"].items()],
         "data": audit.manifest["data"],
         "summary": audit.summary,
         "title": audit.manifest["data"]["project_title"] or audit.manifest["data"]["source"],
@@ -76,3 +79,9 @@ def _contents(audit: Audit) -> dict[str, Any]:
         "expected_yield": plots.expected_yield(audit),
         "expected_errors": audit.findings["error_probability"].sum(),
     }
+
+
+def _option(value: object) -> str:
+    if isinstance(value, float):
+        return figure(value)
+    return "–" if value is None else str(value)

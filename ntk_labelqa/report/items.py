@@ -72,6 +72,11 @@ class Items:
         self._project = _project_address(data["server_url"], data["project_id"])
         self._left = PICTURE_BUDGET
 
+    @property
+    def are_rows(self) -> bool:
+        """The items are rows of a table, told by their fields."""
+        return self._kind == "row"
+
     def item_of(self, row: Any) -> Key:
         """The item that a row of the findings is about."""
         return self._item_of[int(row.annotation_id), getattr(row, "region_id", "")]

@@ -95,6 +95,9 @@ class TestInABrowser:
         twice = [int(value.replace(",", "")) for value in items()]
         assert sorted(once) in (once, once[::-1])
         assert twice == once[::-1]
+        assert table.locator("thead th[aria-sort]").all_inner_texts() == ["Items"]
+        tab.keyboard.press("Tab")
+        assert tab.evaluate("document.activeElement.textContent") == "Flagged labels"
 
     def test_a_thousand_classes_and_a_hundred_thousand_findings(self, chromium, tmp_path) -> None:
         picture = audits.digits_audit().items["thumbnail"][0]
