@@ -19,9 +19,10 @@ SPLITS = 5
 """Times that the labels are halved."""
 VOTING_RIDGE = 1.0
 """Least ridge of the halves' predictions: a vote has to be an average over many labels, or it repeats their noise."""
-REPEATED = 0.7
-"""Share of a pair's contradicted labels that halves of the data contradict alike, from which wrong labels explain it.
-"""
+REPEATED = 0.65
+"""Share of a pair's contradicted labels on which halves of the data agree, from which wrong labels may explain it."""
+FIRMNESS = 0.6
+"""How firmly they have to be contradicted for that, where other labels of the two classes are confirmed with 1."""
 CARRIERS = 6
 """Items named for each class of a warned pair."""
 CONFIDENCE = 1.959964
@@ -57,8 +58,7 @@ def judge(pairs: pd.DataFrame, overlaps: Overlaps, inverse: RegularizedInverse, 
         votes = half_votes(inverse.at(max(inverse.ridge, VOTING_RIDGE)), labels)
         pairs["overlap_refurbished"] = Overlaps.of(inverse, agreed_labels(votes, labels)).values[a, b]
         rows = np.flatnonzero(is_warned)
-        repeated = np.array([repeat_rate(votes, labels, a[row], b[row]) for row in rows])
-        pairs.loc[pairs.index[rows], "cause"] = np.where(repeated >= REPEATED, LABELS, CLASSES)
+        pairs.loc[pairs.index[rows], "cause"] = [cause_of(votes, labels, a[row], b[row]) for row in rows]
     return pairs
 
 
@@ -87,19 +87,33 @@ def agreed_labels(votes: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return corrected
 
 
-def repeat_rate(votes: np.ndarray, labels: np.ndarray, a: int, b: int) -> float:
-    """Of the items of two classes that are predicted to be of the other one, the share on which the halves agree.
+def cause_of(votes: np.ndarray, labels: np.ndarray, a: int, b: int) -> str:
+    """Why two classes overlap: :data:`LABELS` where wrong ones explain it, else :data:`CLASSES`."""
+    repeated, firmness = contradictions(votes, labels, a, b)
+    return LABELS if repeated >= REPEATED and firmness >= FIRMNESS else CLASSES
 
-    A wrong label is contradicted by either half of the data. Where nothing tells the classes apart, each half
-    contradicts what the chance of its own labels makes it, and they agree on half of the items.
+
+def contradictions(votes: np.ndarray, labels: np.ndarray, a: int, b: int) -> tuple[float, float]:
+    """Of the items of two classes that are predicted to be of the other one: how often the halves agree, how firmly.
+
+    A wrong label is contradicted by either half of the data, and as firmly as right ones are confirmed. Where nothing
+    tells the classes apart, each half contradicts what the chance of its own labels makes it, and they agree on half of
+    the items. Items that lie between the classes are contradicted faintly.
+
+    Returns the share of the halves that agree on such an item, and the mean size of their prediction over that of the
+    other items; both are 0 where no label is contradicted.
     """
     given = labels[:, a] - labels[:, b]
     # By class size, or the larger class would be predicted everywhere, by either half.
     lean = votes[..., a] / labels[:, a].sum() - votes[..., b] / labels[:, b].sum()
-    contradicted = given * lean.sum(axis=(0, 1)) < 0
+    support = given * lean.sum(axis=(0, 1))
+    contradicted, confirmed = support < 0, support > 0
     if not contradicted.any():
-        return 0.0
-    return float((lean[:, 0] * lean[:, 1] > 0)[:, contradicted].mean())
+        return 0.0, 0.0
+    repeated = float((lean[:, 0] * lean[:, 1] > 0)[:, contradicted].mean())
+    if not confirmed.any():
+        return repeated, 1.0
+    return repeated, float(-support[contradicted].mean() / support[confirmed].mean())
 
 
 def false_discovery_rates(p_values: np.ndarray) -> np.ndarray:
