@@ -181,11 +181,18 @@ class Backend:
         """Mark the audit stale if *event* tells of changed labels in its project; say whether it does."""
         project = (event.get("project") or {}).get("id")
         ours = self.manifest["data"].get("project_id")
-        concerns = event.get("action") in CHANGES and (project is None or ours is None or project == ours)
+        concerns = (project is None or ours is None or project == ours) and self._changes_labels(event)
         if concerns:
             with self._one_note_at_a_time:
                 mark_stale(self.folder, datetime.now(UTC).isoformat(timespec="milliseconds"))
         return concerns
+
+    def _changes_labels(self, event: Mapping[str, Any]) -> bool:
+        if event.get("action") != "TASKS_DELETED":
+            return event.get("action") in CHANGES
+        # Of tasks deleted in the Data Manager, Label Studio no longer says which they were.
+        deleted = event.get("tasks") or ()
+        return not deleted or any(task.get("id") in self.audited for task in deleted)
 
 
 def routes(backend: Backend) -> list[Route]:
@@ -200,7 +207,7 @@ def routes(backend: Backend) -> list[Route]:
         except LabelQAError as error:
             log.warning("Refused a project: %s", error)
             # Of an error Label Studio shows the status and the address, and nothing else; hence the words go there.
-            words = re.sub(r"[^\w.,;:]+", "-", str(error)[:LONGEST_REFUSAL]).strip("-")
+            words = re.sub(r"[^\w.,;:]+", "-", str(error)[:LONGEST_REFUSAL]).strip("-.")
             return RedirectResponse(f"refused/{words}", status_code=307)
         return JSONResponse({"model_version": backend.version})
 
