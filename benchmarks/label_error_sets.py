@@ -56,7 +56,7 @@ def _images(file: str, pixels: str = "X_train", labels: str = "y_train") -> Call
 def _long_tail(folder: Path) -> Sample:
     """MNIST, class k of 10 kept with probability 50^(-k/9)."""
     features, labels = _images("mnist.npz")(folder)
-    kept = np.random.default_rng(0).random(len(labels)) < TAIL ** (-labels / 9.0)
+    kept = np.random.default_rng(0).random(len(labels)) < TAIL ** (-labels.astype(float) / 9)
     return features[kept], labels[kept]
 
 
