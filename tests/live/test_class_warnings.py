@@ -20,7 +20,7 @@ from ntk_labelqa.labelstudio.pull import pull_project, take_snapshot
 from ntk_labelqa.labelstudio.push import push_findings
 from ntk_labelqa.options import AuditOptions
 from tests.browser import browser
-from tests.live.test_review_page import logged_in, open_first_task
+from tests.live.test_review_page import is_saved_annotation, logged_in, open_first_task
 
 if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio
@@ -63,8 +63,10 @@ def answer_in_the_browser(server: LocalServer, pushed: Any, key: str, comment: s
             expect(page.get_by_text(f"Labelled “\u2068{label}\u2069”")).to_be_visible()
         page.keyboard.press(key)
         page.get_by_placeholder("Comment").fill(comment)
-        page.get_by_role("button", name="Submit current annotation").click()
-        expect(page.get_by_placeholder("Comment")).to_be_hidden(timeout=15_000)
+        expect(page.locator("input[type=checkbox]:checked, input[type=radio]:checked")).to_have_count(1)
+        with page.expect_response(is_saved_annotation) as saved:
+            page.get_by_role("button", name="Submit current annotation").click()
+        assert saved.value.ok
 
 
 def test_from_the_audit_to_the_answer(client, server, audit, tmp_path, capfd, monkeypatch) -> None:

@@ -26,6 +26,7 @@ from ntk_labelqa.labelstudio.push import push_findings
 from ntk_labelqa.labelstudio.review_project import ReviewTask
 from ntk_labelqa.options import AuditOptions
 from tests.browser import browser
+from tests.live.test_review_page import is_saved_annotation
 from tests.live.topics import answer, doubting_audit, review, topics_project, whole_project
 
 pytestmark = pytest.mark.live
@@ -78,8 +79,9 @@ def decide(page: Page, address: str, words: str, label: str = "") -> None:
     if label:
         expect(page.get_by_text("Which label is right?")).to_be_visible()
         page.keyboard.press(label)
-    with page.expect_response(lambda answer: "/annotations" in answer.url and answer.request.method == "POST"):
+    with page.expect_response(is_saved_annotation) as saved:
         page.locator("button[name=submit]").click()
+    assert saved.value.ok
 
 
 def audit_of(client, project: int, folder: Path) -> Audit:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +23,7 @@ from ntk_labelqa.report.html import render_report
 from tests.browser import browser
 from tests.live import labelled_projects as projects
 from tests.live.labelled_projects import LabelType
-from tests.live.test_review_page import logged_in
+from tests.live.test_review_page import logged_in, submit
 
 if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio
@@ -115,14 +114,9 @@ def decide(client: LabelStudio, page: Page, audit: Audit, pushed: PushResult, pi
     page.screenshot(path=picture)
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
     page.keyboard.press("k")
-    page.keyboard.press("Control+Enter")
-    deadline = time.monotonic() + 15
-    while time.monotonic() < deadline:
-        _, table = read_decisions(client, audit.manifest["data"]["project_id"], control_of(audit.manifest))
-        if (table["decision"] == "keep").any():
-            return
-        time.sleep(0.5)
-    pytest.fail("the decision did not arrive")
+    submit(page)
+    _, table = read_decisions(client, audit.manifest["data"]["project_id"], control_of(audit.manifest))
+    assert (table["decision"] == "keep").any()
 
 
 @pytest.mark.browser
