@@ -1,11 +1,11 @@
 r"""From leave-one-out predictions to probabilities: the prior of an item's class, given all the other items.
 
-.. math:: s_i = \operatorname{softmax}(a φ(P_i) + b), \qquad φ(p) = p \;\text{ or }\; \log(1 + \max(p, 0) / 0.3)
+.. math:: s_i = \operatorname{softmax}(a φ(P_i) + b), \qquad φ(p) = p \;\text{ or }\; \log(1 + \max(p, 0) \, K / 3)
 
 Kernel regression orders the classes well but its numbers are no probabilities. Where classes overlap they behave like
 shares, whose ratios count, and negative ones like noise; where they do not, their differences count. So both forms of
-φ are tried. The temperature a, the class offsets b and φ are fitted to the labels *as given*, seen through the noise
-channel: they maximise
+φ are tried; the bend lies at three times the share that a class has by chance. The temperature a, the class offsets b
+and φ are fitted to the labels *as given*, seen through the noise channel: they maximise
 
 .. math:: \sum_i \log \sum_t s_{it} \prod_{y \in \text{labels of } i} T_{ty}
 
@@ -21,7 +21,8 @@ from scipy.special import log_softmax, logsumexp, softmax
 
 SAMPLE = 20_000
 """Items used at most. With 5,000 the choice of φ was at times that of chance."""
-KNEES = (np.inf, 0.3)
+SHARES_AT_KNEE = 3.0
+"""Where φ bends, in multiples of 1/K: with many classes even a telling prediction is a small share."""
 TEMPERATURES = np.geomspace(1, 40, 10)
 ZOOMS = (np.sqrt(TEMPERATURES[1] / TEMPERATURES[0]),) * 3 + (1.06, 1.05, 1.05)
 """Factors by which the search goes up and down from the best temperature so far, in turn."""
@@ -62,7 +63,7 @@ def fit_link(predictions: np.ndarray, log_likelihood: np.ndarray, offsets: np.nd
     rows = np.random.default_rng(0).permutation(len(predictions))[:SAMPLE]
     p, labels = predictions[rows].astype(np.float64), log_likelihood[rows]
     fits = []
-    for knee in KNEES:
+    for knee in (np.inf, SHARES_AT_KNEE / p.shape[1]):
         temperature, fitted = _fit(_bent(p, knee), labels, offsets)
         link = Link(temperature, fitted, knee)
         fits.append((_fitness(link.log_prior(p), labels), link))

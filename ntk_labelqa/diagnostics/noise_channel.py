@@ -12,7 +12,8 @@ model (see Minka, "Estimating a Dirichlet distribution", 2000), its strength cho
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from scipy.special import gammaln
@@ -23,6 +24,8 @@ ANCHOR_SHARE = 0.15
 """Of the items predicted to be of a class, the share that become its anchors: those with the widest margin."""
 FEWEST_ANCHORS = 20
 """Anchors of a class, while it has that many items."""
+LEAST_SHARE = 1e-3
+"""To which errors are softened at most: all entries of a channel stay positive."""
 LABELS_FOR_OWN_CHANNEL = 100
 """Labels from which an annotator gets a channel of their own."""
 
@@ -40,13 +43,17 @@ class NoiseChannel:
         shared: T, float64[K, K]; row = true class, column = given label; rows sum to 1, all entries positive.
         tables: float64[C, K, K]: *shared* first, then one for each annotator with enough labels.
         table_of_annotation: int64[A], into *tables*.
+        anchors: int64[n], rows of the items that *shared* was counted on.
         anchor_labels: number of labels that *shared* was counted from.
+        agreement: share of those labels that are of the class predicted.
     """
 
     shared: np.ndarray
     tables: np.ndarray
     table_of_annotation: np.ndarray
+    anchors: np.ndarray
     anchor_labels: int
+    agreement: float
 
     def log_likelihood(self, annotations: Annotations) -> np.ndarray:
         """log p(labels of the item | true class t), float64[N, K]; zero where an item has none."""
@@ -55,10 +62,44 @@ class NoiseChannel:
         np.add.at(total, annotations.items, by_label[self.table_of_annotation, annotations.labels])
         return total
 
+    def label_errors(self, accuracy: float) -> float:
+        """Of the anchors' labels that are not of the class predicted, the share that are wrong labels, from 0 to 1.
+
+        With *accuracy* the share a of anchors that are of the class predicted, labels are right with probability
+        agreement / a; the other contradictions are wrong predictions.
+        """
+        contradicted = 1 - self.agreement
+        return min(1.0, max(0.0, 1 - self.agreement / accuracy) / contradicted) if contradicted > 0 else 1.0
+
+    def softened(self, share: float) -> Self:
+        """The same channels with each error *share* times as probable."""
+        kept = np.eye(len(self.shared))
+        share = max(share, LEAST_SHARE)
+        return replace(
+            self, shared=share * self.shared + (1 - share) * kept, tables=share * self.tables + (1 - share) * kept
+        )
+
+    def raised(self, rate: float) -> Self:
+        """The same channels with errors of every class at least as frequent as *rate*, in the shape they have."""
+        return replace(self, shared=_raised(self.shared, rate), tables=_raised(self.tables, rate))
+
+    @property
+    def error_rate(self) -> float:
+        """Probability of a wrong label if classes are equally frequent."""
+        return float(1 - np.diag(self.shared).mean())
+
     def information(self) -> float:
         """What one label tells of its item's class if classes are equally frequent, in nats; 0 = nothing."""
         mean = self.shared.mean(axis=0)
         return float((self.shared * np.log(self.shared / mean)).sum() / len(mean))
+
+
+def _raised(tables: np.ndarray, rate: float) -> np.ndarray:
+    kept = np.eye(tables.shape[-1])
+    errors = tables * (1 - kept)
+    rates = errors.sum(axis=-1, keepdims=True)
+    errors *= np.maximum(rates, rate) / np.maximum(rates, np.finfo(float).tiny)
+    return errors + kept * (1 - errors.sum(axis=-1, keepdims=True))
 
 
 def estimate_channel(predictions: np.ndarray, annotations: Annotations) -> NoiseChannel:
@@ -71,21 +112,23 @@ def estimate_channel(predictions: np.ndarray, annotations: Annotations) -> Noise
     Cost: one sort of N items; O(K²) numbers an annotator with enough labels.
     """
     predicted = predictions.argmax(axis=1)
+    anchors = _anchors(predictions, predicted)
     is_anchor = np.zeros(len(predictions), bool)
-    is_anchor[_anchors(predictions, predicted)] = True
+    is_anchor[anchors] = True
     chosen = np.flatnonzero(is_anchor[annotations.items])
     truth, given = predicted[annotations.items[chosen]], annotations.labels[chosen]
     shared = shared_channel(_counts(truth, given, annotations.class_count))
+    agreement = float((truth == given).mean()) if len(chosen) else 1.0
 
     own = _annotators_with_enough(annotations)
     if len(own) < 2:  # A lone annotator's channel is the shared one.
-        return NoiseChannel(shared, shared[None], np.zeros(len(annotations), np.int64), len(chosen))
+        return NoiseChannel(shared, shared[None], np.zeros(len(annotations), np.int64), anchors, len(chosen), agreement)
     who = annotations.annotators[chosen]
     counts = np.stack([_counts(truth[who == a], given[who == a], annotations.class_count) for a in own])
     table_of_annotator = np.zeros(annotations.annotators.max() + 1, np.int64)
     table_of_annotator[own] = 1 + np.arange(len(own))
     tables = np.concatenate([shared[None], shrunk(counts, shared, ANNOTATOR_STRENGTHS)])
-    return NoiseChannel(shared, tables, table_of_annotator[annotations.annotators], len(chosen))
+    return NoiseChannel(shared, tables, table_of_annotator[annotations.annotators], anchors, len(chosen), agreement)
 
 
 def shrunk(counts: np.ndarray, mean: np.ndarray, strengths: np.ndarray) -> np.ndarray:

@@ -45,8 +45,9 @@ class SelfMeasurement:
 
     Attributes:
         planted: number of errors planted.
-        recall: share of the planted errors that were flagged.
-        recall_uniform, recall_confusions: the same of those planted uniformly, and along the observed confusions.
+        recall: share of the errors planted along the observed confusions that were flagged: of errors like those
+            that the audit found.
+        recall_uniform: the same of those planted uniformly, of which it may have seen none.
         corrected: share of the planted errors for which the right label was suggested.
         precision: share of the audit's own findings that are wrong labels; high = good.
         planted_precision: the same of what was flagged with the planted errors among the labels.
@@ -61,7 +62,6 @@ class SelfMeasurement:
     planted: int
     recall: Proportion
     recall_uniform: Proportion
-    recall_confusions: Proportion
     corrected: Proportion
     precision: Proportion
     planted_precision: Proportion
@@ -104,9 +104,8 @@ def measure(
     low, high = _error_rate_interval(annotations, issues, again, changed)
     return SelfMeasurement(
         planted=len(at),
-        recall=share(caught[at], was_right[at]),
+        recall=share(caught[confused], was_right[confused]),
         recall_uniform=share(caught[uniform], was_right[uniform]),
-        recall_confusions=share(caught[confused], was_right[confused]),
         corrected=share(mended[at], was_right[at]),
         precision=share(issues.error_probability[issues.is_label_issue]),
         planted_precision=share(wrong[caught]),

@@ -42,6 +42,12 @@ class RegularizedInverse(Protocol):
         """G[:, indices], float64[N, len(indices)]."""
         ...
 
+    def predicted_from(self, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """What the items *rows* (int[n], no duplicates) alone say of all items, float64[N, K]: with A the items *rows*,
+        H_:A (H_AA + λI)⁻¹ Y_A for Y float[N, K]; zero where *rows* is empty.
+        """
+        ...
+
     def at(self, ridge: float) -> Self:
         """The inverse of the same Gram matrix at another ridge."""
         ...

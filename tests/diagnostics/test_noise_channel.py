@@ -85,3 +85,25 @@ def test_few_counts_are_pulled_to_the_mean_and_many_are_not() -> None:
     assert pulled[1, 0] == pytest.approx(0.5, abs=0.01)
     assert 0.5 < pulled[0, 0] < 0.9
     assert pulled.sum(axis=1) == pytest.approx(1)
+
+
+def test_contradictions_are_shared_out_between_labels_and_predictions() -> None:
+    truth = np.random.default_rng(3).integers(K, size=8000)
+    channel = estimate_channel(
+        sure_predictions(truth), Annotations.of_codes(labelled(truth, 0.6 * np.eye(K) + 0.1 * np.ones((K, K))), K)
+    )
+    assert channel.agreement == pytest.approx(0.7, abs=0.05)
+    assert channel.label_errors(1.0) == pytest.approx(1)
+    assert channel.label_errors(channel.agreement) == 0
+    assert 0 < channel.label_errors(0.9) < 1
+    assert channel.softened(0.5).error_rate == pytest.approx(channel.error_rate / 2)
+    assert channel.softened(0.0).shared.min() > 0
+
+
+def test_raised_channels_keep_their_shape() -> None:
+    truth = np.random.default_rng(3).integers(K, size=8000)
+    table = 0.9 * np.eye(K) + 0.1 * np.roll(np.eye(K), 1, axis=1)
+    raised = estimate_channel(sure_predictions(truth), Annotations.of_codes(labelled(truth, table), K)).raised(0.4)
+    assert np.diag(raised.shared) == pytest.approx(0.6)
+    assert raised.shared.sum(axis=1) == pytest.approx(1)
+    assert (np.roll(raised.shared, -1, axis=1).diagonal() > 0.35).all()

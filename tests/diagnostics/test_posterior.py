@@ -7,6 +7,7 @@ import functools
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.metrics import average_precision_score
 
 from ntk_labelqa.diagnostics.annotations import Annotations
@@ -58,6 +59,27 @@ def test_planted_errors_are_found_mended_and_counted(
 def test_nothing_planted_nothing_changed() -> None:
     _, _, issues = planted("uniform", 0.0)
     assert issues.is_label_issue.mean() <= 0.005
+
+
+def at_the_boundary(share: float = 0.1) -> tuple[np.ndarray, np.ndarray, LabelIssues]:
+    """(given, right, issues) of the digits with a third of those wrong of which a forest is least sure."""
+    inverse, right = digits()
+    forest = ExtraTreesClassifier(100, bootstrap=True, oob_score=True, random_state=0)
+    votes = forest.fit(load_digits().data, right).oob_decision_function_.copy()
+    own = votes[np.arange(len(right)), right]
+    votes[np.arange(len(right)), right] = -1
+    unsure = np.argsort(np.abs(own - votes.max(axis=1)))[: round(3 * share * len(right))]
+    wrong = np.random.default_rng(0).choice(unsure, round(share * len(right)), replace=False)
+    given = right.copy()
+    given[wrong] = votes.argmax(axis=1)[wrong]
+    return given, right, find_issues(with_best_ridge(inverse, np.eye(10)[given]), Annotations.of_codes(given, 10))
+
+
+def test_errors_where_classes_meet_are_mended_though_anchors_show_none() -> None:
+    given, right, issues = at_the_boundary()
+    after = np.where(issues.is_label_issue, issues.predicted, given)
+    assert (after == right).mean() > (given == right).mean() + 0.005
+    assert (after != given)[given == right].mean() <= 0.001
 
 
 def test_errors_whose_rate_differs_by_class() -> None:

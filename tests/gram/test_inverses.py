@@ -70,6 +70,13 @@ class TestConformance:
         labels = np.eye(3)[np.random.default_rng(1).integers(3, size=len(gram))]
         assert_near(leave_one_out(inverse, labels), naive.refitted_without(gram, labels, RIDGE), name)
 
+    @pytest.mark.parametrize("count", [0, 1, 30, 90])
+    def test_what_some_items_alone_say_of_all(self, named_inverse, gram, count: int) -> None:
+        name, inverse = named_inverse
+        labels = np.eye(3)[np.random.default_rng(1).integers(3, size=len(gram))]
+        rows = np.random.default_rng(2).permutation(len(gram))[:count]
+        assert_near(inverse.predicted_from(rows, labels), naive.refitted_on(gram, rows, labels, RIDGE), name)
+
     def test_size_scale_and_ridge_describe_the_gram(self, named_inverse, gram) -> None:
         name, inverse = named_inverse
         assert (inverse.size, inverse.ridge) == (len(gram), RIDGE)
@@ -80,6 +87,17 @@ class TestConformance:
         DenseInverse(gram, ridge=RIDGE).at(0.5)
         exact_inverse(gram, ridge=RIDGE)
         assert (gram == before).all()
+
+
+@pytest.mark.parametrize("ridge", [1e-3, 1.0])
+def test_more_items_than_landmarks_learn_by_conjugate_gradients(ridge: float) -> None:
+    kernel, inputs = prepare(np.random.default_rng(4).normal(size=(600, 12)), "2-L", "float64")
+    inverse = nystrom_inverse(kernel, inputs, landmarks=60, ridge=ridge)
+    features, _, scale = inverse.factors
+    labels, rows = np.eye(3)[np.arange(600) % 3], np.arange(0, 600, 3)
+    own = features[rows].T @ features[rows] + ridge * scale * np.eye(features.shape[1])
+    expected = features @ np.linalg.solve(own, features[rows].T @ labels[rows])
+    assert np.abs(inverse.predicted_from(rows, labels) - expected).max() <= 1e-3 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("ridge", [1e-3, 1e-2, 1.0])

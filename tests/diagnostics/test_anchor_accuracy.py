@@ -1,0 +1,70 @@
+"""How often anchors are predicted right, told from noisy labels alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from ntk_labelqa.diagnostics.anchor_accuracy import accuracy_of_agreeing, anchor_accuracy
+from ntk_labelqa.diagnostics.annotations import Annotations
+from ntk_labelqa.diagnostics.label_issues import find_issues
+from ntk_labelqa.diagnostics.noise_channel import estimate_channel
+from ntk_labelqa.gram.choose import invert
+from ntk_labelqa.gram.inverse import leave_one_out
+
+
+@pytest.mark.parametrize("class_count", [2, 5, 100])
+@pytest.mark.parametrize("accuracy", [0.55, 0.8, 1.0])
+def test_two_voters_who_do_not_know_each_other(class_count: int, accuracy: float) -> None:
+    random = np.random.default_rng(0)
+    wrong = random.random((2, 200_000)) > accuracy
+    votes = np.where(wrong, random.integers(1, class_count, wrong.shape), 0)
+    agreement = float((votes[0] == votes[1]).mean())
+    # Near 1/2 of two classes the square root is steep.
+    assert accuracy_of_agreeing(agreement, class_count) == pytest.approx(accuracy, abs=0.03)
+
+
+def test_less_agreement_than_chance_is_chance_and_one_class_is_certain() -> None:
+    assert accuracy_of_agreeing(0.1, 4) == 0.25
+    assert accuracy_of_agreeing(0.0, 1) == 1.0
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6])
+def test_wrong_labels_are_not_held_against_the_kernel(share: float) -> None:
+    features, right = load_digits(return_X_y=True)
+    random, given = np.random.default_rng(0), right.copy()
+    wrong = random.choice(len(right), round(share * len(right)), replace=False)
+    given[wrong] = (given[wrong] + random.integers(1, 10, len(wrong))) % 10
+    inverse = invert(features, np.eye(10)[given], architecture="2-L")
+    predictions = leave_one_out(inverse, np.eye(10)[given])
+    anchors = estimate_channel(predictions, Annotations.of_codes(given, 10)).anchors
+    true = (predictions[anchors].argmax(axis=1) == right[anchors]).mean()
+    assert anchor_accuracy(inverse, np.eye(10)[given], anchors) == pytest.approx(true, abs=0.08)
+
+
+def weak_features(items: int, class_count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Clean labels, and features that tell their classes apart badly."""
+    random = np.random.default_rng(0)
+    labels = np.arange(items) % class_count
+    return 1.2 * random.normal(size=(class_count, 12))[labels] + random.normal(size=(items, 12)), labels
+
+
+def test_a_weak_kernel_is_not_taken_for_wrong_labels() -> None:
+    features, labels = weak_features(1500, 60)
+    inverse = invert(features, np.eye(60)[labels], architecture="2-L")
+    issues = find_issues(inverse, Annotations.of_codes(labels, 60))
+    predicted = issues.posterior.first.predictions.argmax(axis=1)
+    assert (predicted == labels).mean() < 0.8, "the kernel is weak"
+    assert issues.is_label_issue.mean() <= 0.01
+    assert issues.error_probability.mean() <= 0.05
+
+
+def test_where_anchors_are_a_gamble_nothing_is_flagged() -> None:
+    random = np.random.default_rng(0)
+    features, labels = weak_features(900, 90)
+    inverse = invert(features + 3 * random.normal(size=features.shape), np.eye(90)[labels], architecture="2-L")
+    issues = find_issues(inverse, Annotations.of_codes(labels, 90))
+    assert issues.posterior.anchor_accuracy < 2 / 3
+    assert not issues.posterior.is_informative
+    assert not issues.is_label_issue.any()
