@@ -18,10 +18,17 @@ import numpy as np
 from ntk_labelqa.gram.inverse import RegularizedInverse
 
 PARTS = 3
+STANDARD_ERRORS = 2.0
+FEWEST_A_CLASS = 8
+"""Items a class in each part; with fewer the parts disagree however well all items together tell the classes apart."""
 
 
 def anchor_accuracy(inverse: RegularizedInverse, labels: np.ndarray, anchors: np.ndarray, *, seed: int = 0) -> float:
     """a, the estimated share of *anchors* whose predicted class is their true one, from 1/K to 1.
+
+    It is the upper end of what chance allows, so that no wrong label is put down to the kernel by chance.
+
+    Anchors are taken to be right, a = 1, where the parts have fewer than :data:`FEWEST_A_CLASS` items a class.
 
     Args:
         inverse: G, at the ridge that the anchors were predicted with.
@@ -31,13 +38,17 @@ def anchor_accuracy(inverse: RegularizedInverse, labels: np.ndarray, anchors: np
 
     Cost: three times :meth:`~ntk_labelqa.gram.inverse.RegularizedInverse.predicted_from` a third of the items.
     """
+    if inverse.size < PARTS * FEWEST_A_CLASS * labels.shape[1]:
+        return 1.0
     part = np.random.default_rng(seed).permutation(inverse.size) % PARTS
     votes = np.stack(
         [inverse.predicted_from(np.flatnonzero(part == p), labels)[anchors].argmax(axis=1) for p in range(PARTS)]
     )
     own, each = part[anchors], np.arange(len(anchors))
     agreed = votes[(own + 1) % PARTS, each] == votes[(own + 2) % PARTS, each]
-    return accuracy_of_agreeing(float(agreed.mean()), labels.shape[1])
+    agreement = float(agreed.mean())
+    by_chance = STANDARD_ERRORS * np.sqrt(agreement * (1 - agreement) / max(len(anchors), 1))
+    return accuracy_of_agreeing(min(1.0, agreement + by_chance), labels.shape[1])
 
 
 def accuracy_of_agreeing(agreement: float, class_count: int) -> float:

@@ -43,6 +43,12 @@ def test_wrong_labels_are_not_held_against_the_kernel(share: float) -> None:
     assert anchor_accuracy(inverse, np.eye(10)[given], anchors) == pytest.approx(true, abs=0.08)
 
 
+def test_of_a_few_items_nothing_is_told() -> None:
+    features, labels = weak_features(80, 10)
+    inverse = invert(features, np.eye(10)[labels], architecture="2-L")
+    assert anchor_accuracy(inverse, np.eye(10)[labels], np.arange(80)) == 1.0
+
+
 def weak_features(items: int, class_count: int) -> tuple[np.ndarray, np.ndarray]:
     """Clean labels, and features that tell their classes apart badly."""
     random = np.random.default_rng(0)
@@ -56,13 +62,13 @@ def test_a_weak_kernel_is_not_taken_for_wrong_labels() -> None:
     issues = find_issues(inverse, Annotations.of_codes(labels, 60))
     predicted = issues.posterior.first.predictions.argmax(axis=1)
     assert (predicted == labels).mean() < 0.8, "the kernel is weak"
-    assert issues.is_label_issue.mean() <= 0.01
+    assert issues.is_label_issue.mean() <= 0.02
     assert issues.error_probability.mean() <= 0.05
 
 
 def test_where_anchors_are_a_gamble_nothing_is_flagged() -> None:
     random = np.random.default_rng(0)
-    features, labels = weak_features(900, 90)
+    features, labels = weak_features(2200, 90)
     inverse = invert(features + 3 * random.normal(size=features.shape), np.eye(90)[labels], architecture="2-L")
     issues = find_issues(inverse, Annotations.of_codes(labels, 90))
     assert issues.posterior.anchor_accuracy < 2 / 3
