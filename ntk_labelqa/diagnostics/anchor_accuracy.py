@@ -18,6 +18,8 @@ import numpy as np
 from ntk_labelqa.gram.inverse import RegularizedInverse
 
 PARTS = 3
+MOST_A_PART = 20_000
+"""Items drawn for a part at most: their features are copied, in as much memory as the inverse needed to come about."""
 STANDARD_ERRORS = 2.0
 FEWEST_A_CLASS = 8
 """Items a class in each part; with fewer the parts disagree however well all items together tell the classes apart."""
@@ -40,10 +42,10 @@ def anchor_accuracy(inverse: RegularizedInverse, labels: np.ndarray, anchors: np
     """
     if inverse.size < PARTS * FEWEST_A_CLASS * labels.shape[1]:
         return 1.0
-    part = np.random.default_rng(seed).permutation(inverse.size) % PARTS
-    votes = np.stack(
-        [inverse.predicted_from(np.flatnonzero(part == p), labels)[anchors].argmax(axis=1) for p in range(PARTS)]
-    )
+    order = np.random.default_rng(seed).permutation(inverse.size)
+    part, drawn = order % PARTS, order < PARTS * MOST_A_PART
+    parts = [np.flatnonzero(drawn & (part == p)) for p in range(PARTS)]
+    votes = np.stack([inverse.predicted_from(rows, labels)[anchors].argmax(axis=1) for rows in parts])
     own, each = part[anchors], np.arange(len(anchors))
     agreed = votes[(own + 1) % PARTS, each] == votes[(own + 2) % PARTS, each]
     agreement = float(agreed.mean())

@@ -23,6 +23,7 @@ helps.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.special import logsumexp
@@ -85,6 +86,18 @@ class Round:
     def posterior(self) -> np.ndarray:
         """q, float64[N, K]; rows sum to 1."""
         return np.exp(self.log_posterior)
+
+    @cached_property
+    def next_predictions(self) -> np.ndarray:
+        """P' of the next round at the same ridge, float64[N, K]."""
+        return self.predictions_by(self.inverse)
+
+    def predictions_by(self, inverse: RegularizedInverse) -> np.ndarray:
+        """P' = L Q − E ∘ (Q_in − S_in) by *inverse*, the same at another ridge, float64[N, K]."""
+        posterior = self.posterior
+        slopes = self.link.slopes(self.predictions) * posterior * (1 - posterior)
+        heard = echo(self.inverse, inverse, slopes) * (self.fed - self.expected)
+        return leave_one_out(inverse, posterior) - heard
 
 
 @dataclass(frozen=True)
@@ -152,7 +165,8 @@ def label_posterior(inverse: RegularizedInverse, annotations: Annotations) -> La
             their own.
         annotations: of the N items, with at least two classes.
 
-    Cost: one ``apply`` of K columns, a solve of three thirds of the items, and at most 7 rounds of about 45 ``apply``.
+    Cost: one ``apply`` of K columns, a solve of three thirds of the items, and at most 7 rounds, each of two ``apply``
+    of K columns and two :func:`~ntk_labelqa.diagnostics.echo.echo`.
     """
     labels = annotations.means()
     predictions = leave_one_out(inverse, labels)
@@ -194,38 +208,30 @@ def _fitted(
 
 def _next_round(current: Round, annotations: Annotations, share: float) -> Round | None:
     """A better round at the same ridge, else at the one that fits the posterior; None where neither is better."""
-    same = _fed_back(current, current.inverse, annotations, share)
+    same = _fed_back(current, current.inverse, current.next_predictions, annotations, share)
     if _is_better(same, current, GAIN_AT_SAME_RIDGE):
         return same
     refitted = with_best_ridge(current.inverse, current.posterior)
     if refitted.ridge == current.inverse.ridge:
         return None
-    other = _fed_back(current, refitted, annotations, share)
+    other = _fed_back(current, refitted, current.predictions_by(refitted), annotations, share)
     told = min(1.0, current.channel.information() / FULL_INFORMATION)
     return other if _is_better(other, current, GAIN_AT_OTHER_RIDGE * told) else None
 
 
-def _fed_back(current: Round, inverse: RegularizedInverse, annotations: Annotations, share: float) -> Round:
-    predictions = _predictions_after(current, inverse)
+def _fed_back(
+    current: Round, inverse: RegularizedInverse, predictions: np.ndarray, annotations: Annotations, share: float
+) -> Round:
     channel = estimate_channel(predictions, annotations).softened(share)
     expected = np.exp(current.log_prior)
     return _fitted(inverse, current.posterior, expected, predictions, annotations, channel, current.link.offsets)
-
-
-def _predictions_after(current: Round, inverse: RegularizedInverse) -> np.ndarray:
-    """P' = L Q − E ∘ (Q_in − S_in), float64[N, K]."""
-    posterior = current.posterior
-    slopes = current.link.slopes(current.predictions) * posterior * (1 - posterior)
-    heard = echo(current.inverse, inverse, slopes) * (current.fed - current.expected)
-    return leave_one_out(inverse, posterior) - heard
 
 
 def _with_hidden_errors(first: Round, annotations: Annotations) -> Round:
     """*first*, or the same at the highest of :data:`HIDDEN_RATES` up to which correcting labels helps to predict."""
 
     def evidence_after(corrected: Round) -> np.ndarray:
-        predictions, offsets = _predictions_after(corrected, first.inverse), first.link.offsets
-        labels = corrected.posterior
+        predictions, offsets, labels = corrected.next_predictions, first.link.offsets, corrected.posterior
         after = _fitted(first.inverse, labels, first.expected, predictions, annotations, first.channel, offsets)
         return after.log_evidence
 

@@ -15,8 +15,8 @@ from ntk_labelqa.kernels.kernel import Kernel
 
 Sampling = Literal["kmeans", "uniform", "leverage"]
 Tick = Callable[[int, int], None]
-LLOYD_STEPS = 3
-ITEMS_A_CLUSTER = 20
+LLOYD_STEPS = 2
+ITEMS_A_CLUSTER = 10
 """Items that the means are taken of, for each landmark; more change them little."""
 PILOT = 1000
 """Items from which leverages are estimated."""
@@ -47,7 +47,7 @@ def landmarks_of(
     Raises:
         InvalidInputError: fewer items than landmarks, or none asked for.
 
-    Cost: for ``kmeans`` 6N'mD flops, N' = min(N, 20m); for ``leverage`` 1,000 N kernel values and 10⁶ N flops.
+    Cost: for ``kmeans`` 4N'mD flops, N' = min(N, 10m); for ``leverage`` 1,000 N kernel values and 10⁶ N flops.
     """
     if not 1 <= count <= len(inputs):
         raise InvalidInputError(
