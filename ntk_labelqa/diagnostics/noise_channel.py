@@ -83,6 +83,13 @@ class NoiseChannel:
         """The same channels with errors of every class at least as frequent as *rate*, in the shape they have."""
         return replace(self, shared=_raised(self.shared, rate), tables=_raised(self.tables, rate))
 
+    def with_unseen_errors(self, share: float) -> Self:
+        """The same channels for labels of which *share* are wrong besides, each other class as probable."""
+        if len(self.shared) == 1:
+            return self
+        others = (1 - np.eye(len(self.shared))) * (share / (len(self.shared) - 1))
+        return replace(self, shared=(1 - share) * self.shared + others, tables=(1 - share) * self.tables + others)
+
     @property
     def error_rate(self) -> float:
         """Probability of a wrong label if classes are equally frequent."""

@@ -53,6 +53,9 @@ GAIN_OF_HIDDEN_RATE = 0.002
 """Nats an item that each of them has to bring the labels as given, besides the standard errors."""
 TRUSTED_ACCURACY = 2 / 3
 """Of the anchors; below, wrong labels cannot be told from wrong predictions."""
+UNSEEN_ERRORS = 0.05
+"""Share of labels that are taken to be wrong in any way where anchors cannot show it, and besides for the ranking:
+otherwise the few errors that anchors show where classes meet would put whole classes ahead of others."""
 BLENDED_GAIN = 0.02
 """Nats of total gain up to which the ranking gives the first round as much weight as the last."""
 
@@ -147,14 +150,15 @@ class LabelPosterior:
     def log_odds(self, annotations: Annotations) -> np.ndarray:
         """How far the best other class is ahead of the label given, in nats, float64[A]; high = suspect.
 
-        The first round ranks better where later ones add little, so both are blended.
+        For ranking: at :data:`UNSEEN_ERRORS` more errors than the channel's. The first round ranks better where later
+        ones add little, so both are blended.
         """
-        last = _log_odds(self.last.log_posterior, annotations)
+        last = _log_odds(self.last, annotations)
         if len(self.rounds) == 1:
             return last
         gain = float((self.last.log_evidence - self.first.log_evidence).mean())
         weight = min(1.0, BLENDED_GAIN / gain)
-        return (weight * _log_odds(self.first.log_posterior, annotations) + last) / (1 + weight)
+        return (weight * _log_odds(self.first, annotations) + last) / (1 + weight)
 
 
 def label_posterior(inverse: RegularizedInverse, annotations: Annotations) -> LabelPosterior:
@@ -173,10 +177,15 @@ def label_posterior(inverse: RegularizedInverse, annotations: Annotations) -> La
     channel = estimate_channel(predictions, annotations)
     accuracy = anchor_accuracy(inverse, labels, channel.anchors)
     share = channel.label_errors(accuracy)
+    if accuracy >= TRUSTED_ACCURACY:
+        channel = channel.softened(share)
+    else:  # Contradictions tell of the kernel and not of the labels: what is left is a common error rate.
+        channel = channel.softened(0.0).with_unseen_errors(UNSEEN_ERRORS)
     offsets = np.zeros(annotations.class_count)
-    rounds = [_fitted(inverse, labels, predictions, predictions, annotations, channel.softened(share), offsets)]
-    # With two classes a second round would only rescale the one contrast there is.
-    most = MOST_ROUNDS if annotations.class_count > 2 else 0
+    rounds = [_fitted(inverse, labels, predictions, predictions, annotations, channel, offsets)]
+    # With two classes a second round would only rescale the one contrast there is; and where anchors are too often
+    # predicted wrongly, it would learn from wrong corrections.
+    most = MOST_ROUNDS if annotations.class_count > 2 and accuracy >= TRUSTED_ACCURACY else 0
     while len(rounds) <= most:
         # Predictions from the posterior are better ones, so fewer of the contradictions are theirs.
         following = _next_round(rounds[-1], annotations, share**LATER_EXPONENT)
@@ -257,8 +266,9 @@ def _is_gain(gain: np.ndarray, least: float) -> bool:
     return bool(gain.mean() > max(least, STANDARD_ERRORS * gain.std() / np.sqrt(len(gain))))
 
 
-def _log_odds(log_posterior: np.ndarray, annotations: Annotations) -> np.ndarray:
-    rows = log_posterior[annotations.items]
+def _log_odds(of: Round, annotations: Annotations) -> np.ndarray:
+    joint = of.log_prior + of.channel.with_unseen_errors(UNSEEN_ERRORS).log_likelihood(annotations)
+    rows = joint[annotations.items]
     each = np.arange(len(annotations))
     given = rows[each, annotations.labels]
     rows[each, annotations.labels] = -np.inf

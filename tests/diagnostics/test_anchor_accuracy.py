@@ -10,6 +10,7 @@ from ntk_labelqa.diagnostics.anchor_accuracy import accuracy_of_agreeing, anchor
 from ntk_labelqa.diagnostics.annotations import Annotations
 from ntk_labelqa.diagnostics.label_issues import find_issues
 from ntk_labelqa.diagnostics.noise_channel import estimate_channel
+from ntk_labelqa.diagnostics.posterior import UNSEEN_ERRORS
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.inverse import leave_one_out
 
@@ -74,3 +75,4 @@ def test_where_anchors_are_a_gamble_nothing_is_flagged() -> None:
     assert issues.posterior.anchor_accuracy < 2 / 3
     assert not issues.posterior.is_informative
     assert not issues.is_label_issue.any()
+    assert issues.error_probability.mean() == pytest.approx(UNSEEN_ERRORS, abs=0.02)

@@ -107,3 +107,15 @@ def test_raised_channels_keep_their_shape() -> None:
     assert np.diag(raised.shared) == pytest.approx(0.6)
     assert raised.shared.sum(axis=1) == pytest.approx(1)
     assert (np.roll(raised.shared, -1, axis=1).diagonal() > 0.35).all()
+
+
+def test_unseen_errors_come_on_top_of_those_seen() -> None:
+    truth = np.random.default_rng(0).integers(K, size=2000)
+    table = 0.8 * np.eye(K) + 0.2 * np.roll(np.eye(K), 1, axis=1)
+    channel = estimate_channel(sure_predictions(truth), Annotations.of_codes(labelled(truth, table), K))
+    raised = channel.with_unseen_errors(0.1)
+    assert raised.shared.sum(axis=1) == pytest.approx(1)
+    assert np.diag(raised.shared) == pytest.approx(0.9 * np.diag(channel.shared))
+    assert raised.shared[0, 2] == pytest.approx(0.9 * channel.shared[0, 2] + 0.1 / 3)
+    alone = estimate_channel(np.ones((50, 1)), Annotations.of_codes(np.zeros(50, int), 1))
+    assert alone.with_unseen_errors(0.1).shared.tolist() == [[1.0]]

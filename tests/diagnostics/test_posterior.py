@@ -82,6 +82,23 @@ def test_errors_where_classes_meet_are_mended_though_anchors_show_none() -> None
     assert (after != given)[given == right].mean() <= 0.001
 
 
+def test_errors_where_classes_meet_are_ranked_better_than_by_their_probability() -> None:
+    gains = []
+    for seed in range(4):
+        random = np.random.default_rng(seed)
+        right = (random.random(1500) < 0.25).astype(int)
+        features = np.column_stack([2.0 * right - 1, np.ones(1500)]) + random.normal(size=(1500, 2))
+        unsure = np.argsort(np.abs(features[:, 0] - 0.3))[:450]
+        wrong = np.isin(np.arange(1500), random.choice(unsure, 150, replace=False))
+        wrong |= (right == 1) & (random.random(1500) < 0.1)  # Seen at anchors, too, and of one class alone.
+        given = np.where(wrong, 1 - right, right)
+        issues = find_issues(invert(features, np.eye(2)[given], architecture="2-L"), Annotations.of_codes(given, 2))
+        by_probability = average_precision_score(wrong, issues.error_probability)
+        gains.append(average_precision_score(wrong, issues.score_rank) - by_probability)
+    assert min(gains) > 0
+    assert np.mean(gains) > 0.02
+
+
 def test_errors_whose_rate_differs_by_class() -> None:
     inverse, right = digits()
     random, given = np.random.default_rng(0), right.copy()
