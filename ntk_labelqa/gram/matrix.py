@@ -9,11 +9,13 @@ from numpy.typing import DTypeLike
 
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.plan import plan_gram
-from ntk_labelqa.gram.tiles import upper_tiles
+from ntk_labelqa.gram.tiles import panels, upper_tiles
 from ntk_labelqa.kernels.architectures import kernel_of
 from ntk_labelqa.kernels.kernel import Kernel
 
 Tick = Callable[[int, int], None]
+MIRRORED = 512
+"""Rows of a tile that are mirrored at once."""
 
 
 def gram_matrix(
@@ -77,12 +79,20 @@ def gram_of(
 def fill(gram: np.ndarray, kernel: Kernel, inputs: np.ndarray, rows: slice, columns: slice) -> None:
     """Write one tile of the upper triangle into *gram*, and its mirror image into the lower."""
     if rows == columns:
-        block = kernel.block(inputs[rows])
-        gram[rows, rows] = np.triu(block) + np.triu(block, 1).T
+        gram[rows, rows] = kernel.block(inputs[rows])
+        _mirror(gram[rows, rows])
     else:
         block = kernel.block(inputs[rows], inputs[columns])
         gram[rows, columns] = block
         gram[columns, rows] = block.T
+
+
+def _mirror(square: np.ndarray) -> None:
+    """Copy the upper triangle of *square* onto its lower one, in place: an accelerator's tile is too large to copy."""
+    for part in panels(len(square), MIRRORED):
+        corner = square[part, part]
+        corner[:] = np.triu(corner) + np.triu(corner, 1).T
+        square[part.stop :, part] = square[part, part.stop :].T
 
 
 def prepare(features: np.ndarray, architecture: str | Kernel, dtype: DTypeLike) -> tuple[Kernel, np.ndarray]:

@@ -44,26 +44,23 @@ class DenseNetwork:
             same = columns is None
             others = rows if columns is None else columns
             near = NEAR[rows.dtype] if self.weight_layers > 1 else 0.0
-            block, gap, nearest = _block(rows, others, same, near, self)
-            if not nearest:
+            block, is_near, any_near = _block(rows, others, same, near, self)
+            if not any_near:
                 return np.asarray(block)
-            return self._mended(np.array(block), np.asarray(gap), rows, others, near)
+            return self._mended(np.array(block), np.asarray(is_near), rows, others)
 
     def diagonal(self, inputs: np.ndarray) -> np.ndarray:
         """Θ at cosine 1, the same for every item, [N]."""
         with precision(inputs.dtype):
-            one = jnp.ones((), inputs.dtype)
-            return np.full(len(inputs), np.asarray(_recursion(0 * one, 2 * one, self)))
+            return np.full(len(inputs), np.asarray(_own(jnp.zeros((), inputs.dtype), self)))
 
     def bytes_per_pair(self, inputs: np.ndarray) -> int:
-        """The gap, the result, and its copy in the Gram matrix's order."""
+        """The gap or what is near, the result, and its copy in the Gram matrix's order."""
         return 3 * inputs.dtype.itemsize
 
-    def _mended(
-        self, block: np.ndarray, gap: np.ndarray, rows: np.ndarray, columns: np.ndarray, near: float
-    ) -> np.ndarray:
+    def _mended(self, block: np.ndarray, is_near: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """*block* with the values of near and of opposite pairs computed from their differences and sums."""
-        first, second = np.nonzero(np.minimum(gap, 2 - gap) < near)
+        first, second = np.nonzero(is_near)
         for start in range(0, len(first), PAIRS_AT_ONCE):
             a, b = first[start : start + PAIRS_AT_ONCE], second[start : start + PAIRS_AT_ONCE]
             # A fixed length, or every number of pairs would be compiled anew.
@@ -76,7 +73,7 @@ class DenseNetwork:
 def _block(
     rows: jax.Array, columns: jax.Array, same: bool, near: float, network: DenseNetwork
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Θ, the gaps it came from, and whether any pair is too near for a product of rows.
+    """Θ, which pairs are too near or too opposite for a product of rows, and whether any are.
 
     Full precision by name: TF32 may be a GPU's default.
     """
@@ -86,7 +83,14 @@ def _block(
     if same:
         own = jnp.eye(len(rows), dtype=bool)
         gap, nearness = jnp.where(own, 0, gap), jnp.where(own, 1, nearness)
-    return _recursion(gap, 2 - gap, network), gap, nearness.min() < near
+    is_near = nearness < near
+    return _recursion(gap, 2 - gap, network), is_near, is_near.any()
+
+
+@partial(jax.jit, static_argnums=1)
+def _own(gap: jax.Array, network: DenseNetwork) -> jax.Array:
+    """Θ at the cosine 1 − *gap*; as one program, since an accelerator takes a second to compile each operation."""
+    return _recursion(gap, 2 - gap, network)
 
 
 @partial(jax.jit, static_argnums=4)
