@@ -61,7 +61,7 @@ def test_nothing_planted_nothing_changed() -> None:
     assert issues.is_label_issue.mean() <= 0.005
 
 
-def at_the_boundary(share: float = 0.1) -> tuple[np.ndarray, np.ndarray, LabelIssues]:
+def at_the_boundary(seed: int, share: float = 0.1) -> tuple[np.ndarray, np.ndarray, LabelIssues]:
     """(given, right, issues) of the digits with a third of those wrong of which a forest is least sure."""
     inverse, right = digits()
     forest = ExtraTreesClassifier(100, bootstrap=True, oob_score=True, random_state=0)
@@ -69,17 +69,21 @@ def at_the_boundary(share: float = 0.1) -> tuple[np.ndarray, np.ndarray, LabelIs
     own = votes[np.arange(len(right)), right]
     votes[np.arange(len(right)), right] = -1
     unsure = np.argsort(np.abs(own - votes.max(axis=1)))[: round(3 * share * len(right))]
-    wrong = np.random.default_rng(0).choice(unsure, round(share * len(right)), replace=False)
+    wrong = np.random.default_rng(seed).choice(unsure, round(share * len(right)), replace=False)
     given = right.copy()
     given[wrong] = votes.argmax(axis=1)[wrong]
     return given, right, find_issues(with_best_ridge(inverse, np.eye(10)[given]), Annotations.of_codes(given, 10))
 
 
 def test_errors_where_classes_meet_are_mended_though_anchors_show_none() -> None:
-    given, right, issues = at_the_boundary()
-    after = np.where(issues.is_label_issue, issues.predicted, given)
-    assert (after == right).mean() > (given == right).mean() + 0.005
-    assert (after != given)[given == right].mean() <= 0.001
+    gained = []
+    for seed in range(4):
+        given, right, issues = at_the_boundary(seed)
+        after = np.where(issues.is_label_issue, issues.predicted, given)
+        gained.append((after == right).mean() - (given == right).mean())
+        assert (after != given)[given == right].mean() <= 0.001
+    assert min(gained) > 0
+    assert np.mean(gained) > 0.015
 
 
 def test_errors_where_classes_meet_are_ranked_better_than_by_their_probability() -> None:
