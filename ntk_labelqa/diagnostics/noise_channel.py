@@ -26,6 +26,7 @@ FEWEST_ANCHORS = 20
 """Anchors of a class, while it has that many items."""
 LEAST_SHARE = 1e-3
 """To which errors are softened at most: all entries of a channel stay positive."""
+STANDARD_ERRORS = 2.0
 LABELS_FOR_OWN_CHANNEL = 100
 """Labels from which an annotator gets a channel of their own."""
 
@@ -70,6 +71,12 @@ class NoiseChannel:
         """
         contradicted = 1 - self.agreement
         return min(1.0, max(0.0, 1 - self.agreement / accuracy) / contradicted) if contradicted > 0 else 1.0
+
+    def agrees_beyond_chance(self) -> bool:
+        """Whether anchors' labels are of the class predicted more often than labels drawn alike of all classes."""
+        chance = 1 / len(self.shared)
+        by_chance = STANDARD_ERRORS * np.sqrt(chance * (1 - chance) / max(self.anchor_labels, 1))
+        return bool(self.agreement > chance + by_chance)
 
     def softened(self, share: float) -> Self:
         """The same channels with each error *share* times as probable."""

@@ -140,12 +140,9 @@ class LabelPosterior:
         one out lowers the share of its own class, and so each prediction avoids just the label given. Nor where the
         anchors themselves are too often predicted wrongly.
         """
-        fed = self.first.fed
-        frequencies = np.maximum(fed.mean(axis=0), np.finfo(float).tiny)
-        gain = self.first.log_evidence - fed @ np.log(frequencies)
-        beyond_chance = gain.mean() > STANDARD_ERRORS * gain.std() / np.sqrt(len(gain))
         kept = np.diag(self.first.channel.shared).mean()
-        return bool(beyond_chance and kept > 1 / fed.shape[1] and self.anchor_accuracy >= TRUSTED_ACCURACY)
+        above_chance = kept > 1 / len(self.first.channel.shared)
+        return bool(_is_beyond_chance(self.first) and above_chance and self.anchor_accuracy >= TRUSTED_ACCURACY)
 
     def log_odds(self, annotations: Annotations) -> np.ndarray:
         """How far the best other class is ahead of the label given, in nats, float64[A]; high = suspect.
@@ -177,11 +174,12 @@ def label_posterior(inverse: RegularizedInverse, annotations: Annotations) -> La
     channel = estimate_channel(predictions, annotations)
     accuracy = anchor_accuracy(inverse, labels, channel.anchors)
     share = channel.label_errors(accuracy)
-    if accuracy >= TRUSTED_ACCURACY:
-        channel = channel.softened(share)
-    else:  # Contradictions tell of the kernel and not of the labels: what is left is a common error rate.
-        channel = channel.softened(0.0).with_unseen_errors(UNSEEN_ERRORS)
     offsets = np.zeros(annotations.class_count)
+    if accuracy >= TRUSTED_ACCURACY or not channel.agrees_beyond_chance():
+        channel = channel.softened(share)
+    else:
+        # Labels that agree at all are not random: contradictions tell of the kernel, then, and not of them.
+        channel = channel.softened(0.0).with_unseen_errors(UNSEEN_ERRORS)
     rounds = [_fitted(inverse, labels, predictions, predictions, annotations, channel, offsets)]
     # With two classes a second round would only rescale the one contrast there is; and where anchors are too often
     # predicted wrongly, it would learn from wrong corrections.
@@ -255,6 +253,12 @@ def _with_hidden_errors(first: Round, annotations: Annotations) -> Round:
             break
         best, evidence = candidate, after
     return best
+
+
+def _is_beyond_chance(first: Round) -> bool:
+    """Whether the labels as given are more likely by the other items than by their frequencies."""
+    frequencies = np.maximum(first.fed.mean(axis=0), np.finfo(float).tiny)
+    return _is_gain(first.log_evidence - first.fed @ np.log(frequencies), 0.0)
 
 
 def _is_better(candidate: Round, current: Round, least: float) -> bool:
