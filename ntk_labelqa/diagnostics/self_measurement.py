@@ -159,24 +159,12 @@ def _plant(annotations: Annotations, issues: LabelIssues, rng: np.random.Generat
     uniform = wanted // 2
     labels = annotations.labels.copy()
     given = labels[chosen]
-    confusions = _confusions(annotations, issues)
+    confusions = issues.posterior.last.channel.shared * (1 - np.eye(k))
+    confusions /= np.maximum(confusions.sum(axis=1, keepdims=True), np.finfo(float).tiny)
     cumulative = confusions[given[uniform:]].cumsum(axis=1)
     labels[chosen[:uniform]] = (given[:uniform] + rng.integers(1, max(k, 2), uniform)) % k
     labels[chosen[uniform:]] = (cumulative < rng.random((wanted - uniform, 1))).sum(axis=1)
     return _Planting(labels, chosen, uniform)
-
-
-def _confusions(annotations: Annotations, issues: LabelIssues) -> np.ndarray:
-    """How probable each wrong label is for each class, float[K, K], by the posterior of all items.
-
-    The channel's own shape of errors is drawn towards uniform, as few anchors tell it: one planted error in twelve was
-    of a kind that the labels do not have, and such are found more rarely.
-    """
-    k = annotations.class_count
-    found = np.zeros((k, k))
-    np.add.at(found.T, annotations.labels, issues.posterior.probabilities[annotations.items])
-    wrong = (found + np.finfo(np.float32).tiny) * (1 - np.eye(k))
-    return wrong / np.maximum(wrong.sum(axis=1, keepdims=True), np.finfo(float).tiny)
 
 
 def _error_rate_interval(
