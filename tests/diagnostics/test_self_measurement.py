@@ -38,6 +38,15 @@ def test_recall_precision_and_error_rate_are_near_the_truth(noise: float) -> Non
     assert said.is_informative
 
 
+def test_planting_does_not_make_the_noise_stronger() -> None:
+    random, right = np.random.default_rng(1), np.arange(1500) % 2
+    features = random.normal(size=(1500, 6))
+    features[:, 0] += 3.0 * right
+    wrong = random.random(1500) < 0.44  # a little more, and nothing could be told
+    said, issues = measured(features, (right + wrong) % 2)
+    assert said.recall.value == pytest.approx(issues.is_label_issue[wrong].mean(), abs=0.1)
+
+
 def test_nothing_planted_reaches_the_findings() -> None:
     features, given, _ = noisy_digits(300, 0.1)
     dataset, inverse, issues = audited(features, given)
