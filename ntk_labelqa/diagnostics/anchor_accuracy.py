@@ -8,8 +8,8 @@ with probability a, and wrong ones fall on the K − 1 other classes alike, the 
 .. math:: α = a^2 + \frac{(1 - a)^2}{K - 1}
 
 which is solved for a. How wrong the labels are has no part in it. Both may share a mistake, where classes look alike
-for good, and then a is too large; each learns from two fifths of the labels, which makes it too small. (From a third it
-came out at .60 to .65 on three draws of TREC with 70 % of the labels wrong, where .68 to .84 of the anchors were right.)
+for good, and then a is too large; each learns from two fifths of the labels, which makes it too small. (From a third
+it came out at .60 to .65 on three draws of TREC with 70 % of the labels wrong, where .68 to .84 of them were right.)
 """
 
 from __future__ import annotations
