@@ -114,7 +114,7 @@ def refurbish(
         method: ``posterior`` abstains where it is not sure, ``annealed`` mends most, ``exact`` descends on the BDE
             under a guard for rare classes, ``gradient`` is the paper's Algorithm 1.
         architecture: ``auto`` takes the kernel with the best leave-one-out error on a sample.
-        ridge: relative to tr(H)/N; ``auto`` is the leave-one-out choice for ``posterior``, else 0.1.
+        ridge: relative to tr(H)/N; ``auto`` is the leave-one-out choice for ``posterior``, else 0.03.
         landmarks: of the low-rank inverse; ``auto`` inverts exactly while N and memory allow.
         seed: of samples and landmarks.
 

@@ -112,7 +112,7 @@ def audit_features(
     with stages.stage("Gathering evidence"):
         pulls = influences(dataset, inverse, issues)
     with stages.stage("Measuring itself"):
-        measured = measure(dataset, inverse, issues, seed=options.seed)
+        measured = measure(dataset, inverse, issues, recalibration=recalibration, seed=options.seed)
     with stages.stage("Comparing classes and schemes"):
         entanglement = entangle(inverse, labels, dataset.class_names, item_ids=dataset.items["task_id"].to_numpy())
         predictions = leave_one_out(inverse, labels)

@@ -5,9 +5,10 @@ audit fitted to its own leave-one-out predictions:
 
 .. math:: P(x) = k(x, X)\, G\, Q, \qquad s(x) = \operatorname{softmax}(a φ(P(x)) + b)
 
-Q is the posterior of the audited items' classes, so a label that the audit takes for wrong hardly counts. The link has
-seen no item's own label, hence s(x) means the same for a new item as the prior of an audited one: how probable each
-class is. No model is trained.
+Q is what the audit's own last predictions were made from: posteriors of the audited items' classes, so that a label
+taken for wrong hardly counts, or the labels as given where one round was all (as with two classes). The link has seen
+no item's own label, hence s(x) means the same for a new item as the prior of an audited one: how probable each class
+is. No model is trained.
 """
 
 from __future__ import annotations

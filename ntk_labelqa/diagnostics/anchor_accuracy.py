@@ -29,9 +29,10 @@ FEWEST_A_CLASS = 24
 def anchor_accuracy(inverse: RegularizedInverse, labels: np.ndarray, anchors: np.ndarray, *, seed: int = 0) -> float:
     """a, the estimated share of *anchors* whose predicted class is their true one, from 1/K to 1.
 
-    It is at the upper end of what chance allows, so that no wrong label is put down to the kernel by chance.
+    It is a standard error above the estimate, so that fewer wrong labels are put down to the kernel by chance.
 
-    Anchors are taken to be right, a = 1, where there are fewer than :data:`FEWEST_A_CLASS` items a class.
+    Anchors are taken to be right, a = 1, where there are fewer than :data:`FEWEST_A_CLASS` items a class. Classes that
+    no label is of do not count.
 
     Args:
         inverse: G, at the ridge that the anchors were predicted with.
@@ -41,7 +42,8 @@ def anchor_accuracy(inverse: RegularizedInverse, labels: np.ndarray, anchors: np
 
     Cost: five times :meth:`~ntk_labelqa.gram.inverse.RegularizedInverse.predicted_from` two fifths of the items.
     """
-    if inverse.size < FEWEST_A_CLASS * labels.shape[1]:
+    used = int(labels.any(axis=0).sum())
+    if inverse.size < FEWEST_A_CLASS * used:
         return 1.0
     order = np.random.default_rng(seed).permutation(inverse.size)
     fifth, drawn = order % FIFTHS, order < FIFTHS * MOST_A_FIFTH
@@ -52,7 +54,7 @@ def anchor_accuracy(inverse: RegularizedInverse, labels: np.ndarray, anchors: np
     agreed = votes[(own + 1) % FIFTHS, each] == votes[(own + 3) % FIFTHS, each]
     agreement = float(agreed.mean())
     by_chance = STANDARD_ERRORS * np.sqrt(agreement * (1 - agreement) / max(len(anchors), 1))
-    return accuracy_of_agreeing(min(1.0, agreement + by_chance), labels.shape[1])
+    return accuracy_of_agreeing(min(1.0, agreement + by_chance), used)
 
 
 def accuracy_of_agreeing(agreement: float, class_count: int) -> float:

@@ -30,7 +30,7 @@ def echo(before: RegularizedInverse, after: RegularizedInverse, slopes: np.ndarr
         slopes: a q (1 − q), float[N, K].
         seed: of the random signs.
 
-    Cost: 16 (K + 1) columns through ``apply``; up to 64 (K + 1) for fewer than 60,000 items.
+    Cost: 16 (K + 1) columns through ``apply``; up to 32 (K + 1) for fewer than 60,000 items.
     """
     count, class_count = slopes.shape
     probes = min(max(PROBES_TIMES_ITEMS // count, FEWEST_PROBES), MOST_PROBES)

@@ -38,7 +38,8 @@ from ntk_labelqa.gram.ridge import with_best_ridge
 
 MOST_ROUNDS = 7
 SURELY_BEYOND_CHANCE = 3.0
-"""Standard errors by which predictions have to follow labels for anything to be said of them."""
+"""Standard errors, were items independent, by which predictions have to follow labels for anything to be said. Any two
+items count for each other, so these are about two: random labels pass one time in a hundred."""
 STANDARD_ERRORS = 2.0
 """A round has to gain this many paired standard errors, and besides:"""
 GAIN_AT_SAME_RIDGE = 0.007
@@ -185,7 +186,7 @@ def label_posterior(inverse: RegularizedInverse, annotations: Annotations) -> La
     rounds = [_fitted(inverse, labels, predictions, predictions, annotations, channel, offsets)]
     # With two classes a second round would only rescale the one contrast there is; and where anchors are too often
     # predicted wrongly, it would learn from wrong corrections.
-    most = MOST_ROUNDS if annotations.class_count > 2 and accuracy >= TRUSTED_ACCURACY else 0
+    most = MOST_ROUNDS if labels.any(axis=0).sum() > 2 and accuracy >= TRUSTED_ACCURACY else 0
     while len(rounds) <= most:
         # Predictions from the posterior are better ones, so fewer of the contradictions are theirs.
         following = _next_round(rounds[-1], annotations, share**LATER_EXPONENT)
@@ -263,7 +264,9 @@ def _is_beyond_chance(first: Round) -> bool:
     The labels' likelihood by the link fitted tells less: with two classes and 40 % of the labels wrong it missed on one
     draw in eight what this finds on all.
     """
-    score = ((first.predictions - first.predictions.mean(axis=0)) * (first.fed - first.fed.mean(axis=0))).sum(axis=1)
+    labelled = first.fed.any(axis=1)  # to have a label at all is no evidence
+    predictions, labels = first.predictions[labelled], first.fed[labelled]
+    score = ((predictions - predictions.mean(axis=0)) * (labels - labels.mean(axis=0))).sum(axis=1)
     return _is_gain(score, 0.0, SURELY_BEYOND_CHANCE)
 
 

@@ -3,7 +3,8 @@
 A small share of the labels is changed, half of it to any other class and half along the confusions that the noise
 channel found, and the labels are judged again with the kernel already inverted. What was planted is known, so recall
 is counted; every other label is wrong with the probability that the audit itself gave. Findings are mended in exchange,
-so that the noise stays as strong as it is: with 40 % of the labels wrong, a few more would be far harder to find.
+as far as there are any, so that the noise stays as strong as it is: with 40 % of the labels wrong, a few more would be
+far harder to find.
 Labels planted or mended live in this module alone: nothing of them reaches a finding.
 
 The measurement speaks of errors like those planted. Errors where classes meet look like difficult items and are harder
@@ -20,6 +21,7 @@ import numpy as np
 from ntk_labelqa.dataset import LabeledDataset
 from ntk_labelqa.diagnostics.annotations import Annotations
 from ntk_labelqa.diagnostics.label_issues import LabelIssues, find_issues
+from ntk_labelqa.diagnostics.recalibration import Recalibration, recalibrated
 from ntk_labelqa.gram.inverse import RegularizedInverse
 
 PLANTED_SHARE = 0.05
@@ -56,8 +58,8 @@ class SelfMeasurement:
         error_rate, error_rate_low, error_rate_high: share of wrong labels in the data set as it is. The upper end
             allows for every contradicted label being wrong.
         contradicted: share of the labels that the leave-one-out prediction contradicts.
-        is_informative: false where the labels carry no more of the items than their frequencies do. Then nothing can
-            be said of any label, the interval is the widest there is, and nothing is flagged.
+        is_informative: see :attr:`~ntk_labelqa.diagnostics.posterior.LabelPosterior.is_informative`. Where false,
+            nothing can be said of any label, the interval is the widest there is, and nothing is flagged.
     """
 
     planted: int
@@ -79,7 +81,12 @@ class SelfMeasurement:
 
 
 def measure(
-    dataset: LabeledDataset, inverse: RegularizedInverse, issues: LabelIssues, *, seed: int = 0
+    dataset: LabeledDataset,
+    inverse: RegularizedInverse,
+    issues: LabelIssues,
+    *,
+    recalibration: Recalibration | None = None,
+    seed: int = 0,
 ) -> SelfMeasurement:
     """Plant errors, judge the labels again, and count.
 
@@ -87,6 +94,7 @@ def measure(
         dataset: as audited.
         inverse: G, as audited with.
         issues: what the audit found.
+        recalibration: with which it put its error probabilities right, if it did.
         seed: of what is planted.
 
     Cost: as much as finding the issues did.
@@ -95,14 +103,15 @@ def measure(
     planting = _plant(annotations, issues, np.random.default_rng(seed))
     changed = annotations.relabelled(planting.labels)
     again = find_issues(inverse, changed)
+    if recalibration:
+        again = recalibrated(again, changed, recalibration)
 
-    # How probable it is, by what the audit found, that a label is wrong: planted or not.
-    wrong = 1.0 - issues.posterior.probabilities[annotations.items, changed.labels]
+    wrong = _wrong(annotations, issues, changed)
     was_right = 1.0 - issues.error_probability
     caught, at = again.is_label_issue, planting.chosen
     mended = caught & (again.predicted == annotations.labels)
     uniform, confused = at[: planting.uniform], at[planting.uniform :]
-    low, high = _error_rate_interval(annotations, issues, again, changed)
+    low, high = _error_rate_interval(issues, again, wrong)
     return SelfMeasurement(
         planted=len(at),
         recall=share(caught[confused], was_right[confused]),
@@ -170,6 +179,14 @@ def _plant(annotations: Annotations, issues: LabelIssues, rng: np.random.Generat
     return _Planting(labels, chosen, uniform)
 
 
+def _wrong(annotations: Annotations, issues: LabelIssues, changed: Annotations) -> np.ndarray:
+    """How probable it is, by what the audit found, that each label of *changed* is wrong, float64[A]."""
+    before, after = (issues.posterior.probabilities[of.items, of.labels] for of in (annotations, changed))
+    # Where error probabilities were put right, the odds among the other classes stay as they are.
+    scale = np.divide(issues.error_probability, 1.0 - before, out=np.ones_like(before), where=before < 1.0)
+    return np.where(changed.labels == annotations.labels, issues.error_probability, 1.0 - scale * after)
+
+
 def _to_mend(issues: LabelIssues, chosen: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Findings to mend: the share of them that errors planted at *chosen* are of all errors expected.
 
@@ -179,19 +196,16 @@ def _to_mend(issues: LabelIssues, chosen: np.ndarray, rng: np.random.Generator) 
     probabilities = issues.error_probability
     errors, planted = probabilities.sum(), (1.0 - probabilities[chosen]).sum()
     findings = np.setdiff1d(np.flatnonzero(issues.is_label_issue), chosen)
-    return findings[rng.random(len(findings)) < planted / max(errors, np.finfo(float).tiny)]
+    return findings[errors * rng.random(len(findings)) < planted]
 
 
-def _error_rate_interval(
-    annotations: Annotations, issues: LabelIssues, again: LabelIssues, changed: Annotations
-) -> tuple[float, float]:
+def _error_rate_interval(issues: LabelIssues, again: LabelIssues, wrong: np.ndarray) -> tuple[float, float]:
     """The estimate, more and less what anchors can have missed by chance and what planting shows it to be off."""
     if not issues.posterior.is_informative:
         return 0.0, 1.0
     rate = float(issues.error_probability.mean())
     by_chance = np.sqrt(rate * (1 - rate) / max(issues.posterior.last.channel.anchor_labels, 1))
-    expected = 1.0 - issues.posterior.probabilities[annotations.items, changed.labels].mean()
-    off = abs(float(again.error_probability.mean() - expected))
+    off = abs(float(again.error_probability.mean() - wrong.mean()))
     half = np.hypot(Z * by_chance, off)
     contradicted = float((issues.margin > 0).mean())
     return max(0.0, rate - half), min(1.0, max(rate + half, contradicted))

@@ -44,6 +44,27 @@ def test_wrong_labels_are_not_held_against_the_kernel(share: float) -> None:
     assert anchor_accuracy(inverse, np.eye(10)[given], anchors) == pytest.approx(true, abs=0.08)
 
 
+class Voters:
+    """Items that are of class 0 to whoever does not know their labels, and of class 1 to whoever does."""
+
+    size = 600
+
+    def predicted_from(self, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        return np.eye(2)[np.isin(np.arange(self.size), rows).astype(int)]
+
+
+def test_nobody_votes_on_an_item_whose_label_they_know() -> None:
+    labels = np.eye(2)[np.arange(600) % 2]
+    assert anchor_accuracy(Voters(), labels, np.arange(600)) == 1.0
+
+
+def test_classes_that_no_label_is_of_change_nothing() -> None:
+    features, labels = weak_features(400, 8)
+    inverse = invert(features, np.eye(8)[labels], architecture="2-L")
+    said = [anchor_accuracy(inverse, np.eye(k)[labels], np.arange(400)) for k in (8, 40)]
+    assert said[0] == said[1] < 1.0
+
+
 def test_of_a_few_items_nothing_is_told() -> None:
     features, labels = weak_features(80, 10)
     inverse = invert(features, np.eye(10)[labels], architecture="2-L")

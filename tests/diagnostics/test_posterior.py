@@ -151,6 +151,18 @@ def test_two_classes() -> None:
     assert len(issues.posterior.rounds) == 1
 
 
+def test_to_have_a_label_is_no_evidence_of_which() -> None:
+    told = []
+    for seed in range(8):
+        random = np.random.default_rng(seed)
+        features = random.normal(size=(400, 5))
+        features[200:, 0] += 4.0  # not labelled
+        labels = random.integers(2, size=200)
+        annotations = Annotations(np.arange(200), labels, np.zeros(200, np.int64), item_count=400, class_count=2)
+        told.append(find_issues(invert(features, annotations.means(), architecture="2-L"), annotations))
+    assert not any(issues.posterior.is_informative for issues in told)
+
+
 def test_half_of_two_classes_wrong_is_said_to_tell_nothing() -> None:
     inverse, given, _ = two_clouds(0.5)
     issues = find_issues(inverse, Annotations.of_codes(given, 2))

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from ntk_labelqa.dataset import LabeledDataset, from_arrays
+from ntk_labelqa.diagnostics.annotations import Annotations
 from ntk_labelqa.diagnostics.evidence import influences
 from ntk_labelqa.diagnostics.label_issues import LabelIssues, find_label_issues_in
+from ntk_labelqa.diagnostics.recalibration import Recalibration, recalibrated
 from ntk_labelqa.diagnostics.self_measurement import SelfMeasurement, measure, share
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.inverse import RegularizedInverse
@@ -64,8 +66,26 @@ def test_nothing_planted_reaches_the_findings() -> None:
 def test_the_same_seed_plants_the_same_errors() -> None:
     dataset, inverse, issues = audited(*noisy_digits(300, 0.1)[:2])
     first, same, other = (measure(dataset, inverse, issues, seed=seed) for seed in (0, 0, 1))
-    assert first == same
+    assert first == same != other
     assert first.planted == other.planted == 50
+
+
+def test_labels_without_any_doubt_are_measured_too() -> None:
+    labels = np.arange(600) % 3
+    said, issues = measured(np.random.default_rng(0).normal(size=(600, 3)) + 30.0 * np.eye(3)[labels], labels)
+    assert issues.error_probability.sum() < 1e-300, "small enough for a quotient by it to overflow"
+    assert said.recall.value > 0.5
+    assert said.error_rate == 0.0
+
+
+def test_what_reviewers_taught_is_measured_with_it() -> None:
+    features, given, _ = noisy_digits(600, 0.2)
+    dataset, inverse, issues = audited(features, given)
+    taught = Recalibration(slope=0.05, shift=-4.0, verdicts=100, stated=0.9, wrong=0.0)
+    doubted = recalibrated(issues, Annotations.of_dataset(dataset), taught)
+    said = measure(dataset, inverse, doubted, recalibration=taught)
+    assert doubted.is_label_issue.sum() == 0
+    assert said.recall.value == pytest.approx(0.0, abs=0.05)
 
 
 def test_where_nothing_can_be_told_the_interval_is_the_widest() -> None:
