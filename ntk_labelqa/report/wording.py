@@ -111,7 +111,8 @@ def _tiles(audit: Audit, said: Reviewed | None) -> list[Tile]:
     interval = span(figures["error_rate_low"], figures["error_rate_high"])
     tiles = [Tile("Estimated error rate", share(figures["error_rate"]), f"most likely {interval}", main=True)]
     if measured:
-        planted = f"of {plural(measured['planted'], 'error')}, as a test"
+        alike = measured["planted"] - measured["planted"] // 2  # the others are uniform
+        planted = f"of {plural(alike, 'error')} like those found, as a test"
         tiles.append(Tile("Planted errors found again", share(measured["recall"]["value"]), planted))
     if said is not None:
         tiles.append(Tile("Suggestions accepted", share(said.hit_rate), f"by reviewers, of {count(said.decided)}"))
