@@ -112,7 +112,7 @@ def _tiles(audit: Audit, said: Reviewed | None) -> list[Tile]:
     tiles = [Tile("Estimated error rate", share(figures["error_rate"]), f"most likely {interval}", main=True)]
     if measured:
         alike = measured["planted"] - measured["planted"] // 2  # the others are uniform
-        planted = f"of {plural(alike, 'error')} like those found, as a test"
+        planted = f"of {count(alike)} like those found"
         tiles.append(Tile("Planted errors found again", share(measured["recall"]["value"]), planted))
     if said is not None:
         tiles.append(Tile("Suggestions accepted", share(said.hit_rate), f"by reviewers, of {count(said.decided)}"))
