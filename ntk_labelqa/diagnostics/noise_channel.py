@@ -2,7 +2,8 @@ r"""How labels go wrong: T[t, y], the probability that an item of class t was la
 
 T is counted on anchors: items whose leave-one-out prediction is clear-cut. An anchor's own label has no part in its
 choice, so anchors are labelled as wrongly as any other item, and counting (predicted, given) pairs among them gives T.
-Counting over all items instead would take the overlap of classes for noise.
+Counting over all items instead would take the overlap of classes for noise. (Where that does not hold, because items
+are all alike, :mod:`~ntk_labelqa.diagnostics.first_channel` takes other anchors.)
 
 Counts are few where classes are small, so every frequency is pulled towards a common value as strongly as the rows'
 likeness suggests (empirical Bayes): a row's error rate towards the overall one, the shape of its errors towards
@@ -26,7 +27,6 @@ FEWEST_ANCHORS = 20
 """Anchors of a class, while it has that many items."""
 LEAST_SHARE = 1e-3
 """To which errors are softened at most: all entries of a channel stay positive."""
-STANDARD_ERRORS = 2.0
 LABELS_FOR_OWN_CHANNEL = 100
 """Labels from which an annotator gets a channel of their own."""
 
@@ -47,6 +47,7 @@ class NoiseChannel:
         anchors: int64[n], rows of the items that *shared* was counted on.
         anchor_labels: number of labels that *shared* was counted from.
         agreement: share of those labels that are of the class predicted.
+        anchor_share: of the items predicted to be of a class, the share that are anchors.
     """
 
     shared: np.ndarray
@@ -55,6 +56,7 @@ class NoiseChannel:
     anchors: np.ndarray
     anchor_labels: int
     agreement: float
+    anchor_share: float
 
     def log_likelihood(self, annotations: Annotations) -> np.ndarray:
         """log p(labels of the item | true class t), float64[N, K]; zero where an item has none."""
@@ -72,10 +74,10 @@ class NoiseChannel:
         contradicted = 1 - self.agreement
         return min(1.0, max(0.0, 1 - self.agreement / accuracy) / contradicted) if contradicted > 0 else 1.0
 
-    def agrees_beyond_chance(self) -> bool:
+    def agrees_beyond_chance(self, standard_errors: float) -> bool:
         """Whether anchors' labels are of the class predicted more often than labels drawn alike of all classes."""
         chance = 1 / len(self.shared)
-        by_chance = STANDARD_ERRORS * np.sqrt(chance * (1 - chance) / max(self.anchor_labels, 1))
+        by_chance = standard_errors * np.sqrt(chance * (1 - chance) / max(self.anchor_labels, 1))
         return bool(self.agreement > chance + by_chance)
 
     def softened(self, share: float) -> Self:
@@ -116,17 +118,25 @@ def _raised(tables: np.ndarray, rate: float) -> np.ndarray:
     return errors + kept * (1 - errors.sum(axis=-1, keepdims=True))
 
 
-def estimate_channel(predictions: np.ndarray, annotations: Annotations) -> NoiseChannel:
+def estimate_channel(
+    predictions: np.ndarray,
+    annotations: Annotations,
+    *,
+    anchor_share: float = ANCHOR_SHARE,
+    sureness: np.ndarray | None = None,
+) -> NoiseChannel:
     """The noise channel, from leave-one-out predictions and the labels as given.
 
     Args:
         predictions: P, float[N, K], each row made without the item's own labels.
         annotations: of the N items.
+        anchor_share: of the items predicted to be of a class, the share that become its anchors.
+        sureness: float[N], the highest of which make anchors; None: the gap between an item's two best classes.
 
     Cost: one sort of N items; O(K²) numbers an annotator with enough labels.
     """
     predicted = predictions.argmax(axis=1)
-    anchors = _anchors(predictions, predicted)
+    anchors = _anchors(predicted, _gaps(predictions) if sureness is None else sureness, anchor_share)
     is_anchor = np.zeros(len(predictions), bool)
     is_anchor[anchors] = True
     chosen = np.flatnonzero(is_anchor[annotations.items])
@@ -136,13 +146,15 @@ def estimate_channel(predictions: np.ndarray, annotations: Annotations) -> Noise
 
     own = _annotators_with_enough(annotations)
     if len(own) < 2:  # A lone annotator's channel is the shared one.
-        return NoiseChannel(shared, shared[None], np.zeros(len(annotations), np.int64), anchors, len(chosen), agreement)
+        everybodys = np.zeros(len(annotations), np.int64)
+        return NoiseChannel(shared, shared[None], everybodys, anchors, len(chosen), agreement, anchor_share)
     who = annotations.annotators[chosen]
     counts = np.stack([_counts(truth[who == a], given[who == a], annotations.class_count) for a in own])
     table_of_annotator = np.zeros(annotations.annotators.max() + 1, np.int64)
     table_of_annotator[own] = 1 + np.arange(len(own))
     tables = np.concatenate([shared[None], shrunk(counts, shared, ANNOTATOR_STRENGTHS)])
-    return NoiseChannel(shared, tables, table_of_annotator[annotations.annotators], anchors, len(chosen), agreement)
+    whose = table_of_annotator[annotations.annotators]
+    return NoiseChannel(shared, tables, whose, anchors, len(chosen), agreement, anchor_share)
 
 
 def shrunk(counts: np.ndarray, mean: np.ndarray, strengths: np.ndarray) -> np.ndarray:
@@ -173,14 +185,18 @@ def shrunk(counts: np.ndarray, mean: np.ndarray, strengths: np.ndarray) -> np.nd
     return (counts + best * mean) / (total + best)[..., None]
 
 
-def _anchors(predictions: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Rows of the items with the widest gap between their two best classes, class by class."""
+def _gaps(predictions: np.ndarray) -> np.ndarray:
+    """Between each row's two best classes."""
     top = np.sort(predictions, axis=1)[:, -2:]
-    gap = top[:, -1] - top[:, 0]
+    return top[:, -1] - top[:, 0]
+
+
+def _anchors(predicted: np.ndarray, sureness: np.ndarray, share: float) -> np.ndarray:
+    """Rows of the items that are surest, class by class."""
     chosen = []
-    for members in (np.flatnonzero(predicted == c) for c in range(predictions.shape[1])):
-        wanted = max(min(FEWEST_ANCHORS, len(members)), int(ANCHOR_SHARE * len(members)))
-        chosen.append(members[np.argsort(-gap[members], kind="stable")[:wanted]])
+    for members in (np.flatnonzero(predicted == c) for c in np.unique(predicted)):
+        wanted = max(min(FEWEST_ANCHORS, len(members)), int(share * len(members)))
+        chosen.append(members[np.argsort(-sureness[members], kind="stable")[:wanted]])
     return np.concatenate(chosen)
 
 

@@ -7,7 +7,7 @@ worth (:mod:`~ntk_labelqa.diagnostics.link`), and Bayes' rule,
 .. math:: q_{it} \propto s_{it} \prod_{y \in \text{labels of } i} T_{ty}
 
 What the channel owes to wrong predictions instead of wrong labels is taken out of it before
-(:mod:`~ntk_labelqa.diagnostics.anchor_accuracy`). With several labels an item and a T for each annotator this is Dawid
+(:mod:`~ntk_labelqa.diagnostics.strangers`). With several labels an item and a T for each annotator this is Dawid
 and Skene's model (1979) with the kernel as prior.
 
 The posterior then stands in for the labels, Q for Y, and the three steps are gone through again, as long as the labels
@@ -28,11 +28,12 @@ from functools import cached_property
 import numpy as np
 from scipy.special import logsumexp
 
-from ntk_labelqa.diagnostics.anchor_accuracy import anchor_accuracy
 from ntk_labelqa.diagnostics.annotations import Annotations
 from ntk_labelqa.diagnostics.echo import echo
+from ntk_labelqa.diagnostics.first_channel import first_channel
 from ntk_labelqa.diagnostics.link import Link, fit_link
 from ntk_labelqa.diagnostics.noise_channel import NoiseChannel, estimate_channel
+from ntk_labelqa.diagnostics.strangers import anchor_accuracy, strangers_of, used_classes
 from ntk_labelqa.gram.inverse import RegularizedInverse, leave_one_out
 from ntk_labelqa.gram.ridge import with_best_ridge
 
@@ -40,6 +41,8 @@ MOST_ROUNDS = 7
 SURELY_BEYOND_CHANCE = 3.0
 """Standard errors, were items independent, by which predictions have to follow labels for anything to be said. Any two
 items count for each other, so these are about two: random labels pass one time in a hundred."""
+PERHAPS_BEYOND_CHANCE = 1.0
+"""Standard errors by which anchors have to agree with labels: later rounds can make much of little."""
 STANDARD_ERRORS = 2.0
 """A round has to gain this many paired standard errors, and besides:"""
 GAIN_AT_SAME_RIDGE = 0.007
@@ -143,9 +146,8 @@ class LabelPosterior:
         one out lowers the share of its own class, and so each prediction avoids just the label given. Nor where the
         anchors themselves are too often predicted wrongly.
         """
-        kept = np.diag(self.first.channel.shared).mean()
-        above_chance = kept > 1 / len(self.first.channel.shared)
-        return bool(_is_beyond_chance(self.first) and above_chance and self.anchor_accuracy >= TRUSTED_ACCURACY)
+        agrees = self.first.channel.agrees_beyond_chance(PERHAPS_BEYOND_CHANCE)
+        return bool(_is_beyond_chance(self.first) and agrees and self.anchor_accuracy >= TRUSTED_ACCURACY)
 
     def log_odds(self, annotations: Annotations) -> np.ndarray:
         """How far the best other class is ahead of the label given, in nats, float64[A]; high = suspect.
@@ -174,19 +176,21 @@ def label_posterior(inverse: RegularizedInverse, annotations: Annotations) -> La
     """
     labels = annotations.means()
     predictions = leave_one_out(inverse, labels)
-    channel = estimate_channel(predictions, annotations)
-    accuracy = anchor_accuracy(inverse, labels, channel.anchors)
+    strangers = strangers_of(inverse, labels)
+    channel = first_channel(predictions, annotations, strangers)
+    # Where items are too few for strangers, predictions are taken to be right.
+    accuracy = anchor_accuracy(strangers.agree[channel.anchors], used_classes(labels)) if strangers else 1.0
     share = channel.label_errors(accuracy)
     offsets = np.zeros(annotations.class_count)
     if accuracy >= TRUSTED_ACCURACY:
         channel = channel.softened(share)
-    elif channel.agrees_beyond_chance():
+    elif channel.agrees_beyond_chance(STANDARD_ERRORS):
         # Labels that agree at all are not random: contradictions tell of the kernel, then, and not of them.
         channel = channel.softened(0.0).with_unseen_errors(UNSEEN_ERRORS)
     rounds = [_fitted(inverse, labels, predictions, predictions, annotations, channel, offsets)]
     # With two classes a second round would only rescale the one contrast there is; and where anchors are too often
     # predicted wrongly, it would learn from wrong corrections.
-    most = MOST_ROUNDS if labels.any(axis=0).sum() > 2 and accuracy >= TRUSTED_ACCURACY else 0
+    most = MOST_ROUNDS if used_classes(labels) > 2 and accuracy >= TRUSTED_ACCURACY else 0
     while len(rounds) <= most:
         # Predictions from the posterior are better ones, so fewer of the contradictions are theirs.
         following = _next_round(rounds[-1], annotations, share**LATER_EXPONENT)
@@ -232,7 +236,7 @@ def _next_round(current: Round, annotations: Annotations, share: float) -> Round
 def _fed_back(
     current: Round, inverse: RegularizedInverse, predictions: np.ndarray, annotations: Annotations, share: float
 ) -> Round:
-    channel = estimate_channel(predictions, annotations).softened(share)
+    channel = estimate_channel(predictions, annotations, anchor_share=current.channel.anchor_share).softened(share)
     expected = np.exp(current.log_prior)
     return _fitted(inverse, current.posterior, expected, predictions, annotations, channel, current.link.offsets)
 

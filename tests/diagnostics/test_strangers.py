@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from ntk_labelqa.diagnostics.anchor_accuracy import accuracy_of_agreeing, anchor_accuracy
 from ntk_labelqa.diagnostics.annotations import Annotations
 from ntk_labelqa.diagnostics.label_issues import find_issues
 from ntk_labelqa.diagnostics.noise_channel import estimate_channel
 from ntk_labelqa.diagnostics.posterior import UNSEEN_ERRORS
+from ntk_labelqa.diagnostics.strangers import accuracy_of_agreeing, anchor_accuracy, strangers_of
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.inverse import leave_one_out
 
@@ -41,7 +41,8 @@ def test_wrong_labels_are_not_held_against_the_kernel(share: float) -> None:
     predictions = leave_one_out(inverse, np.eye(10)[given])
     anchors = estimate_channel(predictions, Annotations.of_codes(given, 10)).anchors
     true = (predictions[anchors].argmax(axis=1) == right[anchors]).mean()
-    assert anchor_accuracy(inverse, np.eye(10)[given], anchors) == pytest.approx(true, abs=0.08)
+    agreed = strangers_of(inverse, np.eye(10)[given]).agree[anchors]
+    assert anchor_accuracy(agreed, 10) == pytest.approx(true, abs=0.08)
 
 
 class Voters:
@@ -54,21 +55,55 @@ class Voters:
 
 
 def test_nobody_votes_on_an_item_whose_label_they_know() -> None:
-    labels = np.eye(2)[np.arange(600) % 2]
-    assert anchor_accuracy(Voters(), labels, np.arange(600)) == 1.0
+    strangers = strangers_of(Voters(), np.eye(2)[np.arange(600) % 2])
+    assert strangers.agree.all()
+    assert (strangers.predictions == [2, 0]).all()
+
+
+class Counters:
+    """Predictions that name who made them: a column an item."""
+
+    size = 60
+
+    def predicted_from(self, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        return np.tile(np.isin(np.arange(self.size), rows).astype(float), (self.size, 1))
+
+
+def test_every_label_outside_of_an_items_fifth_has_one_say_of_it() -> None:
+    labels = np.zeros((60, 60))
+    labels[:, :2] = np.eye(2)[np.arange(60) % 2]
+    strangers = strangers_of(Counters(), labels)
+    assert (strangers.predictions == (strangers.fifth[:, None] != strangers.fifth)).all()
+    assert not strangers.agree.any(), "no label is known to both"
+
+
+def test_sureness_compares_an_item_with_those_of_its_fifth_and_class_only() -> None:
+    features, labels = weak_features(400, 4)
+    inverse = invert(features, np.eye(4)[labels], architecture="2-L")
+    strangers = strangers_of(inverse, np.eye(4)[labels])
+    predicted = np.arange(400) // 100
+    sureness = strangers.sureness(predicted)
+    for fifth in range(5):
+        for named in range(4):
+            rows = np.flatnonzero((strangers.fifth == fifth) & (predicted == named))
+            assert sorted(sureness[rows]) == pytest.approx((np.arange(len(rows)) + 0.5) / len(rows))
+            others = np.delete(strangers.predictions[rows], named, axis=1).max(axis=1)
+            margin = strangers.predictions[rows, named] - others
+            assert (np.argsort(sureness[rows]) == np.argsort(margin)).all()
 
 
 def test_classes_that_no_label_is_of_change_nothing() -> None:
     features, labels = weak_features(400, 8)
     inverse = invert(features, np.eye(8)[labels], architecture="2-L")
-    said = [anchor_accuracy(inverse, np.eye(k)[labels], np.arange(400)) for k in (8, 40)]
-    assert said[0] == said[1] < 1.0
+    few, many = (strangers_of(inverse, np.eye(k)[labels]) for k in (8, 40))
+    assert (few.agree == many.agree).all()
+    assert not few.agree.all()
 
 
 def test_of_a_few_items_nothing_is_told() -> None:
     features, labels = weak_features(80, 10)
     inverse = invert(features, np.eye(10)[labels], architecture="2-L")
-    assert anchor_accuracy(inverse, np.eye(10)[labels], np.arange(80)) == 1.0
+    assert strangers_of(inverse, np.eye(10)[labels]) is None
 
 
 def weak_features(items: int, class_count: int) -> tuple[np.ndarray, np.ndarray]:
