@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
-from scipy.special import gammaln
+from scipy.special import gammaln, rel_entr
 
 from ntk_labelqa.diagnostics.annotations import Annotations
 
@@ -103,6 +103,11 @@ class NoiseChannel:
     def error_rate(self) -> float:
         """Probability of a wrong label if classes are equally frequent."""
         return float(1 - np.diag(self.shared).mean())
+
+    def doubt_of(self, other: Self) -> float:
+        """How much less likely the anchors' errors are at the error rate of *other* than at the own one, in nats."""
+        mine, its = self.error_rate, other.error_rate
+        return float(self.anchor_labels * (rel_entr(mine, its) + rel_entr(1 - mine, 1 - its)))
 
     def information(self) -> float:
         """What one label tells of its item's class if classes are equally frequent, in nats; 0 = nothing."""

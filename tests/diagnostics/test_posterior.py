@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +12,11 @@ from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.metrics import average_precision_score
 
 from ntk_labelqa.diagnostics.annotations import Annotations
+from ntk_labelqa.diagnostics.error_rate import with_fewer_errors
 from ntk_labelqa.diagnostics.label_issues import LabelIssues, find_issues
+from ntk_labelqa.diagnostics.noise_channel import estimate_channel
 from ntk_labelqa.diagnostics.posterior import label_posterior
+from ntk_labelqa.diagnostics.rounds import Round, fitted
 from ntk_labelqa.diagnostics.self_measurement import calibration_error
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.inverse import RegularizedInverse
@@ -191,3 +195,33 @@ def test_an_item_without_a_label_still_has_a_prediction() -> None:
     annotations = Annotations(rows, right[20:], np.zeros(len(rows), int), len(right), 10)
     posterior = label_posterior(with_best_ridge(inverse, annotations.means()), annotations)
     assert (posterior.probabilities[:20].argmax(axis=1) == right[:20]).mean() >= 0.9
+
+
+def overlapping(rate: float, items: int = 3000, seed: int = 0) -> tuple[Round, Annotations]:
+    """A round on predictions of two classes that overlap, a fifth of the labels wrong, T at the error *rate*."""
+    random = np.random.default_rng(seed)
+    score = random.normal(size=items)
+    right = random.random(items) < 1 / (1 + np.exp(-6 * score))
+    annotations = Annotations.of_codes((right ^ (random.random(items) < 0.2)).astype(int), 2)
+    predictions = 0.5 + np.stack([-score, score], axis=1) / 4
+    counted = estimate_channel(predictions, annotations)
+    channel = counted.softened(rate / counted.error_rate)
+    return fitted(None, annotations.means(), predictions, predictions, annotations, channel, np.zeros(2)), annotations
+
+
+def test_all_labels_have_a_say_where_anchors_show_too_many_errors() -> None:
+    first, annotations = overlapping(0.27)
+    assert first.channel.error_rate == pytest.approx(0.27)
+    assert with_fewer_errors(first, annotations).channel.error_rate == pytest.approx(0.21, abs=0.035)
+
+
+def test_the_right_error_rate_stays() -> None:
+    for seed in range(3):
+        first, annotations = overlapping(0.2, seed=seed)
+        assert with_fewer_errors(first, annotations).channel.error_rate >= 0.18 - 1e-9
+
+
+def test_many_anchors_outweigh_what_all_labels_say() -> None:
+    first, annotations = overlapping(0.27)
+    certain = replace(first, channel=replace(first.channel, anchor_labels=10**6))
+    assert with_fewer_errors(certain, annotations) is certain

@@ -1,0 +1,67 @@
+"""Where one round is all: the error rate that all the labels speak for, which anchors may tell too high or too low.
+
+**Too high.** Anchors are few, and both to be predicted wrongly and to be chosen for a wrong label makes them show too
+many errors. All labels together tell of the rate too: where it is too high, no prediction is sure enough for the labels
+that fit best.
+
+**Too low.** Errors where classes meet leave no trace at anchors, and look like classes that overlap. What tells them
+apart is what putting labels right does to the others: it makes the labels as given easier to predict where they were
+wrong, and harder where they were right. So higher error rates than the anchors' are tried, the lowest first, as long as
+that helps.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ntk_labelqa.diagnostics.annotations import Annotations
+from ntk_labelqa.diagnostics.rounds import Round, fitted, is_gain
+
+FEWER_ERRORS = (0.9, 0.8, 0.7, 0.6, 0.5)
+"""Of the error rate that anchors show, the shares tried in turn."""
+HIDDEN_RATES = (0.02, 0.05, 0.1, 0.2, 0.4)
+"""Rates of errors that anchors do not show, tried in turn."""
+GAIN_OF_HIDDEN_RATE = 0.001
+"""Nats an item that each of them has to bring the labels as given, besides the standard errors."""
+
+
+def with_fewer_errors(first: Round, annotations: Annotations) -> Round:
+    """*first*, or the same at the largest of :data:`FEWER_ERRORS` at which all the labels are likelier than around it.
+
+    Their evidence and the anchors' counts are weighed as likelihood and prior.
+
+    Cost: a link (:func:`~ntk_labelqa.diagnostics.link.fit_link`) for each rate tried.
+    """
+    best, most = first, 0.0
+    for share in FEWER_ERRORS:
+        channel, offsets = first.channel.softened(share), np.zeros(annotations.class_count)
+        candidate = fitted(first.inverse, first.fed, first.expected, first.predictions, annotations, channel, offsets)
+        gain = float((candidate.log_evidence - first.log_evidence).sum()) - first.channel.doubt_of(channel)
+        if gain <= most:
+            break
+        best, most = candidate, gain
+    return best
+
+
+def with_hidden_errors(first: Round, annotations: Annotations) -> Round | None:
+    """*first* at the highest of :data:`HIDDEN_RATES` up to which correcting labels helps to predict; None at none.
+
+    Cost: one ``apply`` of K columns, an echo and two links for each rate tried.
+    """
+
+    def evidence_after(corrected: Round) -> np.ndarray:
+        predictions, offsets, labels = corrected.next_predictions, first.link.offsets, corrected.posterior
+        after = fitted(first.inverse, labels, first.expected, predictions, annotations, first.channel, offsets)
+        return after.log_evidence
+
+    best, evidence = None, evidence_after(first)
+    for rate in HIDDEN_RATES:
+        if rate <= first.channel.error_rate:
+            continue
+        channel, offsets = first.channel.raised(rate), np.zeros(annotations.class_count)
+        candidate = fitted(first.inverse, first.fed, first.expected, first.predictions, annotations, channel, offsets)
+        after = evidence_after(candidate)
+        if not is_gain(after - evidence, GAIN_OF_HIDDEN_RATE):
+            break
+        best, evidence = candidate, after
+    return best
