@@ -13,7 +13,7 @@ Skene's model (1979) with the kernel as prior.
 The posterior then stands in for the labels, Q for Y, and the three steps are gone through again, as long as the labels
 as given become more likely by it (:mod:`~ntk_labelqa.diagnostics.rounds`).
 
-Where no second round gains, all labels together have a say in the error rate
+Where there is no second round, all labels together have a say in the error rate
 (:mod:`~ntk_labelqa.diagnostics.error_rate`).
 """
 
@@ -131,15 +131,22 @@ def label_posterior(inverse: RegularizedInverse, annotations: Annotations) -> La
     first = fitted(inverse, labels, predictions, predictions, annotations, channel, offsets)
     if accuracy < TRUSTED_ACCURACY:
         return LabelPosterior((first,), accuracy)
-    # With two classes a second round would only rescale the one contrast there is.
-    two = used_classes(labels) <= 2
+    if used_classes(labels) <= 2:
+        return _of_two_classes(first, accuracy, annotations)
     # Predictions from the posterior are better ones, so fewer of the contradictions are theirs.
-    rounds = (first,) if two else _gone_through(first, annotations, share**LATER_EXPONENT)
+    rounds = _gone_through(first, annotations, share**LATER_EXPONENT)
     posterior = LabelPosterior(rounds, accuracy)
-    if len(rounds) > 1 or not posterior.is_informative:
+    if len(rounds) == 1 and posterior.is_informative:
+        return LabelPosterior((with_hidden_errors(first, annotations),), accuracy)
+    return posterior
+
+
+def _of_two_classes(first: Round, accuracy: float, annotations: Annotations) -> LabelPosterior:
+    """A second round would only rescale the one contrast there is, so the error rate has to be right at once."""
+    posterior = LabelPosterior((first,), accuracy)
+    if not posterior.is_informative:
         return posterior
-    hidden = None if two else with_hidden_errors(first, annotations)
-    return LabelPosterior((hidden or with_fewer_errors(first, annotations),), accuracy)
+    return LabelPosterior((with_fewer_errors(first, annotations),), accuracy)
 
 
 def _gone_through(first: Round, annotations: Annotations, share: float) -> tuple[Round, ...]:
