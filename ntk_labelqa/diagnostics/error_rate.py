@@ -27,9 +27,9 @@ GAIN_OF_HIDDEN_RATE = 0.001
 
 
 def with_fewer_errors(first: Round, annotations: Annotations) -> Round:
-    """*first*, or the same at the largest of :data:`FEWER_ERRORS` at which all the labels are likelier than around it.
+    """*first*, or the same at the first of :data:`FEWER_ERRORS` after which the labels are no likelier.
 
-    Their evidence and the anchors' counts are weighed as likelihood and prior.
+    The evidence of all labels and the anchors' counts are weighed as likelihood and prior, though anchors are in both.
 
     Cost: a link (:func:`~ntk_labelqa.diagnostics.link.fit_link`) for each rate tried.
     """

@@ -20,57 +20,56 @@ from ntk_labelqa.diagnostics.strangers import Strangers
 
 WIDER_SHARES = (1.0, 0.5)
 """Of the items predicted to be of a class. In finer steps a fall of the agreement would go unnoticed."""
-STANDARD_ERRORS = 2.5
-"""By which agreements differ surely."""
 CLEAR_CUT = 0.998
 """Share of anchors on which strangers agree, at the least, for more of them to be taken."""
+SURELY = 2.5
+"""Standard errors by which agreements differ surely, of :data:`FEWEST_LABELS` labels each or more."""
+FEWEST_LABELS = 20
 
 
 def first_channel(predictions: np.ndarray, annotations: Annotations, strangers: Strangers | None) -> NoiseChannel:
     """The noise channel from the anchors that are to be trusted most.
 
     Both faults of anchors, to be wrongly predicted and to be chosen for their wrong labels, lower their agreement with
-    labels. So the strangers' anchors are taken if they surely agree more; and all items or half of them in their place,
-    unless strangers disagree there, or labels surely agree less with those added.
+    labels. So the strangers' ranking is taken if its anchors surely agree more; and all items or half of them by the
+    ranking taken, unless strangers disagree there, or labels surely agree less with those added.
 
     Args:
         predictions: P, float[N, K], leave-one-out predictions.
         annotations: of the N items.
         strangers: None where items are too few.
+
+    Cost: that of two to four :func:`~ntk_labelqa.diagnostics.noise_channel.estimate_channel`.
     """
-    by_margin = estimate_channel(predictions, annotations)
+    few = estimate_channel(predictions, annotations)
     if strangers is None:
-        return by_margin
-    sureness = strangers.sureness(predictions.argmax(axis=1))
-    by_strangers = estimate_channel(predictions, annotations, sureness=sureness)
-    few = by_strangers if _agrees_surely_more(by_strangers, by_margin) else by_margin
+        return few
+    predicted = predictions.argmax(axis=1)
+    agrees = predicted[annotations.items] == annotations.labels
+
+    def agreeing(anchors: np.ndarray) -> np.ndarray:
+        """Of the labels of *anchors*, which are of the class predicted."""
+        return agrees[np.isin(annotations.items, anchors)]
+
+    sureness = None
+    theirs = strangers.sureness(predicted)
+    by_strangers = estimate_channel(predictions, annotations, sureness=theirs)
+    if _is_surely_less(agreeing(few.anchors), agreeing(by_strangers.anchors)):
+        few, sureness = by_strangers, theirs
     for share in WIDER_SHARES:
-        wider = estimate_channel(predictions, annotations, anchor_share=share)
-        if strangers.agree[wider.anchors].mean() >= CLEAR_CUT and not _agrees_surely_less(wider, few):
+        wider = estimate_channel(predictions, annotations, anchor_share=share, sureness=sureness)
+        added = np.setdiff1d(wider.anchors, few.anchors)
+        falls = _is_surely_less(agreeing(added), agreeing(few.anchors))
+        if strangers.agree[wider.anchors].mean() >= CLEAR_CUT and not falls:
             return wider
     return few
 
 
-def _agrees_surely_more(one: NoiseChannel, other: NoiseChannel) -> bool:
-    """Whether the labels of the anchors of *one* agree more than those of *other*, beyond chance."""
-    return _is_sure(one.agreement - other.agreement, _variance(one) + _variance(other))
-
-
-def _agrees_surely_less(wider: NoiseChannel, few: NoiseChannel) -> bool:
-    """Whether the labels that *wider* has besides agree less than those of *few*, beyond chance."""
-    added = wider.anchor_labels - few.anchor_labels
-    if not added:
+def _is_surely_less(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether the share of *one* (bool[n]) that is true is less than that of *other*, beyond chance."""
+    if min(len(one), len(other)) < FEWEST_LABELS:
         return False
-    of_added = (wider.agreement * wider.anchor_labels - few.agreement * few.anchor_labels) / added
-    # Both rates are taken to be the common one, of which *few* may have too few errors to tell its own variance.
-    variance = _variance(wider) * wider.anchor_labels * (1 / added + 1 / max(few.anchor_labels, 1))
-    return _is_sure(few.agreement - of_added, variance)
-
-
-def _variance(channel: NoiseChannel) -> float:
-    """Of the agreement."""
-    return channel.agreement * (1 - channel.agreement) / max(channel.anchor_labels, 1)
-
-
-def _is_sure(difference: float, variance: float) -> bool:
-    return bool(difference > STANDARD_ERRORS * np.sqrt(variance))
+    # Both are taken to have a common share: of a few that all agree, the own one would have no variance.
+    share = np.concatenate([one, other]).mean()
+    variance = share * (1 - share) * (1 / len(one) + 1 / len(other))
+    return bool(other.mean() - one.mean() > SURELY * np.sqrt(variance))

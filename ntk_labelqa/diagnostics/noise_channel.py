@@ -26,7 +26,7 @@ ANCHOR_SHARE = 0.15
 FEWEST_ANCHORS = 20
 """Anchors of a class, while it has that many items."""
 LEAST_SHARE = 1e-3
-"""To which errors are softened at most: all entries of a channel stay positive."""
+"""Of its errors, what a channel keeps at the least when it is softened: all entries stay positive."""
 LABELS_FOR_OWN_CHANNEL = 100
 """Labels from which an annotator gets a channel of their own."""
 
@@ -45,7 +45,7 @@ class NoiseChannel:
         tables: float64[C, K, K]: *shared* first, then one for each annotator with enough labels.
         table_of_annotation: int64[A], into *tables*.
         anchors: int64[n], rows of the items that *shared* was counted on.
-        anchor_labels: number of labels that *shared* was counted from.
+        anchor_counts: of each true class, the number of labels that *shared* was counted from, int64[K].
         agreement: share of those labels that are of the class predicted.
         anchor_share: of the items predicted to be of a class, the share that are anchors.
     """
@@ -54,9 +54,14 @@ class NoiseChannel:
     tables: np.ndarray
     table_of_annotation: np.ndarray
     anchors: np.ndarray
-    anchor_labels: int
+    anchor_counts: np.ndarray
     agreement: float
     anchor_share: float
+
+    @property
+    def anchor_labels(self) -> int:
+        """Number of labels that *shared* was counted from."""
+        return int(self.anchor_counts.sum())
 
     def log_likelihood(self, annotations: Annotations) -> np.ndarray:
         """log p(labels of the item | true class t), float64[N, K]; zero where an item has none."""
@@ -78,7 +83,7 @@ class NoiseChannel:
         """Whether anchors' labels are of the class predicted more often than labels drawn alike of all classes."""
         chance = 1 / len(self.shared)
         by_chance = standard_errors * np.sqrt(chance * (1 - chance) / max(self.anchor_labels, 1))
-        return bool(self.agreement > chance + by_chance)
+        return bool(self.anchor_labels and self.agreement > chance + by_chance)
 
     def softened(self, share: float) -> Self:
         """The same channels with each error *share* times as probable."""
@@ -105,9 +110,9 @@ class NoiseChannel:
         return float(1 - np.diag(self.shared).mean())
 
     def doubt_of(self, other: Self) -> float:
-        """How much less likely the anchors' errors are at the error rate of *other* than at the own one, in nats."""
-        mine, its = self.error_rate, other.error_rate
-        return float(self.anchor_labels * (rel_entr(mine, its) + rel_entr(1 - mine, 1 - its)))
+        """How much less likely the anchors' errors are at the error rates of *other* than at the own ones, in nats."""
+        mine, its = 1 - np.diag(self.shared), 1 - np.diag(other.shared)
+        return float(self.anchor_counts @ (rel_entr(mine, its) + rel_entr(1 - mine, 1 - its)))
 
     def information(self) -> float:
         """What one label tells of its item's class if classes are equally frequent, in nats; 0 = nothing."""
@@ -146,20 +151,21 @@ def estimate_channel(
     is_anchor[anchors] = True
     chosen = np.flatnonzero(is_anchor[annotations.items])
     truth, given = predicted[annotations.items[chosen]], annotations.labels[chosen]
-    shared = shared_channel(_counts(truth, given, annotations.class_count))
+    counts = _counts(truth, given, annotations.class_count)
+    shared, of_class = shared_channel(counts), counts.sum(axis=1)
     agreement = float((truth == given).mean()) if len(chosen) else 1.0
 
     own = _annotators_with_enough(annotations)
     if len(own) < 2:  # A lone annotator's channel is the shared one.
         everybodys = np.zeros(len(annotations), np.int64)
-        return NoiseChannel(shared, shared[None], everybodys, anchors, len(chosen), agreement, anchor_share)
+        return NoiseChannel(shared, shared[None], everybodys, anchors, of_class, agreement, anchor_share)
     who = annotations.annotators[chosen]
-    counts = np.stack([_counts(truth[who == a], given[who == a], annotations.class_count) for a in own])
+    of_own = np.stack([_counts(truth[who == a], given[who == a], annotations.class_count) for a in own])
     table_of_annotator = np.zeros(annotations.annotators.max() + 1, np.int64)
     table_of_annotator[own] = 1 + np.arange(len(own))
-    tables = np.concatenate([shared[None], shrunk(counts, shared, ANNOTATOR_STRENGTHS)])
+    tables = np.concatenate([shared[None], shrunk(of_own, shared, ANNOTATOR_STRENGTHS)])
     whose = table_of_annotator[annotations.annotators]
-    return NoiseChannel(shared, tables, whose, anchors, len(chosen), agreement, anchor_share)
+    return NoiseChannel(shared, tables, whose, anchors, of_class, agreement, anchor_share)
 
 
 def shrunk(counts: np.ndarray, mean: np.ndarray, strengths: np.ndarray) -> np.ndarray:

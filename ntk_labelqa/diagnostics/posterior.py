@@ -113,7 +113,8 @@ def label_posterior(inverse: RegularizedInverse, annotations: Annotations) -> La
         annotations: of the N items, with at least two classes.
 
     Cost: one ``apply`` of K columns, five solves of two fifths of the items, and at most 7 rounds, each of two
-    ``apply`` of K columns and two :func:`~ntk_labelqa.diagnostics.echo.echo`.
+    ``apply`` of K columns and two :func:`~ntk_labelqa.diagnostics.echo.echo`; where one round is all, besides at most
+    five links, or six ``apply`` and echoes.
     """
     labels = annotations.means()
     predictions = leave_one_out(inverse, labels)

@@ -104,6 +104,7 @@ def next_round(current: Round, annotations: Annotations, share: float) -> Round 
 def _fed_back(
     current: Round, inverse: RegularizedInverse, predictions: np.ndarray, annotations: Annotations, share: float
 ) -> Round:
+    # By margin even if strangers were asked at first: now a margin does not hang on the item's own label as much.
     channel = estimate_channel(predictions, annotations, anchor_share=current.channel.anchor_share).softened(share)
     expected = np.exp(current.log_prior)
     return fitted(inverse, current.posterior, expected, predictions, annotations, channel, current.link.offsets)

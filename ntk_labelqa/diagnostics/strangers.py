@@ -29,6 +29,7 @@ FIFTHS = 5
 MOST_A_FIFTH = 10_000
 """Items drawn for a fifth at most: two are copied at once, in as much memory as the inverse needed to come about."""
 STANDARD_ERRORS = 1.0
+"""By which a is said to be above its estimate."""
 FEWEST_A_CLASS = 24
 """Items a class; with fewer the parts disagree however well all items together tell the classes apart."""
 
@@ -65,7 +66,7 @@ class Strangers:
 
 
 def strangers_of(inverse: RegularizedInverse, labels: np.ndarray, *, seed: int = 0) -> Strangers | None:
-    """None where there are fewer than :data:`FEWEST_A_CLASS` items a class. Classes that no label is of do not count.
+    """None where fewer than :data:`FEWEST_A_CLASS` items a class have labels. Classes that no label is of do not count.
 
     Args:
         inverse: G, at the ridge that the anchors are predicted with.
@@ -74,7 +75,8 @@ def strangers_of(inverse: RegularizedInverse, labels: np.ndarray, *, seed: int =
 
     Cost: five times :meth:`~ntk_labelqa.gram.inverse.RegularizedInverse.predicted_from` two fifths of the items.
     """
-    if inverse.size < FEWEST_A_CLASS * used_classes(labels):
+    labelled = labels.any(axis=1).sum()
+    if labelled < FEWEST_A_CLASS * used_classes(labels) or not labelled:
         return None
     order = np.random.default_rng(seed).permutation(inverse.size)
     fifth, drawn = order % FIFTHS, order < FIFTHS * MOST_A_FIFTH
@@ -116,7 +118,7 @@ def accuracy_of_agreeing(agreement: float, class_count: int) -> float:
         >>> accuracy_of_agreeing(1.0, 10), round(accuracy_of_agreeing(0.82, 2), 3), accuracy_of_agreeing(0.0, 4)
         (1.0, 0.9, 0.25)
     """
-    if class_count == 1:
+    if class_count <= 1:
         return 1.0
     chance = 1 / class_count
     beyond = max((agreement - chance) / (1 - chance), 0.0)

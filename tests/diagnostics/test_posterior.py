@@ -212,16 +212,16 @@ def overlapping(rate: float, items: int = 3000, seed: int = 0) -> tuple[Round, A
 def test_all_labels_have_a_say_where_anchors_show_too_many_errors() -> None:
     first, annotations = overlapping(0.27)
     assert first.channel.error_rate == pytest.approx(0.27)
-    assert with_fewer_errors(first, annotations).channel.error_rate == pytest.approx(0.21, abs=0.035)
+    assert with_fewer_errors(first, annotations).channel.error_rate == pytest.approx(0.21, abs=0.02)
 
 
 def test_the_right_error_rate_stays() -> None:
     for seed in range(3):
         first, annotations = overlapping(0.2, seed=seed)
-        assert with_fewer_errors(first, annotations).channel.error_rate >= 0.18 - 1e-9
+        assert with_fewer_errors(first, annotations) is first
 
 
 def test_many_anchors_outweigh_what_all_labels_say() -> None:
     first, annotations = overlapping(0.27)
-    certain = replace(first, channel=replace(first.channel, anchor_labels=10**6))
+    certain = replace(first, channel=replace(first.channel, anchor_counts=1000 * first.channel.anchor_counts))
     assert with_fewer_errors(certain, annotations) is certain

@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 from ntk_labelqa.diagnostics.annotations import Annotations
 from ntk_labelqa.diagnostics.label_issues import find_issues
 from ntk_labelqa.diagnostics.noise_channel import estimate_channel
-from ntk_labelqa.diagnostics.posterior import UNSEEN_ERRORS
+from ntk_labelqa.diagnostics.posterior import UNSEEN_ERRORS, label_posterior
 from ntk_labelqa.diagnostics.strangers import accuracy_of_agreeing, anchor_accuracy, strangers_of
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.inverse import leave_one_out
@@ -94,10 +94,18 @@ def test_sureness_compares_an_item_with_those_of_its_fifth_and_class_only() -> N
 
 def test_classes_that_no_label_is_of_change_nothing() -> None:
     features, labels = weak_features(400, 8)
+    features += np.random.default_rng(1).normal(size=features.shape)
     inverse = invert(features, np.eye(8)[labels], architecture="2-L")
-    few, many = (strangers_of(inverse, np.eye(k)[labels]) for k in (8, 40))
-    assert (few.agree == many.agree).all()
-    assert not few.agree.all()
+    few, many = (label_posterior(inverse, Annotations.of_codes(labels, k)).anchor_accuracy for k in (8, 40))
+    assert few == many < 1.0
+
+
+def test_items_without_a_label_do_not_make_up_for_labels() -> None:
+    features, labels = weak_features(400, 8)
+    inverse = invert(features, np.eye(8)[labels], architecture="2-L")
+    known = np.eye(8)[labels] * (np.arange(400) < 100)[:, None]
+    assert strangers_of(inverse, known) is None
+    assert strangers_of(inverse, 0 * known) is None
 
 
 def test_of_a_few_items_nothing_is_told() -> None:
