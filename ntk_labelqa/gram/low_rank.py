@@ -14,13 +14,14 @@ from collections.abc import Callable
 from typing import Self
 
 import numpy as np
-from scipy.linalg import eigh, lapack, solve, solve_triangular
+from scipy.linalg import lapack, solve
 
 from ntk_labelqa.errors import InvalidInputError, SingularKernelError
 from ntk_labelqa.gram.inverse import sample
 from ntk_labelqa.gram.landmarks import PANEL, Sampling, landmarks_of
+from ntk_labelqa.gram.linear_algebra import eigen, product, second_moment, whitened
 from ntk_labelqa.gram.matrix import gram_of
-from ntk_labelqa.gram.tiles import cross_block, panels
+from ntk_labelqa.gram.tiles import cross_block, panels, strips
 from ntk_labelqa.kernels.kernel import Kernel
 
 JITTER = 1e-6
@@ -158,7 +159,7 @@ def _conjugate_gradients(features: np.ndarray, shift: float, right: np.ndarray, 
 def exact_inverse(gram: np.ndarray, *, ridge: float) -> LowRankInverse:
     """The inverse of the whole H by its eigendecomposition, for a few thousand items. Cost: about 10N³ flops."""
     scale = float(np.trace(gram, dtype=np.float64)) / len(gram)
-    spectrum, vectors = eigh(gram.astype(np.float64))
+    spectrum, vectors = eigen(gram.astype(np.float64))
     kept = spectrum > DROPPED * spectrum[-1]
     return LowRankInverse(vectors[:, kept] * np.sqrt(spectrum[kept]), spectrum[kept], scale, ridge=ridge)
 
@@ -195,18 +196,19 @@ def nystrom_inverse(
     factor, kept = _independent(gram_of(kernel, anchors).astype(np.float64), float(np.finfo(inputs.dtype).eps))
     factor, anchors = factor.astype(inputs.dtype), anchors[kept]
     features = np.empty((len(inputs), len(anchors)), inputs.dtype)
-    second_moment = np.zeros((len(anchors), len(anchors)))
+    moment = np.zeros((len(anchors), len(anchors)))
     steps = list(panels(len(inputs), PANEL))
-    for done, panel in enumerate(steps, start=1):
-        block = cross_block(kernel, inputs[panel], anchors)
-        features[panel] = solve_triangular(factor, block.T, lower=True, check_finite=False).T
-        second_moment += features[panel].T @ features[panel]
+    for done, (panel, strip) in enumerate(zip(steps, strips(len(inputs), PANEL), strict=True), start=1):
+        # Strips are of one length: for a shorter last one the kernel would be compiled once more.
+        block = cross_block(kernel, inputs[strip], anchors)[panel.start - strip.start :]
+        features[panel] = whitened(factor, block)
+        moment += second_moment(features[panel])
         tick(done, 2 * len(steps))
-    spectrum, vectors = eigh(second_moment, overwrite_a=True, check_finite=False)
+    spectrum, vectors = eigen(moment)
     carrying = spectrum > DROPPED * spectrum[-1]
     rotation = vectors[:, carrying].astype(inputs.dtype)
     for done, panel in enumerate(steps, start=len(steps) + 1):
-        features[panel, : rotation.shape[1]] = features[panel] @ rotation
+        features[panel, : rotation.shape[1]] = product(features[panel], rotation)
         tick(done, 2 * len(steps))
     scale = float(kernel.diagonal(inputs).mean(dtype=np.float64))
     return LowRankInverse(features[:, : rotation.shape[1]], spectrum[carrying], scale, ridge=ridge)

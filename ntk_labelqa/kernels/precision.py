@@ -1,4 +1,4 @@
-"""jax's 64-bit mode, for our own calculations alone: the user's global setting is left as it is."""
+"""How jax is to calculate and to compile, for our own calculations alone: the user's settings are left as they are."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
+
+QUICKLY_COMPILED = {"xla_gpu_autotune_level": "0"}
+"""Compiler options of what runs a few dozen times: on an H200 each new shape of a matrix product took 5 to 10 s to be
+compiled, and half a second with the first algorithm that fits."""
 
 
 def precision(dtype: np.dtype) -> AbstractContextManager[None]:
