@@ -13,7 +13,7 @@ Skene's model (1979) with the kernel as prior.
 The posterior then stands in for the labels, Q for Y, and the three steps are gone through again, as long as the labels
 as given become more likely by it (:mod:`~ntk_labelqa.diagnostics.rounds`).
 
-Where there is no second round, all labels together have a say in the error rate
+Where later rounds bring little, all labels together have a say in the error rate
 (:mod:`~ntk_labelqa.diagnostics.error_rate`).
 """
 
@@ -27,7 +27,7 @@ from ntk_labelqa.diagnostics.annotations import Annotations
 from ntk_labelqa.diagnostics.error_rate import with_fewer_errors, with_hidden_errors
 from ntk_labelqa.diagnostics.first_channel import first_channel
 from ntk_labelqa.diagnostics.rounds import Round, fitted, is_gain, next_round
-from ntk_labelqa.diagnostics.strangers import anchor_accuracy, strangers_of, used_classes
+from ntk_labelqa.diagnostics.strangers import prediction_accuracy, strangers_of, used_classes
 from ntk_labelqa.gram.inverse import RegularizedInverse, leave_one_out
 
 MOST_ROUNDS = 7
@@ -40,6 +40,8 @@ PERHAPS_BEYOND_CHANCE = 1.0
 """Standard errors by which anchors have to agree with labels: later rounds can make much of little."""
 TRUSTED_ACCURACY = 2 / 3
 """Of the anchors; below, wrong labels cannot be told from wrong predictions."""
+TELLING_ACCURACY = 0.85
+"""Of all items; below, errors that anchors do not show cannot be told from classes that overlap."""
 UNSEEN_ERRORS = 0.05
 """Share of labels that are taken to be wrong in any way where anchors cannot show it, and besides for the ranking:
 otherwise the few errors that anchors show where classes meet would put whole classes ahead of others."""
@@ -113,15 +115,15 @@ def label_posterior(inverse: RegularizedInverse, annotations: Annotations) -> La
         annotations: of the N items, with at least two classes.
 
     Cost: one ``apply`` of K columns, five solves of two fifths of the items, and at most 7 rounds, each of two
-    ``apply`` of K columns and two :func:`~ntk_labelqa.diagnostics.echo.echo`; where one round is all, besides at most
-    five links, or six ``apply`` and echoes.
+    ``apply`` of K columns and two :func:`~ntk_labelqa.diagnostics.echo.echo`; where anchors show few errors, besides
+    at most five links, or four ``apply`` and echoes.
     """
     labels = annotations.means()
     predictions = leave_one_out(inverse, labels)
     strangers = strangers_of(inverse, labels)
     channel = first_channel(predictions, annotations, strangers)
     # Where items are too few for strangers, predictions are taken to be right.
-    accuracy = anchor_accuracy(strangers.agree[channel.anchors], used_classes(labels)) if strangers else 1.0
+    accuracy = prediction_accuracy(strangers.agree[channel.anchors], used_classes(labels)) if strangers else 1.0
     share = channel.label_errors(accuracy)
     offsets = np.zeros(annotations.class_count)
     if accuracy >= TRUSTED_ACCURACY:
@@ -135,11 +137,17 @@ def label_posterior(inverse: RegularizedInverse, annotations: Annotations) -> La
     if used_classes(labels) <= 2:
         return _of_two_classes(first, accuracy, annotations)
     # Predictions from the posterior are better ones, so fewer of the contradictions are theirs.
-    rounds = _gone_through(first, annotations, share**LATER_EXPONENT)
-    posterior = LabelPosterior(rounds, accuracy)
-    if len(rounds) == 1 and posterior.is_informative:
-        return LabelPosterior((with_hidden_errors(first, annotations),), accuracy)
-    return posterior
+    posterior = LabelPosterior(_gone_through(first, annotations, share**LATER_EXPONENT), accuracy)
+    tells = strangers is not None and prediction_accuracy(strangers.agree, used_classes(labels)) >= TELLING_ACCURACY
+    return _or_of_hidden_errors(posterior, annotations) if tells and posterior.is_informative else posterior
+
+
+def _or_of_hidden_errors(posterior: LabelPosterior, annotations: Annotations) -> LabelPosterior:
+    """*posterior*, or its first round at a higher error rate, where that makes the labels likelier than the last."""
+    hidden = with_hidden_errors(posterior.first, annotations)
+    if hidden is None or hidden.evidence_after.mean() <= posterior.last.log_evidence.mean():
+        return posterior
+    return LabelPosterior((hidden.round,), posterior.anchor_accuracy)
 
 
 def _of_two_classes(first: Round, accuracy: float, annotations: Annotations) -> LabelPosterior:

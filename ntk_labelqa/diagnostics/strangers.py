@@ -92,13 +92,13 @@ def strangers_of(inverse: RegularizedInverse, labels: np.ndarray, *, seed: int =
     return Strangers(votes[0] == votes[1], total, fifth)
 
 
-def anchor_accuracy(agreed: np.ndarray, class_count: int) -> float:
-    """a, the estimated share of anchors whose predicted class is their true one, from 1/K to 1.
+def prediction_accuracy(agreed: np.ndarray, class_count: int) -> float:
+    """a, the estimated share of items whose predicted class is their true one, from 1/K to 1.
 
     It is a standard error above the estimate, so that fewer wrong labels are put down to the kernel by chance.
 
     Args:
-        agreed: of the anchors alone, bool[n], see :class:`Strangers`.
+        agreed: of the items in question, for example of anchors alone, bool[n]; see :class:`Strangers`.
         class_count: K, of the classes that a label is of.
     """
     agreement = float(agreed.mean()) if len(agreed) else 1.0

@@ -85,9 +85,20 @@ def test_errors_where_classes_meet_are_mended_though_anchors_show_none() -> None
         given, right, issues = at_the_boundary(seed)
         after = np.where(issues.is_label_issue, issues.predicted, given)
         gained.append((after == right).mean() - (given == right).mean())
-        assert (after != given)[given == right].mean() <= 0.001
-    assert min(gained) > 0
-    assert np.mean(gained) > 0.015
+        assert (after != given)[given == right].mean() <= 0.002
+    assert min(gained) > 0.005
+    assert np.mean(gained) > 0.02
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_hardly_a_right_label_is_flagged_where_classes_overlap(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    right, centres = rng.integers(6, size=2000), np.random.default_rng(99).normal(size=(6, 8))
+    features = np.column_stack([centres[right] + rng.normal(size=(2000, 8)), np.full(2000, 2.0)])
+    issues = find_issues(invert(features, np.eye(6)[right], architecture="2-L"), Annotations.of_codes(right, 6))
+    overlap = (issues.posterior.first.predictions.argmax(axis=1) != right).mean()
+    assert overlap > 0.15  # All labels are right, and this many items nearer to another class.
+    assert issues.is_label_issue.mean() <= 0.05
 
 
 def test_errors_where_classes_meet_are_ranked_better_than_by_their_probability() -> None:

@@ -10,7 +10,7 @@ from ntk_labelqa.diagnostics.annotations import Annotations
 from ntk_labelqa.diagnostics.label_issues import find_issues
 from ntk_labelqa.diagnostics.noise_channel import estimate_channel
 from ntk_labelqa.diagnostics.posterior import UNSEEN_ERRORS, label_posterior
-from ntk_labelqa.diagnostics.strangers import accuracy_of_agreeing, anchor_accuracy, strangers_of
+from ntk_labelqa.diagnostics.strangers import accuracy_of_agreeing, prediction_accuracy, strangers_of
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.inverse import leave_one_out
 
@@ -42,7 +42,7 @@ def test_wrong_labels_are_not_held_against_the_kernel(share: float) -> None:
     anchors = estimate_channel(predictions, Annotations.of_codes(given, 10)).anchors
     true = (predictions[anchors].argmax(axis=1) == right[anchors]).mean()
     agreed = strangers_of(inverse, np.eye(10)[given]).agree[anchors]
-    assert anchor_accuracy(agreed, 10) == pytest.approx(true, abs=0.08)
+    assert prediction_accuracy(agreed, 10) == pytest.approx(true, abs=0.08)
 
 
 class Voters:
