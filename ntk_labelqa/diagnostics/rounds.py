@@ -21,10 +21,8 @@ from ntk_labelqa.gram.ridge import with_best_ridge
 
 STANDARD_ERRORS = 2.0
 """A round has to gain this many paired standard errors, and besides:"""
-GAIN_AT_SAME_RIDGE = 0.007
-"""Nats an item."""
-GAIN_AT_OTHER_RIDGE = 0.009
-"""Nats an item, where a label tells :data:`FULL_INFORMATION` or more; less in proportion where it tells less."""
+GAIN = 0.007
+"""Nats an item; at another ridge in proportion less where a label tells less than :data:`FULL_INFORMATION`."""
 FULL_INFORMATION = 0.5
 
 
@@ -91,14 +89,14 @@ def fitted(
 def next_round(current: Round, annotations: Annotations, share: float) -> Round | None:
     """A better round at the same ridge, else at the one that fits the posterior; None where neither is better."""
     same = _fed_back(current, current.inverse, current.next_predictions, annotations, share)
-    if _is_better(same, current, GAIN_AT_SAME_RIDGE):
+    if _is_better(same, current, GAIN):
         return same
     refitted = with_best_ridge(current.inverse, current.posterior)
     if refitted.ridge == current.inverse.ridge:
         return None
     other = _fed_back(current, refitted, current.predictions_by(refitted), annotations, share)
     told = min(1.0, current.channel.information() / FULL_INFORMATION)
-    return other if _is_better(other, current, GAIN_AT_OTHER_RIDGE * told) else None
+    return other if _is_better(other, current, GAIN * told) else None
 
 
 def _fed_back(
