@@ -65,8 +65,8 @@ class Corrected:
 def with_hidden_errors(first: Round, annotations: Annotations) -> Corrected | None:
     """*first* at the highest of :data:`HIDDEN_RATES` up to which correcting labels helps to predict; None if at none.
 
-    Cost: one ``apply`` of K columns, an echo and two links for each rate tried, and once more; nothing where anchors
-    show more errors than those rates.
+    Cost: one ``apply`` of K columns, an echo and two links for each rate tried, and all but a link once more; nothing
+    where anchors show more errors than those rates.
     """
     accepted: Corrected | None = None
     evidence: np.ndarray | None = None

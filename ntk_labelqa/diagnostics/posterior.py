@@ -24,7 +24,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ntk_labelqa.diagnostics.annotations import Annotations
-from ntk_labelqa.diagnostics.error_rate import with_fewer_errors, with_hidden_errors
+from ntk_labelqa.diagnostics.error_rate import (
+    GAIN_OF_HIDDEN_RATE,
+    GAIN_STANDARD_ERRORS,
+    Corrected,
+    with_fewer_errors,
+    with_hidden_errors,
+)
 from ntk_labelqa.diagnostics.first_channel import first_channel
 from ntk_labelqa.diagnostics.rounds import Round, fitted, is_gain, next_round
 from ntk_labelqa.diagnostics.strangers import prediction_accuracy, strangers_of, used_classes
@@ -41,7 +47,8 @@ PERHAPS_BEYOND_CHANCE = 1.0
 TRUSTED_ACCURACY = 2 / 3
 """Of the anchors; below, wrong labels cannot be told from wrong predictions."""
 TELLING_ACCURACY = 0.85
-"""Of all items; below, errors that anchors do not show cannot be told from classes that overlap."""
+"""Of all items, as strangers agree; below, predictions vary so much with the labels learnt from that to smooth these
+helps to predict, whichever are wrong."""
 UNSEEN_ERRORS = 0.05
 """Share of labels that are taken to be wrong in any way where anchors cannot show it, and besides for the ranking:
 otherwise the few errors that anchors show where classes meet would put whole classes ahead of others."""
@@ -115,8 +122,8 @@ def label_posterior(inverse: RegularizedInverse, annotations: Annotations) -> La
         annotations: of the N items, with at least two classes.
 
     Cost: one ``apply`` of K columns, five solves of two fifths of the items, and at most 7 rounds, each of two
-    ``apply`` of K columns and two :func:`~ntk_labelqa.diagnostics.echo.echo`; where anchors show few errors, besides
-    at most five links, or four ``apply`` and echoes.
+    ``apply`` of K columns and two :func:`~ntk_labelqa.diagnostics.echo.echo`; besides, of two classes at most five
+    links, of more, where anchors show few errors, four ``apply`` and echoes and seven links.
     """
     labels = annotations.means()
     predictions = leave_one_out(inverse, labels)
@@ -143,11 +150,18 @@ def label_posterior(inverse: RegularizedInverse, annotations: Annotations) -> La
 
 
 def _or_of_hidden_errors(posterior: LabelPosterior, annotations: Annotations) -> LabelPosterior:
-    """*posterior*, or its first round at a higher error rate, where that makes the labels likelier than the last."""
+    """*posterior*, or its first round at a higher error rate, where that makes the labels likelier than the last.
+
+    The last round is judged by its own channel, which is to its advantage.
+    """
     hidden = with_hidden_errors(posterior.first, annotations)
-    if hidden is None or hidden.evidence_after.mean() <= posterior.last.log_evidence.mean():
+    if hidden is None or (len(posterior.rounds) > 1 and not _is_likelier(hidden, posterior.last)):
         return posterior
     return LabelPosterior((hidden.round,), posterior.anchor_accuracy)
+
+
+def _is_likelier(hidden: Corrected, last: Round) -> bool:
+    return is_gain(hidden.evidence_after - last.log_evidence, GAIN_OF_HIDDEN_RATE, GAIN_STANDARD_ERRORS)
 
 
 def _of_two_classes(first: Round, accuracy: float, annotations: Annotations) -> LabelPosterior:

@@ -5,14 +5,12 @@ On a processor NumPy and SciPy are as fast as jax. An accelerator is ten times f
 
 from __future__ import annotations
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.linalg import eigh, solve_triangular
 
-from ntk_labelqa.kernels.precision import QUICKLY_COMPILED, precision
+from ntk_labelqa.kernels.precision import precision, quickly_compiled
 
 FULL = jax.lax.Precision.HIGHEST
 """By name: TF32 may be a GPU's default."""
@@ -48,29 +46,33 @@ def product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def eigen(symmetric: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Eigenvalues, ascending, and eigenvectors as columns, of a float64[m, m]. Cost: about 10m³ flops."""
+    """Eigenvalues, ascending, and eigenvectors as columns, of a float64[m, m], which may be overwritten.
+
+    Raises ValueError where an entry is not finite: an accelerator would make numbers of it. Cost: about 10m³ flops.
+    """
+    np.asarray_chkfinite(symmetric)
     if not on_accelerator():
-        return eigh(symmetric)
+        return eigh(symmetric, overwrite_a=True, check_finite=False)
     with precision(np.dtype(np.float64)):
         spectrum, vectors = _eigen(symmetric)
         return np.asarray(spectrum), np.asarray(vectors)
 
 
-@partial(jax.jit, compiler_options=QUICKLY_COMPILED)
+@quickly_compiled()
 def _whitened(factor: jax.Array, block: jax.Array) -> jax.Array:
     return jax.scipy.linalg.solve_triangular(factor, block.T, lower=True).T
 
 
-@partial(jax.jit, compiler_options=QUICKLY_COMPILED)
+@quickly_compiled()
 def _second_moment(panel: jax.Array) -> jax.Array:
     return jnp.matmul(panel.T, panel, precision=FULL)
 
 
-@partial(jax.jit, compiler_options=QUICKLY_COMPILED)
+@quickly_compiled()
 def _product(left: jax.Array, right: jax.Array) -> jax.Array:
     return jnp.matmul(left, right, precision=FULL)
 
 
-@partial(jax.jit, compiler_options=QUICKLY_COMPILED)
+@quickly_compiled()
 def _eigen(symmetric: jax.Array) -> tuple[jax.Array, jax.Array]:
     return jnp.linalg.eigh(symmetric)

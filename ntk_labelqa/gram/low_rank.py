@@ -21,7 +21,7 @@ from ntk_labelqa.gram.inverse import sample
 from ntk_labelqa.gram.landmarks import PANEL, Sampling, landmarks_of
 from ntk_labelqa.gram.linear_algebra import eigen, product, second_moment, whitened
 from ntk_labelqa.gram.matrix import gram_of
-from ntk_labelqa.gram.tiles import cross_block, panels, strips
+from ntk_labelqa.gram.tiles import cross_block, panels
 from ntk_labelqa.kernels.kernel import Kernel
 
 JITTER = 1e-6
@@ -198,10 +198,8 @@ def nystrom_inverse(
     features = np.empty((len(inputs), len(anchors)), inputs.dtype)
     moment = np.zeros((len(anchors), len(anchors)))
     steps = list(panels(len(inputs), PANEL))
-    for done, (panel, strip) in enumerate(zip(steps, strips(len(inputs), PANEL), strict=True), start=1):
-        # Strips are of one length: for a shorter last one the kernel would be compiled once more.
-        block = cross_block(kernel, inputs[strip], anchors)[panel.start - strip.start :]
-        features[panel] = whitened(factor, block)
+    for done, panel in enumerate(steps, start=1):
+        features[panel] = whitened(factor, cross_block(kernel, inputs[panel], anchors))
         moment += second_moment(features[panel])
         tick(done, 2 * len(steps))
     spectrum, vectors = eigen(moment)

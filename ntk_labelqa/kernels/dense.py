@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ntk_labelqa.kernels.inputs import unit_rows
-from ntk_labelqa.kernels.precision import QUICKLY_COMPILED, precision
+from ntk_labelqa.kernels.precision import precision, quickly_compiled
 from ntk_labelqa.kernels.relu import relu
 
 NEAR = {np.dtype(np.float32): 1e-3, np.dtype(np.float64): 1e-6}
@@ -69,7 +69,7 @@ class DenseNetwork:
         return block
 
 
-@partial(jax.jit, static_argnums=(2, 3, 4), compiler_options=QUICKLY_COMPILED)
+@quickly_compiled(static_argnums=(2, 3, 4))
 def _block(
     rows: jax.Array, columns: jax.Array, same: bool, near: float, network: DenseNetwork
 ) -> tuple[jax.Array, jax.Array, jax.Array]:

@@ -11,6 +11,7 @@ from sklearn.datasets import load_digits
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.metrics import average_precision_score
 
+from ntk_labelqa.diagnostics import posterior
 from ntk_labelqa.diagnostics.annotations import Annotations
 from ntk_labelqa.diagnostics.error_rate import with_fewer_errors
 from ntk_labelqa.diagnostics.label_issues import LabelIssues, find_issues
@@ -88,6 +89,14 @@ def test_errors_where_classes_meet_are_mended_though_anchors_show_none() -> None
         assert (after != given)[given == right].mean() <= 0.002
     assert min(gained) > 0.005
     assert np.mean(gained) > 0.02
+
+
+def test_they_are_looked_for_only_where_predictions_vary_little_with_the_labels(monkeypatch) -> None:
+    _, _, issues = at_the_boundary(0)
+    assert issues.posterior.last.channel.error_rate >= 0.1
+    monkeypatch.setattr(posterior, "TELLING_ACCURACY", 1.01)
+    _, _, issues = at_the_boundary(0)
+    assert issues.posterior.last.channel.error_rate < 0.02
 
 
 @pytest.mark.parametrize("seed", [2, 3])

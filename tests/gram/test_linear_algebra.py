@@ -38,11 +38,18 @@ def test_each_step_does_what_it_says_in_the_precision_given(dtype: str, toleranc
 
 def test_eigenvalues_ascend_and_vectors_are_columns() -> None:
     symmetric = np.cov(np.random.default_rng(1).normal(size=(30, 200)))
-    spectrum, vectors = eigen(symmetric)
+    spectrum, vectors = eigen(symmetric.copy())
     assert (np.diff(spectrum) >= 0).all()
     assert spectrum.dtype == np.float64
     np.testing.assert_allclose(vectors * spectrum @ vectors.T, symmetric, atol=1e-12)
     np.testing.assert_allclose(vectors.T @ vectors, np.eye(30), atol=1e-12)
+
+
+def test_what_is_not_finite_has_no_eigenvalues() -> None:
+    symmetric = np.eye(5)
+    symmetric[1, 2] = symmetric[2, 1] = np.nan
+    with pytest.raises(ValueError, match="infs or NaNs"):
+        eigen(symmetric)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
