@@ -87,7 +87,7 @@ def test_what_was_put_right_once_is_not_put_right_twice() -> None:
 def test_an_audit_whose_findings_reviewers_kept_believes_less() -> None:
     features, dataset, _ = digits_dataset(300)
     features = features + np.random.default_rng(0).normal(
-        scale=1.2 * features.std(), size=features.shape
+        scale=0.8 * features.std(), size=features.shape
     )  # so as to doubt
     kept = verdicts(np.linspace(0.5, 0.99, 100), np.zeros(100, bool))
     before, after = (
