@@ -6,9 +6,9 @@ for the labels that fit best. (Of more classes later rounds tell it better, and 
 self-measured recall on Fashion-MNIST fell by .04 to .12.)
 
 **Too low**, of more than two. Errors where classes meet leave no trace at anchors, and look like classes that overlap.
-What tells them apart is what putting labels right does to the others: it makes the labels as given easier to predict
-where they were wrong, and harder where they were right. So higher error rates than the anchors' are tried, the lowest
-first, as long as that helps.
+Where classes end sharply, putting labels right tells them apart: it makes the labels as given easier to predict for the
+others where they were wrong, and harder where they were right. So higher error rates than the anchors' are tried, the
+lowest first, as long as that helps, and no high ones: labels left to chance gain by it, too, right as they are.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FEWER_ERRORS = (0.9, 0.8, 0.7, 0.6, 0.5)
 HIDDEN_RATES = (0.02, 0.05, 0.1)
 """Rates of errors that anchors do not show, tried in turn. Higher ones would find more of them, but where labels of
 overlapping classes are right and yet left to chance, to correct them helps to predict as well: of clouds in which a
-tenth of the items is nearer to another class, up to .12 would be flagged at .4, and up to .04 are at .1."""
+fifth of the items is nearer to another class, up to .12 would be flagged at .4, and up to .04 are at .1."""
 GAIN_OF_HIDDEN_RATE = 0.001
 """Nats an item that each of them has to bring the labels as given, and:"""
 GAIN_STANDARD_ERRORS = 1.0
@@ -61,6 +61,10 @@ class Corrected:
     round: Round
     evidence_after: np.ndarray
 
+    def gains_on(self, evidence: np.ndarray) -> bool:
+        """Whether the labels are likelier than by *evidence*, float64[N], by as much as a hidden rate has to bring."""
+        return is_gain(self.evidence_after - evidence, GAIN_OF_HIDDEN_RATE, GAIN_STANDARD_ERRORS)
+
 
 def with_hidden_errors(first: Round, annotations: Annotations) -> Corrected | None:
     """*first* at the highest of :data:`HIDDEN_RATES` up to which correcting labels helps to predict; None if at none.
@@ -78,7 +82,7 @@ def with_hidden_errors(first: Round, annotations: Annotations) -> Corrected | No
         channel, offsets = first.channel.raised(rate), np.zeros(annotations.class_count)
         raised = fitted(first.inverse, first.fed, first.expected, first.predictions, annotations, channel, offsets)
         candidate = _corrected(raised, first, annotations)
-        if not is_gain(candidate.evidence_after - evidence, GAIN_OF_HIDDEN_RATE, GAIN_STANDARD_ERRORS):
+        if not candidate.gains_on(evidence):
             break
         accepted, evidence = candidate, candidate.evidence_after
     return accepted

@@ -24,13 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ntk_labelqa.diagnostics.annotations import Annotations
-from ntk_labelqa.diagnostics.error_rate import (
-    GAIN_OF_HIDDEN_RATE,
-    GAIN_STANDARD_ERRORS,
-    Corrected,
-    with_fewer_errors,
-    with_hidden_errors,
-)
+from ntk_labelqa.diagnostics.error_rate import with_fewer_errors, with_hidden_errors
 from ntk_labelqa.diagnostics.first_channel import first_channel
 from ntk_labelqa.diagnostics.rounds import Round, fitted, is_gain, next_round
 from ntk_labelqa.diagnostics.strangers import prediction_accuracy, strangers_of, used_classes
@@ -155,13 +149,9 @@ def _or_of_hidden_errors(posterior: LabelPosterior, annotations: Annotations) ->
     The last round is judged by its own channel, which is to its advantage.
     """
     hidden = with_hidden_errors(posterior.first, annotations)
-    if hidden is None or (len(posterior.rounds) > 1 and not _is_likelier(hidden, posterior.last)):
+    if hidden is None or (len(posterior.rounds) > 1 and not hidden.gains_on(posterior.last.log_evidence)):
         return posterior
     return LabelPosterior((hidden.round,), posterior.anchor_accuracy)
-
-
-def _is_likelier(hidden: Corrected, last: Round) -> bool:
-    return is_gain(hidden.evidence_after - last.log_evidence, GAIN_OF_HIDDEN_RATE, GAIN_STANDARD_ERRORS)
 
 
 def _of_two_classes(first: Round, accuracy: float, annotations: Annotations) -> LabelPosterior:

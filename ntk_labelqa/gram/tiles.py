@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import jax
 import numpy as np
 
+from ntk_labelqa.gram.linear_algebra import on_accelerator
 from ntk_labelqa.kernels.kernel import Kernel
 
 PROCESSOR_TILE, ACCELERATOR_TILE = 12 * 2**20, 2**30
@@ -18,7 +18,7 @@ MULTIPLE = 8
 
 def tile_budget() -> int:
     """Bytes of working memory that suit a tile on the device that jax uses."""
-    return PROCESSOR_TILE if jax.default_backend() == "cpu" else ACCELERATOR_TILE
+    return ACCELERATOR_TILE if on_accelerator() else PROCESSOR_TILE
 
 
 def tile_side(kernel: Kernel, inputs: np.ndarray, budget: int | None = None) -> int:
