@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import mpmath
 import numpy as np
+from scipy.optimize import minimize
+from scipy.special import log_softmax, logsumexp
 
 
 def relu_ntk(a: np.ndarray, b: np.ndarray, weight_layers: int) -> float:
@@ -154,3 +156,23 @@ def refitted_on(gram: np.ndarray, rows: np.ndarray, labels: np.ndarray, ridge: f
     """What kernel ridge regression that knows only the items *rows* says of all items."""
     shift = ridge * np.trace(gram) / len(gram) * np.eye(len(rows))
     return gram[:, rows] @ np.linalg.solve(gram[np.ix_(rows, rows)] + shift, labels[rows])
+
+
+def confusions(log_prior: np.ndarray, log_likelihood: np.ndarray, strength: float) -> np.ndarray:
+    """W that makes the labels and *strength* known items like each class most likely, by an optimiser at large."""
+    k = log_prior.shape[1]
+    free = ~np.eye(k, dtype=bool)
+    prior = np.exp(log_prior)
+    like_each = prior.T @ prior
+    like_each /= like_each.sum(axis=1, keepdims=True)
+
+    def loss(entries: np.ndarray) -> float:
+        table = np.zeros((k, k))
+        table[free] = entries
+        seen = logsumexp(log_softmax(log_prior + prior @ table, axis=1) + log_likelihood, axis=1).sum()
+        known = strength * (like_each * log_softmax(np.log(like_each) + table, axis=1)).sum()
+        return -float(seen + known)
+
+    table = np.zeros((k, k))
+    table[free] = minimize(loss, np.zeros(k * k - k), method="BFGS").x
+    return table

@@ -35,18 +35,29 @@ LEAST_LOGIT = -300.0
 
 @dataclass(frozen=True)
 class Link:
-    """a (float), b (float64[K], mean near 0), and φ: bent at *knee*, or the identity where that is infinite."""
+    """How predictions become probabilities.
+
+    Attributes:
+        temperature: a.
+        offsets: b, float64[K], mean near 0.
+        knee: where φ bends; infinite = φ is the identity.
+        confusions: W of :mod:`~ntk_labelqa.diagnostics.confusions`, float64[K, K]; None = nothing is added to s.
+    """
 
     temperature: float
     offsets: np.ndarray
     knee: float = np.inf
+    confusions: np.ndarray | None = None
 
     def log_prior(self, predictions: np.ndarray) -> np.ndarray:
         """log s, float64[N, K]."""
-        return log_softmax(self.temperature * _bent(predictions, self.knee) + self.offsets, axis=1)
+        log_prior = log_softmax(self.temperature * _bent(predictions, self.knee) + self.offsets, axis=1)
+        if self.confusions is None:
+            return log_prior
+        return log_softmax(log_prior + np.exp(log_prior) @ self.confusions, axis=1)
 
     def slopes(self, predictions: np.ndarray) -> np.ndarray:
-        """a φ'(P), float64[N, K]: how fast each logit follows its prediction."""
+        """a φ'(P), float64[N, K]: how fast each logit follows its prediction, what the item looks like kept."""
         if np.isinf(self.knee):
             return np.full(predictions.shape, self.temperature)
         return self.temperature * (predictions > 0) / (self.knee + np.maximum(predictions, 0))
@@ -62,7 +73,7 @@ def fit_link(predictions: np.ndarray, log_likelihood: np.ndarray, offsets: np.nd
 
     Cost: about 70 exponentials of at most 20,000 rows by K.
     """
-    rows = np.random.default_rng(0).permutation(len(predictions))[:SAMPLE]
+    rows = sample_of(len(predictions))
     p, labels = predictions[rows].astype(np.float64), log_likelihood[rows]
     likelihood = np.exp(labels - labels.max(axis=1, keepdims=True))
     fits = []
@@ -70,6 +81,11 @@ def fit_link(predictions: np.ndarray, log_likelihood: np.ndarray, offsets: np.nd
         temperature, fitted, fitness = _fit(_bent(p, knee), likelihood, offsets)
         fits.append((fitness, Link(temperature, fitted, knee)))
     return max(fits, key=lambda fit: fit[0])[1]
+
+
+def sample_of(items: int) -> np.ndarray:
+    """Rows of those that a fit uses, in random order, int64[n]."""
+    return np.random.default_rng(0).permutation(items)[:SAMPLE]
 
 
 def _bent(predictions: np.ndarray, knee: float) -> np.ndarray:

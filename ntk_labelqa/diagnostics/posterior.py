@@ -2,7 +2,7 @@ r"""The label posterior: how probable each class is for each item, from one kern
 
 No model is trained and no noise level told. Leave-one-out predictions P = L Y say what the other items think of each
 one. From them, in turn: the noise channel T (:mod:`~ntk_labelqa.diagnostics.noise_channel`), the prior s that P is
-worth (:mod:`~ntk_labelqa.diagnostics.link`), and Bayes' rule,
+worth (:mod:`~ntk_labelqa.diagnostics.link`, :mod:`~ntk_labelqa.diagnostics.confusions`), and Bayes' rule,
 
 .. math:: q_{it} \propto s_{it} \prod_{y \in \text{labels of } i} T_{ty}
 
@@ -26,7 +26,7 @@ import numpy as np
 from ntk_labelqa.diagnostics.annotations import Annotations
 from ntk_labelqa.diagnostics.error_rate import with_fewer_errors, with_hidden_errors
 from ntk_labelqa.diagnostics.first_channel import first_channel
-from ntk_labelqa.diagnostics.rounds import Round, fitted, is_gain, next_round
+from ntk_labelqa.diagnostics.rounds import Round, fitted, is_gain, next_round, with_confusions
 from ntk_labelqa.diagnostics.strangers import prediction_accuracy, strangers_of, used_classes
 from ntk_labelqa.gram.inverse import RegularizedInverse, leave_one_out
 
@@ -116,8 +116,9 @@ def label_posterior(inverse: RegularizedInverse, annotations: Annotations) -> La
         annotations: of the N items, with at least two classes.
 
     Cost: one ``apply`` of K columns, five solves of two fifths of the items, and at most 7 rounds, each of two
-    ``apply`` of K columns and two :func:`~ntk_labelqa.diagnostics.echo.echo`; besides, of two classes at most five
-    links, of more, where anchors show few errors, four ``apply`` and echoes and seven links.
+    ``apply`` of K columns, two :func:`~ntk_labelqa.diagnostics.echo.echo`, two links and two fits of confusions;
+    besides, of two classes at most five links, of more, where anchors show few errors, four ``apply`` and echoes and
+    seven links.
     """
     labels = annotations.means()
     predictions = leave_one_out(inverse, labels)
@@ -132,7 +133,8 @@ def label_posterior(inverse: RegularizedInverse, annotations: Annotations) -> La
     elif channel.agrees_beyond_chance(FAIRLY_BEYOND_CHANCE):
         # Labels that agree at all are not random: contradictions tell of the kernel, then, and not of them.
         channel = channel.softened(0.0).with_unseen_errors(UNSEEN_ERRORS)
-    first = fitted(inverse, labels, predictions, predictions, annotations, channel, offsets)
+    plain = fitted(inverse, labels, predictions, predictions, annotations, channel, offsets)
+    first = with_confusions(plain, annotations)
     if accuracy < TRUSTED_ACCURACY:
         return LabelPosterior((first,), accuracy)
     if used_classes(labels) <= 2:

@@ -6,13 +6,14 @@ What an item's own label adds to its neighbours' posteriors is taken out of what
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.special import logsumexp
+from scipy.special import log_softmax, logsumexp
 
 from ntk_labelqa.diagnostics.annotations import Annotations
+from ntk_labelqa.diagnostics.confusions import fit_confusions
 from ntk_labelqa.diagnostics.echo import echo
 from ntk_labelqa.diagnostics.link import Link, fit_link
 from ntk_labelqa.diagnostics.noise_channel import NoiseChannel, estimate_channel
@@ -38,7 +39,8 @@ class Round:
         channel, link: as fitted.
         log_prior: log s, float64[N, K].
         log_posterior: log q, float64[N, K].
-        log_evidence: log p(labels of the item | all others), float64[N], in nats.
+        log_evidence: log p(labels of the item | all others), float64[N], in nats, by the link without its confusions:
+            they have so many numbers that they would make any round look better.
     """
 
     inverse: RegularizedInverse
@@ -86,6 +88,17 @@ def fitted(
     return Round(inverse, fed, expected, predictions, channel, link, log_prior, joint - evidence[:, None], evidence)
 
 
+def with_confusions(plain: Round, annotations: Annotations) -> Round:
+    """*plain* with the classes that are taken for each other in its prior; its evidence stays."""
+    labels = plain.channel.log_likelihood(annotations)
+    confusions = fit_confusions(plain.log_prior, labels)
+    if confusions is None:
+        return plain
+    link = replace(plain.link, confusions=confusions)
+    log_prior = link.log_prior(plain.predictions)
+    return replace(plain, link=link, log_prior=log_prior, log_posterior=log_softmax(log_prior + labels, axis=1))
+
+
 def next_round(current: Round, annotations: Annotations, share: float) -> Round | None:
     """A better round at the same ridge, else at the one that fits the posterior; None where neither is better."""
     same = _fed_back(current, current.inverse, current.next_predictions, annotations, share)
@@ -105,7 +118,8 @@ def _fed_back(
     # By margin even if strangers were asked at first: now a margin does not hang on the item's own label as much.
     channel = estimate_channel(predictions, annotations, anchor_share=current.channel.anchor_share).softened(share)
     expected = np.exp(current.log_prior)
-    return fitted(inverse, current.posterior, expected, predictions, annotations, channel, current.link.offsets)
+    plain = fitted(inverse, current.posterior, expected, predictions, annotations, channel, current.link.offsets)
+    return with_confusions(plain, annotations)
 
 
 def is_gain(gain: np.ndarray, least: float, standard_errors: float = STANDARD_ERRORS) -> bool:

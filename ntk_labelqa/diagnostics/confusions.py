@@ -1,0 +1,99 @@
+r"""Which classes are taken for each other: what a prior that treats all classes alike leaves out.
+
+.. math:: s'_{it} \propto s_{it} \, e^{(s_i W)_t}
+
+W[k, t] is what an item that looks like class k adds to the logit of class t: much where k and t are often taken for
+each other, and less than nothing where they never are, though s, in which no class is out of the question, leaves t a
+share. W is fitted to the labels as given, like the link that s comes from (:mod:`~ntk_labelqa.diagnostics.link`), but
+has K² numbers, so it is pulled towards 0 and only taken where items it was not fitted to surely gain by it.
+
+Source: as s_i is positive and sums to 1, generalised iterative scaling (Darroch and Ratcliff, "Generalized iterative
+scaling for log-linear models", 1972) gives the most likely W: each entry moves by the logarithm of how often labels
+find class t among items that look like class k, over how often s' expects it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ntk_labelqa.diagnostics.link import LEAST_LOGIT, sample_of
+
+FEWEST_AN_ENTRY = 10
+"""Labelled items for each entry of W, without which it is not fitted."""
+STRENGTHS = np.geomspace(300, 3, 5)
+"""Of the pull towards 0: known items like each class, whose classes are as s has them."""
+STEPS = 10
+"""At each strength, from the W of the one before."""
+SURELY = 2.0
+"""Standard errors by which items that W was not fitted to have to gain."""
+LARGEST = 5.0
+
+
+def fit_confusions(log_prior: np.ndarray, log_likelihood: np.ndarray) -> np.ndarray | None:
+    """W, float64[K, K], diagonal 0; None where it would not surely help.
+
+    Args:
+        log_prior: log s, float64[N, K].
+        log_likelihood: log p(labels of item i | class t), float64[N, K].
+
+    Cost: about 150 times K² multiplications for each of at most 20,000 items.
+    """
+    rows = sample_of(len(log_prior))
+    rows = rows[np.ptp(log_likelihood[rows], axis=1) > 0]  # Items without a label tell nothing of it.
+    prior = np.exp(np.maximum(log_prior[rows], LEAST_LOGIT))
+    likelihood = np.exp(log_likelihood[rows] - log_likelihood[rows].max(axis=1, keepdims=True))
+    items, classes = prior.shape
+    if items < FEWEST_AN_ENTRY * classes**2:
+        return None
+    gains = _held_out_gains(prior, likelihood)
+    mean, doubt = gains.mean(axis=1), gains.std(axis=1) / np.sqrt(items)
+    sure = mean > SURELY * doubt
+    if not sure.any():
+        return None
+    best = int(np.where(sure, mean, -np.inf).argmax())
+    return list(_path(prior, likelihood, STRENGTHS[: best + 1]))[best]
+
+
+def _held_out_gains(prior: np.ndarray, likelihood: np.ndarray) -> np.ndarray:
+    """At each strength, how much likelier each item's labels become by W of the other half, float64[S, N], in nats."""
+    gains, half = np.empty((len(STRENGTHS), len(prior))), np.arange(len(prior)) % 2 == 0
+    for judged in (half, ~half):
+        before = _log_evidence(prior[judged], likelihood[judged])
+        # Half of the items are pulled half as much.
+        for row, confusions in enumerate(_path(prior[~judged], likelihood[~judged], STRENGTHS / 2)):
+            sharpened = _sharpened(prior[judged], prior[judged], confusions)
+            gains[row, judged] = _log_evidence(sharpened, likelihood[judged]) - before
+    return gains
+
+
+def _path(prior: np.ndarray, likelihood: np.ndarray, strengths: np.ndarray) -> Iterator[np.ndarray]:
+    """W at each of *strengths*, strongest first."""
+    looks = np.eye(prior.shape[1])
+    confusions = np.zeros_like(looks)
+    like_each = prior.T @ prior + np.finfo(float).tiny
+    like_each /= like_each.sum(axis=1, keepdims=True)
+    for strength in strengths:
+        for _ in range(STEPS):
+            expected = _sharpened(prior, prior, confusions)
+            found = _shares(expected * likelihood)
+            known = strength * like_each
+            known_expected = strength * _sharpened(like_each, looks, confusions)
+            moved = confusions + np.log((prior.T @ found + known) / (prior.T @ expected + known_expected))
+            confusions = np.clip(moved - np.diag(moved)[:, None], -LARGEST, LARGEST)
+        yield confusions
+
+
+def _sharpened(prior: np.ndarray, looks: np.ndarray, confusions: np.ndarray) -> np.ndarray:
+    """s' of s, and of what the items look like."""
+    return _shares(prior * np.exp(looks @ confusions))
+
+
+def _shares(rows: np.ndarray) -> np.ndarray:
+    return rows / rows.sum(axis=1, keepdims=True)
+
+
+def _log_evidence(prior: np.ndarray, likelihood: np.ndarray) -> np.ndarray:
+    """Of each item's labels, up to a constant an item."""
+    return np.log((prior * likelihood).sum(axis=1))
