@@ -1,10 +1,12 @@
 """How well this audit finds wrong labels, measured on errors that it plants itself.
 
-A small share of the labels is changed, half of it to any other class and half along the confusions that the noise
-channel found, and the labels are judged again with the kernel already inverted. What was planted is known, so recall
-is counted; every other label is wrong with the probability that the audit itself gave. Findings are mended in exchange,
-as far as there are any, so that the noise stays as strong as it is: with 40 % of the labels wrong, a few more would be
-far harder to find.
+A small share of the labels (of fewer than 500 ten, of fewer than 50 a fifth) is changed, half of it to any other class
+and half along the confusions that the noise channel found, and the labels are judged again with the kernel already
+inverted; where the items are few, several times, each time with other labels. What was planted is known, so recall is
+counted; every other label is wrong with the probability that the audit itself gave.
+
+Findings are mended in exchange, as far as there are any, so that the noise stays as strong as it is: with 40 % of the
+labels wrong, a few more would be far harder to find.
 Labels planted or mended live in this module alone: nothing of them reaches a finding.
 
 The measurement speaks of errors like those planted. Errors where classes meet look like difficult items and are harder
@@ -13,7 +15,7 @@ to find; the upper end of the error rate's interval allows for them.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -24,10 +26,15 @@ from ntk_labelqa.diagnostics.label_issues import LabelIssues, find_issues
 from ntk_labelqa.diagnostics.recalibration import Recalibration, recalibrated
 from ntk_labelqa.gram.inverse import RegularizedInverse
 
-PLANTED_SHARE = 0.05
-FEWEST_PLANTED = 50
+PLANTED_SHARE = 0.02
+"""Of the annotations, at a time: more would change the noise among which they are to be found."""
+FEWEST_PLANTED = 10
+"""At a time, and:"""
 LARGEST_SHARE = 0.2
-"""Of the annotations, however few they are."""
+"""of the annotations, however few they are."""
+ENOUGH_PLANTED = 200
+"""In all; reached in as many times as it takes, but:"""
+MOST_TIMES = 5
 CALIBRATION_BINS = 15
 Z = 1.96
 """Intervals hold 95 %."""
@@ -53,7 +60,7 @@ class SelfMeasurement:
         recall_uniform: the same of those planted uniformly, of which it may have seen none.
         corrected: share of the planted errors for which the right label was suggested.
         precision: share of the audit's own findings that are wrong labels; high = good.
-        planted_precision: the same of what was flagged with the planted errors among the labels.
+        planted_precision: the same of what was flagged with the first planted errors among the labels.
         calibration_error: mean distance of ``error_probability`` from the share of wrong labels, in bins; low = good.
         error_rate, error_rate_low, error_rate_high: share of wrong labels in the data set as it is. The upper end
             allows for every contradicted label being wrong.
@@ -97,29 +104,21 @@ def measure(
         recalibration: with which it put its error probabilities right, if it did.
         seed: of what is planted.
 
-    Cost: as much as finding the issues did.
+    Cost: as much as finding the issues did, of fewer than 10,000 annotations up to five times as much.
     """
     annotations = Annotations.of_dataset(dataset)
-    planting = _plant(annotations, issues, np.random.default_rng(seed))
-    changed = annotations.relabelled(planting.labels)
-    again = find_issues(inverse, changed)
-    if recalibration:
-        again = recalibrated(again, changed, recalibration)
-
-    wrong = _wrong(annotations, issues, changed)
-    was_right = 1.0 - issues.error_probability
-    caught, at = again.is_label_issue, planting.chosen
-    mended = caught & (again.predicted == annotations.labels)
-    uniform, confused = at[: planting.uniform], at[planting.uniform :]
-    low, high = _error_rate_interval(issues, again, wrong)
+    plantings = _plantings(annotations, issues, np.random.default_rng(seed))
+    trials = [_tried(planting, annotations, inverse, issues, recalibration) for planting in plantings]
+    first, of = trials[0], _together(trials)
+    low, high = _error_rate_interval(issues, float(of.doubted.mean() - of.wrong.mean()))
     return SelfMeasurement(
-        planted=len(at),
-        recall=share(caught[confused], was_right[confused]),
-        recall_uniform=share(caught[uniform], was_right[uniform]),
-        corrected=share(mended[at], was_right[at]),
+        planted=len(of.caught),
+        recall=share(of.caught[~of.uniform], of.was_right[~of.uniform]),
+        recall_uniform=share(of.caught[of.uniform], of.was_right[of.uniform]),
+        corrected=share(of.corrected, of.was_right),
         precision=share(issues.error_probability[issues.is_label_issue]),
-        planted_precision=share(wrong[caught]),
-        calibration_error=calibration_error(again.error_probability, wrong),
+        planted_precision=share(first.wrong[first.flagged]),
+        calibration_error=calibration_error(of.doubted, of.wrong),
         error_rate=float(issues.error_probability.mean()),
         error_rate_low=low,
         error_rate_high=high,
@@ -155,36 +154,89 @@ def calibration_error(probabilities: np.ndarray, outcomes: np.ndarray, bins: int
 
 @dataclass(frozen=True)
 class _Planting:
-    """*labels*, int64[A], with errors at the annotations *chosen*, the first *uniform* of which are uniform ones."""
+    """Labels with errors planted and findings mended.
+
+    Attributes:
+        labels: int64[A].
+        chosen: int64[n], the annotations that errors were planted at.
+        uniform: bool[n], whether to any other class; else along the confusions.
+    """
 
     labels: np.ndarray
     chosen: np.ndarray
-    uniform: int
+    uniform: np.ndarray
 
 
-def _plant(annotations: Annotations, issues: LabelIssues, rng: np.random.Generator) -> _Planting:
-    total, k = len(annotations), annotations.class_count
-    wanted = min(max(FEWEST_PLANTED, round(PLANTED_SHARE * total)), int(LARGEST_SHARE * total)) if k > 1 else 0
-    chosen = rng.choice(total, wanted, replace=False)
-    uniform = wanted // 2
-    labels = annotations.labels.copy()
-    given = labels[chosen]
+@dataclass(frozen=True)
+class _Trial:
+    """What the audit makes of a planting.
+
+    Attributes:
+        was_right, caught, corrected, uniform: of the planted errors, [n]: how probable it is that the label changed was
+            right; whether the error was flagged; whether the label was suggested; as planted.
+        doubted, wrong, flagged: of all annotations, [A]: error probability; how probable it is that the label is wrong,
+            by what is known; whether it was flagged.
+    """
+
+    was_right: np.ndarray
+    caught: np.ndarray
+    corrected: np.ndarray
+    uniform: np.ndarray
+    doubted: np.ndarray
+    wrong: np.ndarray
+    flagged: np.ndarray
+
+
+def _together(trials: list[_Trial]) -> _Trial:
+    """All of them as one."""
+    return _Trial(*(np.concatenate(parts) for parts in zip(*(astuple(trial) for trial in trials), strict=True)))
+
+
+def _tried(
+    planting: _Planting,
+    annotations: Annotations,
+    inverse: RegularizedInverse,
+    issues: LabelIssues,
+    recalibration: Recalibration | None,
+) -> _Trial:
+    changed = annotations.relabelled(planting.labels)
+    again = find_issues(inverse, changed)
+    if recalibration:
+        again = recalibrated(again, changed, recalibration)
+    at = planting.chosen
+    caught = again.is_label_issue[at]
+    return _Trial(
+        was_right=1.0 - issues.error_probability[at],
+        caught=caught,
+        corrected=caught & (again.predicted[at] == annotations.labels[at]),
+        uniform=planting.uniform,
+        doubted=again.error_probability,
+        wrong=_wrong(annotations, issues, changed),
+        flagged=again.is_label_issue,
+    )
+
+
+def _plantings(annotations: Annotations, issues: LabelIssues, rng: np.random.Generator) -> list[_Planting]:
+    """As many as it takes, each at other annotations; one of nothing where there is a single class."""
+    total = len(annotations)
+    most = int(LARGEST_SHARE * total) if annotations.class_count > 1 else 0
+    half = min(max(FEWEST_PLANTED, round(PLANTED_SHARE * total)), most) // 2
+    times = min(MOST_TIMES, -(-ENOUGH_PLANTED // (2 * half))) if half else 1
+    chosen = rng.permutation(total)[: times * 2 * half].reshape(times, 2 * half)
+    return [_planted(annotations, issues, rows, rng) for rows in chosen]
+
+
+def _planted(annotations: Annotations, issues: LabelIssues, chosen: np.ndarray, rng: np.random.Generator) -> _Planting:
+    """Errors at *chosen*, the first half of them uniform ones."""
+    k, half = annotations.class_count, len(chosen) // 2
+    labels, given = annotations.labels.copy(), annotations.labels[chosen]
     confusions = issues.posterior.last.channel.shared * (1 - np.eye(k))
-    confusions /= np.maximum(confusions.sum(axis=1, keepdims=True), np.finfo(float).tiny)
-    cumulative = confusions[given[uniform:]].cumsum(axis=1)
-    labels[chosen[:uniform]] = (given[:uniform] + rng.integers(1, max(k, 2), uniform)) % k
-    labels[chosen[uniform:]] = (cumulative < rng.random((wanted - uniform, 1))).sum(axis=1)
+    labels[chosen[:half]] = (given[:half] + rng.integers(1, max(k, 2), half)) % k
+    labels[chosen[half:]] = _drawn(confusions[given[half:]], rng)
+
     mended = _to_mend(issues, chosen, rng)
     labels[mended] = issues.predicted[mended]
-    return _Planting(labels, chosen, uniform)
-
-
-def _wrong(annotations: Annotations, issues: LabelIssues, changed: Annotations) -> np.ndarray:
-    """How probable it is, by what the audit found, that each label of *changed* is wrong, float64[A]."""
-    before, after = (issues.posterior.probabilities[of.items, of.labels] for of in (annotations, changed))
-    # Where error probabilities were put right, the odds among the other classes stay as they are.
-    scale = np.divide(issues.error_probability, 1.0 - before, out=np.ones_like(before), where=before < 1.0)
-    return np.where(changed.labels == annotations.labels, issues.error_probability, 1.0 - scale * after)
+    return _Planting(labels, chosen, np.arange(len(chosen)) < half)
 
 
 def _to_mend(issues: LabelIssues, chosen: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -199,13 +251,26 @@ def _to_mend(issues: LabelIssues, chosen: np.ndarray, rng: np.random.Generator) 
     return findings[errors * rng.random(len(findings)) < planted]
 
 
-def _error_rate_interval(issues: LabelIssues, again: LabelIssues, wrong: np.ndarray) -> tuple[float, float]:
-    """The estimate, more and less what anchors can have missed by chance and what planting shows it to be off."""
+def _drawn(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A class for each row of *weights*, float[n, K], drawn in proportion to them, int64[n]."""
+    up_to = weights.cumsum(axis=1)
+    return (up_to <= rng.random((len(weights), 1)) * up_to[:, -1:]).sum(axis=1)
+
+
+def _wrong(annotations: Annotations, issues: LabelIssues, changed: Annotations) -> np.ndarray:
+    """How probable it is, by what the audit found, that each label of *changed* is wrong, float64[A]."""
+    before, after = (issues.posterior.probabilities[of.items, of.labels] for of in (annotations, changed))
+    # Where error probabilities were put right, the odds among the other classes stay as they are.
+    scale = np.divide(issues.error_probability, 1.0 - before, out=np.ones_like(before), where=before < 1.0)
+    return np.where(changed.labels == annotations.labels, issues.error_probability, 1.0 - scale * after)
+
+
+def _error_rate_interval(issues: LabelIssues, off: float) -> tuple[float, float]:
+    """The estimate, more and less what anchors can have missed by chance and by how much planting shows it *off*."""
     if not issues.posterior.is_informative:
         return 0.0, 1.0
     rate = float(issues.error_probability.mean())
     by_chance = np.sqrt(rate * (1 - rate) / max(issues.posterior.last.channel.anchor_labels, 1))
-    off = abs(float(again.error_probability.mean() - wrong.mean()))
     half = np.hypot(Z * by_chance, off)
     contradicted = float((issues.margin > 0).mean())
     return max(0.0, rate - half), min(1.0, max(rate + half, contradicted))

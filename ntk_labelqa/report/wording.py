@@ -111,7 +111,7 @@ def _tiles(audit: Audit, said: Reviewed | None) -> list[Tile]:
     interval = span(figures["error_rate_low"], figures["error_rate_high"])
     tiles = [Tile("Estimated error rate", share(figures["error_rate"]), f"most likely {interval}", main=True)]
     if measured:
-        alike = measured["planted"] - measured["planted"] // 2  # the others are uniform
+        alike = measured["planted"] // 2  # the others are uniform
         planted = f"of {count(alike)} like those found"
         tiles.append(Tile("Planted errors found again", share(measured["recall"]["value"]), planted))
     if said is not None:
