@@ -8,7 +8,7 @@ share. W is fitted to the labels as given, like the link that s comes from (:mod
 has K² numbers, so it is pulled towards 0 and only taken where items it was not fitted to surely gain by it.
 
 Source: as s_i is positive and sums to 1, generalised iterative scaling (Darroch and Ratcliff, "Generalized iterative
-scaling for log-linear models", 1972) gives the most likely W: each entry moves by the logarithm of how often labels
+scaling for log-linear models", 1972) leads to the most likely W: each entry moves by the logarithm of how often labels
 find class t among items that look like class k, over how often s' expects it.
 """
 
@@ -21,14 +21,16 @@ import numpy as np
 from ntk_labelqa.diagnostics.link import LEAST_LOGIT, sample_of
 
 FEWEST_AN_ENTRY = 10
-"""Labelled items for each entry of W, without which it is not fitted."""
+"""Labelled items for each pair of classes that labels name, without which W is not fitted, and at least:"""
+FEWEST = 200
 STRENGTHS = np.geomspace(300, 3, 5)
-"""Of the pull towards 0: known items like each class, whose classes are as s has them."""
+"""Made-up items that look like each class, and are of the classes that such items are of by s: they hold W near 0."""
 STEPS = 10
-"""At each strength, from the W of the one before."""
+"""At each strength, from the W of the one before. At the weaker ones they stop before the end, which holds W, too."""
 SURELY = 2.0
 """Standard errors by which items that W was not fitted to have to gain."""
 LARGEST = 5.0
+"""An entry, either way: a class that is never found among such items is still not out of the question."""
 
 
 def fit_confusions(log_prior: np.ndarray, log_likelihood: np.ndarray) -> np.ndarray | None:
@@ -38,15 +40,16 @@ def fit_confusions(log_prior: np.ndarray, log_likelihood: np.ndarray) -> np.ndar
         log_prior: log s, float64[N, K].
         log_likelihood: log p(labels of item i | class t), float64[N, K].
 
-    Cost: about 150 times K² multiplications for each of at most 20,000 items.
+    Cost: about 200 to 300 times K² multiplications for each of at most 20,000 items, so that it is never fitted to 45
+    classes or more.
     """
-    rows = sample_of(len(log_prior))
-    rows = rows[np.ptp(log_likelihood[rows], axis=1) > 0]  # Items without a label tell nothing of it.
+    labelled = np.flatnonzero(np.ptp(log_likelihood, axis=1) > 0)
+    rows = labelled[sample_of(len(labelled))]
+    items, named = len(rows), len(np.unique(log_likelihood[rows].argmax(axis=1)))
+    if items < max(FEWEST, FEWEST_AN_ENTRY * named**2):
+        return None
     prior = np.exp(np.maximum(log_prior[rows], LEAST_LOGIT))
     likelihood = np.exp(log_likelihood[rows] - log_likelihood[rows].max(axis=1, keepdims=True))
-    items, classes = prior.shape
-    if items < FEWEST_AN_ENTRY * classes**2:
-        return None
     gains = _held_out_gains(prior, likelihood)
     mean, doubt = gains.mean(axis=1), gains.std(axis=1) / np.sqrt(items)
     sure = mean > SURELY * doubt

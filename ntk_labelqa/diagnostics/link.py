@@ -9,7 +9,8 @@ and φ are fitted to the labels *as given*, seen through the noise channel: they
 
 .. math:: \sum_i \log \sum_t s_{it} \prod_{y \in \text{labels of } i} T_{ty}
 
-so that no clean label is needed. The item's own labels are not in P_i, so this is a likelihood of unseen data.
+so that no clean label is needed. The item's own labels are not in P_i, so this is a likelihood of unseen data. Which
+classes are taken for each other may be added afterwards (:mod:`~ntk_labelqa.diagnostics.confusions`).
 """
 
 from __future__ import annotations
@@ -50,14 +51,14 @@ class Link:
     confusions: np.ndarray | None = None
 
     def log_prior(self, predictions: np.ndarray) -> np.ndarray:
-        """log s, float64[N, K]."""
+        """log s, or log s' with *confusions*, float64[N, K]."""
         log_prior = log_softmax(self.temperature * _bent(predictions, self.knee) + self.offsets, axis=1)
         if self.confusions is None:
             return log_prior
         return log_softmax(log_prior + np.exp(log_prior) @ self.confusions, axis=1)
 
     def slopes(self, predictions: np.ndarray) -> np.ndarray:
-        """a φ'(P), float64[N, K]: how fast each logit follows its prediction, what the item looks like kept."""
+        """a φ'(P), float64[N, K]: how fast each logit follows its prediction, with s in s W held fixed."""
         if np.isinf(self.knee):
             return np.full(predictions.shape, self.temperature)
         return self.temperature * (predictions > 0) / (self.knee + np.maximum(predictions, 0))

@@ -115,10 +115,10 @@ def label_posterior(inverse: RegularizedInverse, annotations: Annotations) -> La
             their own.
         annotations: of the N items, with at least two classes.
 
-    Cost: one ``apply`` of K columns, five solves of two fifths of the items, and at most 7 rounds, each of two
-    ``apply`` of K columns, two :func:`~ntk_labelqa.diagnostics.echo.echo`, two links and two fits of confusions;
-    besides, of two classes at most five links, of more, where anchors show few errors, four ``apply`` and echoes and
-    seven links.
+    Cost: one ``apply`` of K columns, five solves of two fifths of the items, a link, a fit of confusions, and at most 7
+    rounds, each of two ``apply`` of K columns, two :func:`~ntk_labelqa.diagnostics.echo.echo`, two links and two fits
+    of confusions; besides, of two classes at most five links, of more, where anchors show few errors, four ``apply``
+    and echoes and seven links.
     """
     labels = annotations.means()
     predictions = leave_one_out(inverse, labels)
@@ -138,30 +138,31 @@ def label_posterior(inverse: RegularizedInverse, annotations: Annotations) -> La
     if accuracy < TRUSTED_ACCURACY:
         return LabelPosterior((first,), accuracy)
     if used_classes(labels) <= 2:
-        return _of_two_classes(first, accuracy, annotations)
+        return _of_two_classes(plain, accuracy, annotations)
     # Predictions from the posterior are better ones, so fewer of the contradictions are theirs.
     posterior = LabelPosterior(_gone_through(first, annotations, share**LATER_EXPONENT), accuracy)
     tells = strangers is not None and prediction_accuracy(strangers.agree, used_classes(labels)) >= TELLING_ACCURACY
-    return _or_of_hidden_errors(posterior, annotations) if tells and posterior.is_informative else posterior
+    return _or_of_hidden_errors(posterior, plain, annotations) if tells and posterior.is_informative else posterior
 
 
-def _or_of_hidden_errors(posterior: LabelPosterior, annotations: Annotations) -> LabelPosterior:
-    """*posterior*, or its first round at a higher error rate, where that makes the labels likelier than the last.
+def _or_of_hidden_errors(posterior: LabelPosterior, plain: Round, annotations: Annotations) -> LabelPosterior:
+    """*posterior*, or *plain* at a higher error rate, where that makes the labels likelier than its last round does.
 
-    The last round is judged by its own channel, which is to its advantage.
+    *plain* is the first round without confusions, which would explain away just the errors looked for. The last round
+    is judged by its own channel, which is to its advantage.
     """
-    hidden = with_hidden_errors(posterior.first, annotations)
+    hidden = with_hidden_errors(plain, annotations)
     if hidden is None or (len(posterior.rounds) > 1 and not hidden.gains_on(posterior.last.log_evidence)):
         return posterior
     return LabelPosterior((hidden.round,), posterior.anchor_accuracy)
 
 
-def _of_two_classes(first: Round, accuracy: float, annotations: Annotations) -> LabelPosterior:
+def _of_two_classes(plain: Round, accuracy: float, annotations: Annotations) -> LabelPosterior:
     """A second round would only rescale the one contrast there is, so the error rate has to be right at once."""
-    posterior = LabelPosterior((first,), accuracy)
-    if not posterior.is_informative:
-        return posterior
-    return LabelPosterior((with_fewer_errors(first, annotations),), accuracy)
+    posterior = LabelPosterior((plain,), accuracy)
+    if posterior.is_informative:
+        plain = with_fewer_errors(plain, annotations)
+    return LabelPosterior((with_confusions(plain, annotations),), accuracy)
 
 
 def _gone_through(first: Round, annotations: Annotations, share: float) -> tuple[Round, ...]:

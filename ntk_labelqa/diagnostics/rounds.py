@@ -37,7 +37,7 @@ class Round:
         expected: what was expected of *fed* beforehand, float64[N, K].
         predictions: P, float64[N, K].
         channel, link: as fitted.
-        log_prior: log s, float64[N, K].
+        log_prior: by the link, float64[N, K].
         log_posterior: log q, float64[N, K].
         log_evidence: log p(labels of the item | all others), float64[N], in nats, by the link without its confusions:
             they have so many numbers that they would make any round look better.
