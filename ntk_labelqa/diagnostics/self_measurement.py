@@ -29,11 +29,11 @@ from ntk_labelqa.gram.inverse import RegularizedInverse
 PLANTED_SHARE = 0.02
 """Of the annotations, at a time: more would change the noise among which they are to be found."""
 FEWEST_PLANTED = 10
-"""At a time, and:"""
+"""At a time, but:"""
 LARGEST_SHARE = 0.2
-"""of the annotations, however few they are."""
+"""Of the annotations, planted at a time at most, however few they are."""
 ENOUGH_PLANTED = 200
-"""In all; reached in as many times as it takes, but:"""
+"""In all, for which as many times as it takes are gone through, but:"""
 MOST_TIMES = 5
 CALIBRATION_BINS = 15
 Z = 1.96
