@@ -8,7 +8,8 @@ are all alike, :mod:`~ntk_labelqa.diagnostics.first_channel` takes other anchors
 Counts are few where classes are small, so every frequency is pulled towards a common value as strongly as the rows'
 likeness suggests (empirical Bayes): a row's error rate towards the overall one, the shape of its errors towards
 uniform, and an annotator's channel towards the one that all share. Source: the three are one Dirichlet-multinomial
-model (see Minka, "Estimating a Dirichlet distribution", 2000), its strength chosen by maximum likelihood.
+model (see Minka, "Estimating a Dirichlet distribution", 2000), its strength chosen by maximum likelihood. Errors of
+one shape are the rule, though: it takes clear evidence to give a class a shape of its own.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ FEWEST_ANCHORS = 20
 """Anchors of a class, while it has that many items."""
 LEAST_SHARE = 1e-3
 """Of its errors, what a channel keeps at the least when it is softened: all entries stay positive."""
+SHAPES_DIFFER_BY = 4.5
+"""Nats by which errors shaped class by class have to be likelier than uniform ones: three standard errors."""
 LABELS_FOR_OWN_CHANNEL = 100
 """Labels from which an annotator gets a channel of their own."""
 
@@ -168,17 +171,19 @@ def estimate_channel(
     return NoiseChannel(shared, tables, whose, anchors, of_class, agreement, anchor_share)
 
 
-def shrunk(counts: np.ndarray, mean: np.ndarray, strengths: np.ndarray) -> np.ndarray:
+def shrunk(counts: np.ndarray, mean: np.ndarray, strengths: np.ndarray, *, surely: float = 0.0) -> np.ndarray:
     r"""Frequencies of *counts* along the last axis, pulled towards *mean*.
 
     .. math:: \frac{n_{rc} + κ m_{rc}}{\sum_c n_{rc} + κ}
 
-    with κ the one of *strengths* under which Dirichlet-multinomial rows n_r ~ DM(κ m_r) are most likely.
+    with κ the one of *strengths* under which Dirichlet-multinomial rows n_r ~ DM(κ m_r) are most likely, or the last
+    of them unless the rows are likelier by *surely*.
 
     Args:
         counts: float[…, C].
         mean: positive, sums to 1 along the last axis, broadcasts against *counts*.
-        strengths: κ to choose from, in observations.
+        strengths: κ to choose from, in observations, ascending.
+        surely: in nats.
 
     Example:
         >>> alike = np.array([[90, 10], [91, 9], [89, 11]])
@@ -192,7 +197,8 @@ def shrunk(counts: np.ndarray, mean: np.ndarray, strengths: np.ndarray) -> np.nd
         rows = gammaln(strength) - gammaln(strength + total)
         return float(rows.sum() + (gammaln(counts + prior) - gammaln(prior)).sum())
 
-    best = max(strengths, key=log_likelihood)
+    fits = [log_likelihood(strength) for strength in strengths]
+    best = strengths[np.argmax(fits)] if max(fits) > fits[-1] + surely else strengths[-1]
     return (counts + best * mean) / (total + best)[..., None]
 
 
@@ -225,7 +231,7 @@ def shared_channel(counts: np.ndarray) -> np.ndarray:
     overall = (wrong.sum() + 0.1) / (counts.sum() + 1)
     split = np.stack([wrong.sum(axis=1), right], axis=1)
     rate = shrunk(split, np.array([overall, 1 - overall]), RATE_STRENGTHS)[:, 0]
-    shape = shrunk(wrong, np.full(k - 1, 1 / (k - 1)), (k - 1) * SHAPE_STRENGTHS)
+    shape = shrunk(wrong, np.full(k - 1, 1 / (k - 1)), (k - 1) * SHAPE_STRENGTHS, surely=SHAPES_DIFFER_BY)
     table = np.diag(1 - rate)
     table[off_diagonal] = (rate[:, None] * shape).ravel()
     return table

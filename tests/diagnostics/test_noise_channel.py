@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ntk_labelqa.diagnostics.annotations import Annotations
-from ntk_labelqa.diagnostics.noise_channel import estimate_channel, shrunk
+from ntk_labelqa.diagnostics.noise_channel import estimate_channel, shared_channel, shrunk
 
 K = 4
 
@@ -98,6 +98,16 @@ def test_contradictions_are_shared_out_between_labels_and_predictions() -> None:
     assert 0 < channel.label_errors(0.9) < 1
     assert channel.softened(0.5).error_rate == pytest.approx(channel.error_rate / 2)
     assert channel.softened(0.0).shared.min() > 0
+
+
+def test_errors_are_of_one_shape_unless_classes_clearly_differ() -> None:
+    off_diagonal = ~np.eye(10, dtype=bool)
+    few = 200 * np.eye(10, dtype=int)
+    few[0, 3] = few[4, 8] = few[7, 2] = few[7, 5] = 1
+    errors = shared_channel(few)[off_diagonal].reshape(10, 9)
+    assert errors == pytest.approx(np.repeat(errors[:, :1], 9, axis=1), rel=0.05)
+    many = few + 20 * np.roll(np.eye(10, dtype=int), 1, axis=1)
+    assert shared_channel(many)[0, 1] > 0.07
 
 
 def test_raised_channels_keep_their_shape() -> None:

@@ -53,12 +53,17 @@ def planted(kind: str, share: float, seed: int = 0) -> tuple[np.ndarray, np.ndar
 def test_planted_errors_are_found_mended_and_counted(
     kind: str, share: float, accuracy: float, precision: float
 ) -> None:
-    given, right, issues = planted(kind, share)
-    after = np.where(issues.is_label_issue, issues.predicted, given)
-    assert (after == right).mean() >= accuracy
-    assert average_precision_score(given != right, issues.score_rank) >= precision
-    assert issues.error_probability.mean() == pytest.approx(share, abs=0.02)
-    assert calibration_error(issues.error_probability, given != right) <= 0.03
+    rates, calibration_errors = [], []
+    # Where 70 % are wrong, .028 more or fewer of the 270 anchors' labels are by chance: medians of three draws.
+    for seed in range(3 if share > 0.5 else 1):
+        given, right, issues = planted(kind, share, seed)
+        after = np.where(issues.is_label_issue, issues.predicted, given)
+        assert (after == right).mean() >= accuracy
+        assert average_precision_score(given != right, issues.score_rank) >= precision
+        rates.append(issues.error_probability.mean())
+        calibration_errors.append(calibration_error(issues.error_probability, given != right))
+    assert np.median(rates) == pytest.approx(share, abs=0.02)
+    assert np.median(calibration_errors) <= 0.03
 
 
 def test_nothing_planted_nothing_changed() -> None:
