@@ -5,7 +5,7 @@ from __future__ import annotations
 import mpmath
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import log_softmax, logsumexp
+from scipy.special import log_softmax, logsumexp, softmax
 
 
 def relu_ntk(a: np.ndarray, b: np.ndarray, weight_layers: int) -> float:
@@ -176,3 +176,16 @@ def confusions(log_prior: np.ndarray, log_likelihood: np.ndarray, strength: floa
     table = np.zeros((k, k))
     table[free] = minimize(loss, np.zeros(k * k - k), method="BFGS").x
     return table
+
+
+def channel(counts: np.ndarray, of_predicted: np.ndarray) -> np.ndarray:
+    """The channel T under which (predicted, given) *counts* are most likely, with Σ_t A[c, t] T[t, y] of each."""
+    classes = len(counts)
+
+    def table(entries: np.ndarray) -> np.ndarray:
+        return softmax(entries.reshape(classes, classes), axis=1)
+
+    def loss(entries: np.ndarray) -> float:
+        return -(counts * np.log(of_predicted @ table(entries))).sum() / counts.sum()
+
+    return table(minimize(loss, 2 * np.eye(classes).ravel(), options={"gtol": 1e-8}).x)

@@ -7,7 +7,7 @@ worth (:mod:`~ntk_labelqa.diagnostics.link`, :mod:`~ntk_labelqa.diagnostics.conf
 .. math:: q_{it} \propto s_{it} \prod_{y \in \text{labels of } i} T_{ty}
 
 What the channel owes to wrong predictions instead of wrong labels is taken out of it before
-(:mod:`~ntk_labelqa.diagnostics.strangers`). With several labels an item and a T for each annotator this is Dawid and
+(:mod:`~ntk_labelqa.diagnostics.mistakes`). With several labels an item and a T for each annotator this is Dawid and
 Skene's model (1979) with the kernel as prior.
 
 The posterior then stands in for the labels, Q for Y, and the three steps are gone through again, as long as the labels
@@ -26,6 +26,7 @@ import numpy as np
 from ntk_labelqa.diagnostics.annotations import Annotations
 from ntk_labelqa.diagnostics.error_rate import with_fewer_errors, with_hidden_errors
 from ntk_labelqa.diagnostics.first_channel import first_channel
+from ntk_labelqa.diagnostics.mistakes import Mistakes
 from ntk_labelqa.diagnostics.rounds import Round, fitted, is_gain, next_round, with_confusions
 from ntk_labelqa.diagnostics.strangers import prediction_accuracy, strangers_of, used_classes
 from ntk_labelqa.gram.inverse import RegularizedInverse, leave_one_out
@@ -46,9 +47,6 @@ helps to predict, whichever are wrong."""
 UNSEEN_ERRORS = 0.05
 """Share of labels that are taken to be wrong in any way where anchors cannot show it, and besides for the ranking:
 otherwise the few errors that anchors show where classes meet would put whole classes ahead of others."""
-LATER_EXPONENT = 0.25
-"""Of the share of contradictions that are label errors, in rounds after the first. With ½ the error rate of digits with
-70 % of the labels wrong comes out .025 too low; with 0 that of TREC's 50 classes with 30 % wrong .033 too high."""
 BLENDED_GAIN = 0.02
 """Nats of total gain up to which the ranking gives the first round as much weight as the last."""
 
@@ -126,10 +124,10 @@ def label_posterior(inverse: RegularizedInverse, annotations: Annotations) -> La
     channel = first_channel(predictions, annotations, strangers)
     # Where items are too few for strangers, predictions are taken to be right.
     accuracy = prediction_accuracy(strangers.agree[channel.anchors], used_classes(labels)) if strangers else 1.0
-    share = channel.label_errors(accuracy)
+    mistakes = Mistakes(strangers, accuracy, channel.agreement) if strangers else None
     offsets = np.zeros(annotations.class_count)
     if accuracy >= TRUSTED_ACCURACY:
-        channel = channel.softened(share)
+        channel = mistakes.taken_out_at_first(channel, predictions) if mistakes else channel
     elif channel.agrees_beyond_chance(FAIRLY_BEYOND_CHANCE):
         # Labels that agree at all are not random: contradictions tell of the kernel, then, and not of them.
         channel = channel.softened(0.0).with_unseen_errors(UNSEEN_ERRORS)
@@ -139,8 +137,7 @@ def label_posterior(inverse: RegularizedInverse, annotations: Annotations) -> La
         return LabelPosterior((first,), accuracy)
     if used_classes(labels) <= 2:
         return _of_two_classes(plain, accuracy, annotations)
-    # Predictions from the posterior are better ones, so fewer of the contradictions are theirs.
-    posterior = LabelPosterior(_gone_through(first, annotations, share**LATER_EXPONENT), accuracy)
+    posterior = LabelPosterior(_gone_through(first, annotations, mistakes), accuracy)
     tells = strangers is not None and prediction_accuracy(strangers.agree, used_classes(labels)) >= TELLING_ACCURACY
     return _or_of_hidden_errors(posterior, plain, annotations) if tells and posterior.is_informative else posterior
 
@@ -165,11 +162,11 @@ def _of_two_classes(plain: Round, accuracy: float, annotations: Annotations) -> 
     return LabelPosterior((with_confusions(plain, annotations),), accuracy)
 
 
-def _gone_through(first: Round, annotations: Annotations, share: float) -> tuple[Round, ...]:
+def _gone_through(first: Round, annotations: Annotations, mistakes: Mistakes | None) -> tuple[Round, ...]:
     """*first* and as many further rounds as gain by it, :data:`MOST_ROUNDS` at most."""
     rounds = [first]
     while len(rounds) <= MOST_ROUNDS:
-        following = next_round(rounds[-1], annotations, share)
+        following = next_round(rounds[-1], annotations, mistakes)
         if following is None:
             break
         rounds.append(following)

@@ -16,6 +16,7 @@ from ntk_labelqa.diagnostics.annotations import Annotations
 from ntk_labelqa.diagnostics.confusions import fit_confusions
 from ntk_labelqa.diagnostics.echo import echo
 from ntk_labelqa.diagnostics.link import Link, fit_link
+from ntk_labelqa.diagnostics.mistakes import Mistakes
 from ntk_labelqa.diagnostics.noise_channel import NoiseChannel, estimate_channel
 from ntk_labelqa.gram.inverse import RegularizedInverse, leave_one_out
 from ntk_labelqa.gram.ridge import with_best_ridge
@@ -99,24 +100,30 @@ def with_confusions(plain: Round, annotations: Annotations) -> Round:
     return replace(plain, link=link, log_prior=log_prior, log_posterior=log_softmax(log_prior + labels, axis=1))
 
 
-def next_round(current: Round, annotations: Annotations, share: float) -> Round | None:
+def next_round(current: Round, annotations: Annotations, mistakes: Mistakes | None) -> Round | None:
     """A better round at the same ridge, else at the one that fits the posterior; None where neither is better."""
-    same = _fed_back(current, current.inverse, current.next_predictions, annotations, share)
+    same = _fed_back(current, current.inverse, current.next_predictions, annotations, mistakes)
     if _is_better(same, current, GAIN):
         return same
     refitted = with_best_ridge(current.inverse, current.posterior)
     if refitted.ridge == current.inverse.ridge:
         return None
-    other = _fed_back(current, refitted, current.predictions_by(refitted), annotations, share)
+    other = _fed_back(current, refitted, current.predictions_by(refitted), annotations, mistakes)
     told = min(1.0, current.channel.information() / FULL_INFORMATION)
     return other if _is_better(other, current, GAIN * told) else None
 
 
 def _fed_back(
-    current: Round, inverse: RegularizedInverse, predictions: np.ndarray, annotations: Annotations, share: float
+    current: Round,
+    inverse: RegularizedInverse,
+    predictions: np.ndarray,
+    annotations: Annotations,
+    mistakes: Mistakes | None,
 ) -> Round:
     # By margin even if strangers were asked at first: now a margin does not hang on the item's own label as much.
-    channel = estimate_channel(predictions, annotations, anchor_share=current.channel.anchor_share).softened(share)
+    channel = estimate_channel(predictions, annotations, anchor_share=current.channel.anchor_share)
+    if mistakes:
+        channel = mistakes.taken_out_later(channel, predictions)
     expected = np.exp(current.log_prior)
     plain = fitted(inverse, current.posterior, expected, predictions, annotations, channel, current.link.offsets)
     return with_confusions(plain, annotations)

@@ -39,14 +39,19 @@ class Strangers:
     """What two predictions of each item, which share no label nor know its own, say of it.
 
     Attributes:
-        agree: whether they are of the same class, bool[N].
+        votes: the classes that they predict, int64[2, N].
         predictions: their sum, float64[N, K].
         fifth: int[N]; none of the labels of an item's fifth has a part in its predictions.
     """
 
-    agree: np.ndarray
+    votes: np.ndarray
     predictions: np.ndarray
     fifth: np.ndarray
+
+    @property
+    def agree(self) -> np.ndarray:
+        """Whether both are of the same class, bool[N]."""
+        return self.votes[0] == self.votes[1]
 
     def sureness(self, predicted: np.ndarray) -> np.ndarray:
         """How clearly they speak for the class *predicted*, int[N], beside others of the item's fifth and class.
@@ -89,7 +94,7 @@ def strangers_of(inverse: RegularizedInverse, labels: np.ndarray, *, seed: int =
             rows = fifth == predicted % FIFTHS
             total[rows] += predictions[rows]
             votes[vote, rows] = predictions[rows].argmax(axis=1)
-    return Strangers(votes[0] == votes[1], total, fifth)
+    return Strangers(votes, total, fifth)
 
 
 def prediction_accuracy(agreed: np.ndarray, class_count: int) -> float:

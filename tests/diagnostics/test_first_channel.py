@@ -52,7 +52,8 @@ class Told:
         return np.eye(K)[self.right] * margin[:, None]
 
     def strangers(self, agree: np.ndarray) -> Strangers:
-        return Strangers(agree, self.predictions(self.random.random(len(self.right))), self.fifth)
+        votes = np.stack([self.right, np.where(agree, self.right, (self.right + 1) % K)])
+        return Strangers(votes, self.predictions(self.random.random(len(self.right))), self.fifth)
 
 
 def test_margins_that_single_out_wrong_labels_give_way_to_strangers() -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ntk_labelqa.diagnostics.annotations import Annotations
-from ntk_labelqa.diagnostics.noise_channel import estimate_channel, shared_channel, shrunk
+from ntk_labelqa.diagnostics.noise_channel import NoiseChannel, estimate_channel, shared_channel, shrunk
+from tests import naive
 
 K = 4
 
@@ -87,17 +88,58 @@ def test_few_counts_are_pulled_to_the_mean_and_many_are_not() -> None:
     assert pulled.sum(axis=1) == pytest.approx(1)
 
 
-def test_contradictions_are_shared_out_between_labels_and_predictions() -> None:
+def test_softened_channels_keep_every_class_possible() -> None:
     truth = np.random.default_rng(3).integers(K, size=8000)
-    channel = estimate_channel(
-        sure_predictions(truth), Annotations.of_codes(labelled(truth, 0.6 * np.eye(K) + 0.1 * np.ones((K, K))), K)
-    )
+    table = 0.6 * np.eye(K) + 0.1 * np.ones((K, K))
+    channel = estimate_channel(sure_predictions(truth), Annotations.of_codes(labelled(truth, table), K))
     assert channel.agreement == pytest.approx(0.7, abs=0.05)
-    assert channel.label_errors(1.0) == pytest.approx(1)
-    assert channel.label_errors(channel.agreement) == 0
-    assert 0 < channel.label_errors(0.9) < 1
     assert channel.softened(0.5).error_rate == pytest.approx(channel.error_rate / 2)
     assert channel.softened(0.0).shared.min() > 0
+
+
+def mistaken_for_the_next(truth: np.ndarray, share: float, seed: int = 2) -> np.ndarray:
+    """Predicted classes: the next one for *share* of the items."""
+    return (truth + (np.random.default_rng(seed).random(len(truth)) < share)) % K
+
+
+def test_anchors_of_other_classes_are_not_taken_for_wrong_labels() -> None:
+    truth = np.random.default_rng(3).integers(K, size=40_000)
+    table = 0.8 * np.eye(K) + 0.2 * np.roll(np.eye(K), 2, axis=1)
+    given = labelled(truth, table)
+    channel = estimate_channel(
+        sure_predictions(mistaken_for_the_next(truth, 0.15)), Annotations.of_codes(given, K), anchor_share=1.0
+    )
+    assert channel.shared[0, K - 1] > 0.1, "the next class's labels, as they look"
+    of_predicted = 0.85 * np.eye(K) + 0.15 * np.roll(np.eye(K), -1, axis=1)
+    seen_through = channel.of_true_classes(of_predicted)
+    assert seen_through.shared == pytest.approx(table, abs=0.02)
+    assert seen_through.counts is channel.counts
+    assert channel.of_true_classes(np.eye(K)).shared == pytest.approx(channel.shared)
+
+
+def test_with_many_labels_it_is_the_likeliest_channel() -> None:
+    random = np.random.default_rng(0)
+    of_predicted = random.dirichlet([0.3] * K, K) * 0.3 + 0.7 * np.eye(K)
+    table = random.dirichlet([0.3] * K, K) * 0.5 + 0.5 * np.eye(K)
+    counts = random.multinomial(1_000_000, of_predicted @ table)
+    everybodys = np.zeros(0, np.int64)
+    channel = NoiseChannel(shared_channel(counts)[None], everybodys, everybodys, counts[None], 1.0)
+    likeliest = naive.channel(counts, of_predicted)
+    assert channel.of_true_classes(of_predicted).shared == pytest.approx(likeliest, abs=0.015)
+
+
+def test_an_annotators_own_channel_is_seen_through_mistakes_as_well() -> None:
+    truth = np.random.default_rng(0).integers(K, size=6000)
+    careless = 0.4 * np.eye(K) + 0.15 * np.ones((K, K))
+    labels, who = np.concatenate([truth, labelled(truth, careless)]), np.repeat([0, 1], 6000)
+    annotations = Annotations(np.tile(np.arange(6000), 2), labels, who, 6000, K)
+    predictions = sure_predictions(mistaken_for_the_next(truth, 0.2))
+    channel = estimate_channel(predictions, annotations, anchor_share=1.0)
+    assert np.diag(channel.tables[1]).max() < 0.85
+    of_predicted = 0.8 * np.eye(K) + 0.2 * np.roll(np.eye(K), -1, axis=1)
+    tables = channel.of_true_classes(of_predicted).tables
+    assert np.diag(tables[1]).min() > 0.95
+    assert np.diag(tables[2]).mean() == pytest.approx(0.55, abs=0.04)
 
 
 def test_errors_are_of_one_shape_unless_classes_clearly_differ() -> None:

@@ -248,5 +248,5 @@ def test_the_right_error_rate_stays() -> None:
 
 def test_many_anchors_outweigh_what_all_labels_say() -> None:
     first, annotations = overlapping(0.27)
-    certain = replace(first, channel=replace(first.channel, anchor_counts=1000 * first.channel.anchor_counts))
+    certain = replace(first, channel=replace(first.channel, counts=1000 * first.channel.counts))
     assert with_fewer_errors(certain, annotations) is certain
