@@ -27,6 +27,8 @@ STRENGTHS = np.geomspace(300, 3, 5)
 """Made-up items that look like each class, and are of the classes that such items are of by s: they hold W near 0."""
 STEPS = 10
 """At each strength, from the W of the one before. At the weaker ones they stop before the end, which holds W, too."""
+FOLDS = 4
+"""In which W is judged. With two, W of half of the items is too weak to show what that of all is worth."""
 SURELY = 2.0
 """Standard errors by which items that W was not fitted to have to gain."""
 LARGEST = 5.0
@@ -40,7 +42,7 @@ def fit_confusions(log_prior: np.ndarray, log_likelihood: np.ndarray) -> np.ndar
         log_prior: log s, float64[N, K].
         log_likelihood: log p(labels of item i | class t), float64[N, K].
 
-    Cost: about 200 to 300 times K² multiplications for each of at most 20,000 items, so that it is never fitted to 45
+    Cost: about 450 to 600 times K² multiplications for each of at most 20,000 items, so that it is never fitted to 45
     classes or more.
     """
     labelled = np.flatnonzero(np.ptp(log_likelihood, axis=1) > 0)
@@ -60,12 +62,12 @@ def fit_confusions(log_prior: np.ndarray, log_likelihood: np.ndarray) -> np.ndar
 
 
 def _held_out_gains(prior: np.ndarray, likelihood: np.ndarray) -> np.ndarray:
-    """At each strength, how much likelier each item's labels become by W of the other half, float64[S, N], in nats."""
-    gains, half = np.empty((len(STRENGTHS), len(prior))), np.arange(len(prior)) % 2 == 0
-    for judged in (half, ~half):
+    """At each strength, how much likelier each item's labels become by W of the other folds, float64[S, N], in nats."""
+    gains, fold = np.empty((len(STRENGTHS), len(prior))), np.arange(len(prior)) % FOLDS
+    for judged in (fold == f for f in range(FOLDS)):
         before = _log_evidence(prior[judged], likelihood[judged])
-        # Half of the items are pulled half as much.
-        for row, confusions in enumerate(_path(prior[~judged], likelihood[~judged], STRENGTHS / 2)):
+        # Fewer items are pulled less.
+        for row, confusions in enumerate(_path(prior[~judged], likelihood[~judged], STRENGTHS * (1 - 1 / FOLDS))):
             sharpened = _sharpened(prior[judged], prior[judged], confusions)
             gains[row, judged] = _log_evidence(sharpened, likelihood[judged]) - before
     return gains
