@@ -73,7 +73,7 @@ def soft_counts(annotations: Annotations, probabilities: np.ndarray) -> np.ndarr
 
 
 def _expected_channels(counts: np.ndarray) -> np.ndarray:
-    """Each annotator's channel, as far as their overall error rate and everybody's errors tell it."""
+    """Each annotator's channel, as far as their overall error rate and everybody's errors (mostly of one shape) say."""
     shared = shared_channel(counts.sum(axis=0))
     right = np.trace(counts, axis1=1, axis2=2)
     wrong = counts.sum(axis=(1, 2)) - right

@@ -145,11 +145,33 @@ def test_an_annotators_own_channel_is_seen_through_mistakes_as_well() -> None:
 def test_errors_are_of_one_shape_unless_classes_clearly_differ() -> None:
     off_diagonal = ~np.eye(10, dtype=bool)
     few = 200 * np.eye(10, dtype=int)
-    few[0, 3] = few[4, 8] = few[7, 2] = few[7, 5] = 1
+    few[0, 3], few[4, 8], few[7, 2], few[7, 5] = 2, 1, 1, 1
     errors = shared_channel(few)[off_diagonal].reshape(10, 9)
     assert errors == pytest.approx(np.repeat(errors[:, :1], 9, axis=1), rel=0.05)
     many = few + 20 * np.roll(np.eye(10, dtype=int), 1, axis=1)
     assert shared_channel(many)[0, 1] > 0.07
+
+
+def test_no_labels_make_a_channel_of_rare_errors() -> None:
+    nothing = Annotations(np.zeros(0, int), np.zeros(0, int), np.zeros(0, int), 40, K)
+    channel = estimate_channel(sure_predictions(np.arange(40) % K), nothing)
+    assert channel.agreement == 1
+    assert channel.tables.shape == (1, K, K)
+    assert channel.shared.sum(axis=1) == pytest.approx(1)
+
+
+def test_lowered_channels_keep_their_shape() -> None:
+    truth = np.random.default_rng(3).integers(K, size=8000)
+    many, few = 0.7 * np.eye(K) + 0.3 * np.roll(np.eye(K), 1, axis=1), np.eye(K)
+    few[0] = [0.9, 0.02, 0.03, 0.05]
+    channel, other = (
+        estimate_channel(sure_predictions(truth), Annotations.of_codes(labelled(truth, table), K), anchor_share=1.0)
+        for table in (many, few)
+    )
+    lowered = channel.lowered(to=other).shared
+    assert 1 - np.diag(lowered) == pytest.approx(1 - np.diag(other.shared))
+    assert lowered[0, 1] > 5 * lowered[0, 2]
+    assert other.lowered(to=channel).shared == pytest.approx(other.shared)
 
 
 def test_raised_channels_keep_their_shape() -> None:
