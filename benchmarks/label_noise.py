@@ -27,7 +27,7 @@ def corrupted(kind: str, features: np.ndarray, right: np.ndarray, seed: int) -> 
         return given
     if name == "boundary":
         margin, rival = _margins(features, right)
-        pool = np.argsort(margin)[: round(POOL * share * len(right))]
+        pool = np.argsort(margin, kind="stable")[: round(POOL * share * len(right))]
         wrong = rng.choice(pool, round(share * len(right)), replace=False)
         given[wrong] = rival[wrong]
         return given

@@ -131,9 +131,11 @@ class Suggester:
                 why="There are too few labels, or too many wrong ones, or what the items show does not decide them.",
                 remedy="Label more items, and audit again.",
             )
-        last = posterior.last
+        made = posterior.last.predictions
         kernel, inputs = prepare(features, options["architecture"], options["dtype"])
-        return cls(kept.class_names, len(kept), encode, kernel, inputs, last.inverse.apply(last.fed), last.link)
+        return cls(
+            kept.class_names, len(kept), encode, kernel, inputs, made.inverse.apply(made.fed), posterior.last.link
+        )
 
     def probabilities(self, items: Sequence[str]) -> np.ndarray:
         """How probable each class is for each of *items*, float64[n, K]; rows sum to 1, or are NaN where an item is

@@ -7,8 +7,8 @@ self-measured recall on Fashion-MNIST fell by .04 to .12.)
 
 **Too low**, of more than two. Errors where classes meet leave no trace at anchors, and look like classes that overlap.
 Where classes end sharply, putting labels right tells them apart: it makes the labels as given easier to predict for the
-others where they were wrong, and harder where they were right. So higher error rates than the anchors' are tried, the
-lowest first, as long as that helps, and no high ones: labels left to chance gain by it, too, right as they are.
+others where they were wrong, and harder where they were right. So higher error rates than the anchors' are tried, and
+no high ones: labels left to chance gain by it, too, right as they are.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from ntk_labelqa.diagnostics.annotations import Annotations
+from ntk_labelqa.diagnostics.cross_fitting import predicted
 from ntk_labelqa.diagnostics.rounds import Round, fitted, is_gain
 
 FEWER_ERRORS = (0.9, 0.8, 0.7, 0.6, 0.5)
 """Of the error rate that anchors show, the shares tried in turn."""
 HIDDEN_RATES = (0.02, 0.05, 0.1)
-"""Rates of errors that anchors do not show, tried in turn. Higher ones would find more of them, but where labels of
-overlapping classes are right and yet left to chance, to correct them helps to predict as well: of clouds in which a
-fifth of the items is nearer to another class, up to .12 would be flagged at .4, and up to .04 are at .1."""
+"""Rates of errors that anchors do not show. Higher ones would find more of them, but where classes overlap and right
+labels are left to chance, to correct them helps to predict as well: of clouds in which a fifth of the items is nearer
+to another class, up to .12 would be flagged at .4, and up to .04 are at .1."""
 GAIN_OF_HIDDEN_RATE = 0.001
-"""Nats an item that each of them has to bring the labels as given, and:"""
+"""Nats an item that such a rate has to bring the labels as given, and:"""
 GAIN_STANDARD_ERRORS = 1.0
 
 
@@ -41,7 +42,7 @@ def with_fewer_errors(first: Round, annotations: Annotations) -> Round:
     best, most = first, 0.0
     for share in FEWER_ERRORS:
         channel, offsets = first.channel.softened(share), np.zeros(annotations.class_count)
-        candidate = fitted(first.inverse, first.fed, first.expected, first.predictions, annotations, channel, offsets)
+        candidate = fitted(first.predictions, annotations, channel, offsets)
         gain = float((candidate.log_evidence - first.log_evidence).sum()) - first.channel.doubt_of(channel)
         if gain <= most:
             break
@@ -67,29 +68,30 @@ class Corrected:
 
 
 def with_hidden_errors(first: Round, annotations: Annotations) -> Corrected | None:
-    """*first* at the highest of :data:`HIDDEN_RATES` up to which correcting labels helps to predict; None if at none.
+    """*first* at the highest of :data:`HIDDEN_RATES` by which correcting labels helps to predict; None if by none.
 
-    Cost: one ``apply`` of K columns, an echo and two links for each rate tried, and all but a link once more; nothing
-    where anchors show more errors than those rates.
+    Cost: two ``apply`` of 10 K columns and two links for each rate tried, and all but a link once more; nothing where
+    anchors show more errors than those rates.
     """
     accepted: Corrected | None = None
-    evidence: np.ndarray | None = None
+    before: np.ndarray | None = None
     for rate in HIDDEN_RATES:
         if rate <= first.channel.error_rate:
             continue
-        if evidence is None:
-            evidence = _corrected(first, first, annotations).evidence_after
+        if before is None:
+            before = _corrected(first, first, annotations).evidence_after
         channel, offsets = first.channel.raised(rate), np.zeros(annotations.class_count)
-        raised = fitted(first.inverse, first.fed, first.expected, first.predictions, annotations, channel, offsets)
+        raised = fitted(first.predictions, annotations, channel, offsets)
         candidate = _corrected(raised, first, annotations)
-        if not candidate.gains_on(evidence):
+        if candidate.gains_on(before):
+            accepted = candidate
+        elif candidate.evidence_after.mean() < before.mean():
             break
-        accepted, evidence = candidate, candidate.evidence_after
     return accepted
 
 
 def _corrected(candidate: Round, first: Round, annotations: Annotations) -> Corrected:
     """By the channel of *first* whatever the candidate's, so that the evidence of all rates is of one scale."""
-    predictions, offsets, labels = candidate.next_predictions, first.link.offsets, candidate.posterior
-    after = fitted(first.inverse, labels, first.expected, predictions, annotations, first.channel, offsets)
+    predictions = predicted(first.predictions.inverse, candidate.posterior, candidate.posteriors_apart())
+    after = fitted(predictions, annotations, first.channel, first.link.offsets)
     return Corrected(candidate, after.log_evidence)

@@ -62,7 +62,7 @@ def find_issues(inverse: RegularizedInverse, annotations: Annotations) -> LabelI
     each = np.arange(len(annotations))
     given = probabilities[annotations.items, annotations.labels]
     predicted = probabilities.argmax(axis=1)[annotations.items]
-    margins = posterior.first.predictions[annotations.items]
+    margins = posterior.first.predictions.values[annotations.items]
     of_given = margins[each, annotations.labels]
     margins[each, annotations.labels] = -np.inf
     return LabelIssues(

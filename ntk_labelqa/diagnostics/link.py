@@ -57,12 +57,6 @@ class Link:
             return log_prior
         return log_softmax(log_prior + np.exp(log_prior) @ self.confusions, axis=1)
 
-    def slopes(self, predictions: np.ndarray) -> np.ndarray:
-        """a φ'(P), float64[N, K]: how fast each logit follows its prediction, with s in s W held fixed."""
-        if np.isinf(self.knee):
-            return np.full(predictions.shape, self.temperature)
-        return self.temperature * (predictions > 0) / (self.knee + np.maximum(predictions, 0))
-
 
 def fit_link(predictions: np.ndarray, log_likelihood: np.ndarray, offsets: np.ndarray) -> Link:
     """The link that makes the labels most likely.

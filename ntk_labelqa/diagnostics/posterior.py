@@ -24,12 +24,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ntk_labelqa.diagnostics.annotations import Annotations
+from ntk_labelqa.diagnostics.cross_fitting import Predictions
 from ntk_labelqa.diagnostics.error_rate import with_fewer_errors, with_hidden_errors
 from ntk_labelqa.diagnostics.first_channel import first_channel
 from ntk_labelqa.diagnostics.mistakes import Mistakes
 from ntk_labelqa.diagnostics.rounds import Round, fitted, is_gain, next_round, with_confusions
 from ntk_labelqa.diagnostics.strangers import prediction_accuracy, strangers_of, used_classes
-from ntk_labelqa.gram.inverse import RegularizedInverse, leave_one_out
+from ntk_labelqa.gram.inverse import RegularizedInverse
 
 MOST_ROUNDS = 7
 SURELY_BEYOND_CHANCE = 3.0
@@ -114,25 +115,25 @@ def label_posterior(inverse: RegularizedInverse, annotations: Annotations) -> La
         annotations: of the N items, with at least two classes.
 
     Cost: one ``apply`` of K columns, five solves of two fifths of the items, a link, a fit of confusions, and at most 7
-    rounds, each of two ``apply`` of K columns, two :func:`~ntk_labelqa.diagnostics.echo.echo`, two links and two fits
-    of confusions; besides, of two classes at most five links, of more, where anchors show few errors, four ``apply``
-    and echoes and seven links. Where many anchors are mistaken, expectation maximisation at first and up to twice a
-    round: of 100 classes and ten annotators with channels of their own 1.5 s each.
+    rounds, each of three ``apply`` of 10 K columns, two links and two fits of confusions; besides, of two classes at
+    most five links, of more, where anchors show few errors, eight ``apply`` of 10 K columns and seven links. Where many
+    anchors are mistaken, expectation maximisation at first and up to twice a round: of 100 classes and ten annotators
+    with channels of their own 1.5 s each.
     """
     labels = annotations.means()
-    predictions = leave_one_out(inverse, labels)
+    made = Predictions.of_labels(inverse, labels)
+    predictions = made.values
     strangers = strangers_of(inverse, labels)
     channel = first_channel(predictions, annotations, strangers)
     # Where items are too few for strangers, predictions are taken to be right.
     accuracy = prediction_accuracy(strangers.agree[channel.anchors], used_classes(labels)) if strangers else 1.0
     mistakes = Mistakes(strangers, accuracy, channel.agreement) if strangers else None
-    offsets = np.zeros(annotations.class_count)
     if accuracy >= TRUSTED_ACCURACY:
         channel = mistakes.taken_out_at_first(channel, predictions) if mistakes else channel
     elif channel.agrees_beyond_chance(FAIRLY_BEYOND_CHANCE):
         # Labels that agree at all are not random: contradictions tell of the kernel, then, and not of them.
         channel = channel.softened(0.0).with_unseen_errors(UNSEEN_ERRORS)
-    plain = fitted(inverse, labels, predictions, predictions, annotations, channel, offsets)
+    plain = fitted(made, annotations, channel, np.zeros(annotations.class_count))
     first = with_confusions(plain, annotations)
     if accuracy < TRUSTED_ACCURACY:
         return LabelPosterior((first,), accuracy)
@@ -180,8 +181,9 @@ def _is_beyond_chance(first: Round) -> bool:
     The labels' likelihood by the link fitted tells less: with two classes and 40 % of the labels wrong it missed on one
     draw in eight what this finds on all.
     """
-    labelled = first.fed.any(axis=1)  # to have a label at all is no evidence
-    predictions, labels = first.predictions[labelled], first.fed[labelled]
+    made = first.predictions
+    labelled = made.fed.any(axis=1)  # to have a label at all is no evidence
+    predictions, labels = made.values[labelled], made.fed[labelled]
     score = ((predictions - predictions.mean(axis=0)) * (labels - labels.mean(axis=0))).sum(axis=1)
     return is_gain(score, 0.0, SURELY_BEYOND_CHANCE)
 

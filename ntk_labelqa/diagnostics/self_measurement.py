@@ -1,12 +1,13 @@
 """How well this audit finds wrong labels, measured on errors that it plants itself.
 
 A small share of the labels (of fewer than 500 ten, of fewer than 50 a fifth) is changed, half of it to any other class
-and half along the confusions that the noise channel found, and the labels are judged again with the kernel already
+and half along the confusions that the audit found, and the labels are judged again with the kernel already
 inverted; where the items are few, several times, each time with other labels. What was planted is known, so recall is
 counted; every other label is wrong with the probability that the audit itself gave.
 
-Findings are mended in exchange, as far as there are any, so that the noise stays as strong as it is: with 40 % of the
-labels wrong, a few more would be far harder to find.
+Where many labels are wrong, findings are mended in exchange, as far as there are any, so that the noise stays as strong
+as it is: with 40 % wrong, a few more would be far harder to find. Where few are, that would leave mostly errors that
+are hard to find, and few more do no harm.
 Labels planted or mended live in this module alone: nothing of them reaches a finding.
 
 The measurement speaks of errors like those planted. Errors where classes meet look like difficult items and are harder
@@ -35,6 +36,10 @@ LARGEST_SHARE = 0.2
 ENOUGH_PLANTED = 200
 """In all, for which as many times as it takes are gone through, but:"""
 MOST_TIMES = 5
+MENDED_FROM = 0.2
+"""Share of wrong labels from which findings are mended in exchange. Of Fashion-MNIST's with 10 % wrong, .71 of the
+errors planted are found if they are, .75 if not, and .79 of those that were there; of two classes with 40 %, .36, .12
+and .37."""
 CALIBRATION_BINS = 15
 Z = 1.96
 """Intervals hold 95 %."""
@@ -154,7 +159,7 @@ def calibration_error(probabilities: np.ndarray, outcomes: np.ndarray, bins: int
 
 @dataclass(frozen=True)
 class _Planting:
-    """Labels with errors planted and findings mended.
+    """Labels with errors planted and, where many are wrong, findings mended.
 
     Attributes:
         labels: int64[A].
@@ -230,13 +235,25 @@ def _planted(annotations: Annotations, issues: LabelIssues, chosen: np.ndarray, 
     """Errors at *chosen*, the first half of them uniform ones."""
     k, half = annotations.class_count, len(chosen) // 2
     labels, given = annotations.labels.copy(), annotations.labels[chosen]
-    confusions = issues.posterior.last.channel.shared * (1 - np.eye(k))
+    confusions = _confusions_found(annotations, issues)
     labels[chosen[:half]] = (given[:half] + rng.integers(1, max(k, 2), half)) % k
     labels[chosen[half:]] = _drawn(confusions[given[half:]], rng)
 
-    mended = _to_mend(issues, chosen, rng)
-    labels[mended] = issues.predicted[mended]
+    if issues.error_probability.mean() >= MENDED_FROM:
+        mended = _to_mend(issues, chosen, rng)
+        labels[mended] = issues.predicted[mended]
     return _Planting(labels, chosen, np.arange(len(chosen)) < half)
+
+
+def _confusions_found(annotations: Annotations, issues: LabelIssues) -> np.ndarray:
+    """How many labels of each class y are thought to be of items of class t, float64[t, y], diagonal 0.
+
+    Not the noise channel itself: that is pulled towards errors of any kind, as classes have few anchors, and so has
+    errors in it that are harder to find than those found.
+    """
+    k = annotations.class_count
+    found = issues.posterior.probabilities[annotations.items].T @ np.eye(k)[annotations.labels]
+    return np.maximum(found, np.finfo(float).tiny) * (1 - np.eye(k))
 
 
 def _to_mend(issues: LabelIssues, chosen: np.ndarray, rng: np.random.Generator) -> np.ndarray:

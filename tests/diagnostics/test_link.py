@@ -43,22 +43,6 @@ def test_shares_are_read_by_their_ratios() -> None:
     assert logsumexp(found.log_prior(shares) + labels, axis=1).mean() > straight
 
 
-@pytest.mark.parametrize("knee", [np.inf, 0.3])
-def test_slopes_are_those_of_the_logits(knee: float) -> None:
-    link, p = Link(7.0, np.zeros(2), knee), np.array([[0.4, -0.2], [0.05, 0.9]])
-    step = 1e-6
-
-    def logits(predictions: np.ndarray) -> np.ndarray:
-        log_prior = link.log_prior(predictions)
-        return log_prior - log_prior[:, ::-1]
-
-    for row, column in np.ndindex(p.shape):
-        nudge = np.zeros_like(p)
-        nudge[row, column] = step
-        slope = (logits(p + nudge) - logits(p - nudge))[row, column] / (2 * step)
-        assert link.slopes(p)[row, column] == pytest.approx(slope, abs=1e-5)
-
-
 def test_without_information_the_prior_is_what_the_classes_weigh() -> None:
     labels = drawn(np.tile([0.7, 0.2, 0.1], (COUNT, 1)), 0.0)
     prior = np.exp(fit_link(np.zeros((COUNT, 3)), labels, np.zeros(3)).log_prior(np.zeros((1, 3))))

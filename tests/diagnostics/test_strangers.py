@@ -125,7 +125,7 @@ def test_a_weak_kernel_is_not_taken_for_wrong_labels() -> None:
     features, labels = weak_features(1500, 60)
     inverse = invert(features, np.eye(60)[labels], architecture="2-L")
     issues = find_issues(inverse, Annotations.of_codes(labels, 60))
-    predicted = issues.posterior.first.predictions.argmax(axis=1)
+    predicted = issues.posterior.first.predictions.values.argmax(axis=1)
     assert (predicted == labels).mean() < 0.8, "the kernel is weak"
     assert issues.is_label_issue.mean() <= 0.03
     assert issues.error_probability.mean() <= 0.05
