@@ -116,9 +116,9 @@ def label_posterior(inverse: RegularizedInverse, annotations: Annotations) -> La
 
     Cost: one ``apply`` of K columns, five solves of two fifths of the items, a link, a fit of confusions, and at most 7
     rounds, each of three ``apply`` of 10 K columns, two links and two fits of confusions; besides, of two classes at
-    most five links, of more, where anchors show few errors, eight ``apply`` of 10 K columns and seven links. Where many
-    anchors are mistaken, expectation maximisation at first and up to twice a round: of 100 classes and ten annotators
-    with channels of their own 1.5 s each.
+    most five links, of more, where anchors show few errors, six ``apply`` of 10 K columns and ten links. Where
+    many anchors are mistaken, expectation maximisation at first and up to twice a round: of 100 classes and ten
+    annotators with channels of their own 1.5 s each.
     """
     labels = annotations.means()
     made = Predictions.of_labels(inverse, labels)
@@ -141,19 +141,11 @@ def label_posterior(inverse: RegularizedInverse, annotations: Annotations) -> La
         return _of_two_classes(plain, accuracy, annotations)
     posterior = LabelPosterior(_gone_through(first, annotations, mistakes), accuracy)
     tells = strangers is not None and prediction_accuracy(strangers.agree, used_classes(labels)) >= TELLING_ACCURACY
-    return _or_of_hidden_errors(posterior, plain, annotations) if tells and posterior.is_informative else posterior
-
-
-def _or_of_hidden_errors(posterior: LabelPosterior, plain: Round, annotations: Annotations) -> LabelPosterior:
-    """*posterior*, or *plain* at a higher error rate, where that makes the labels likelier than its last round does.
-
-    *plain* is the first round without confusions, which would explain away just the errors looked for. The last round
-    is judged by its own channel, which is to its advantage.
-    """
-    hidden = with_hidden_errors(plain, annotations)
-    if hidden is None or (len(posterior.rounds) > 1 and not hidden.gains_on(posterior.last.log_evidence)):
-        return posterior
-    return LabelPosterior((hidden.round,), posterior.anchor_accuracy)
+    if tells and posterior.is_informative:
+        # Not the first round's confusions, which would explain away just the errors looked for.
+        hidden = with_hidden_errors(plain, posterior.last, annotations)
+        return LabelPosterior((hidden,), accuracy) if hidden else posterior
+    return posterior
 
 
 def _of_two_classes(plain: Round, accuracy: float, annotations: Annotations) -> LabelPosterior:
