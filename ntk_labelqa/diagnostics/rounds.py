@@ -22,7 +22,7 @@ from ntk_labelqa.gram.ridge import with_best_ridge
 
 STANDARD_ERRORS = 2.0
 """A round has to gain this many paired standard errors, and besides:"""
-GAIN = 0.007
+GAIN = 0.002
 """Nats an item; at another ridge in proportion less where a label tells less than :data:`FULL_INFORMATION`."""
 FULL_INFORMATION = 0.5
 
