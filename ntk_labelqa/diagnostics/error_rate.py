@@ -14,7 +14,7 @@ What is gained is looked at in two ways, for either alone misleads. Predicted fr
 had their say in what others say of them, and confirm themselves: digits of which eight pixels are seen gain .03 nats
 with no label wrong. Cross-fitted they do not, and lose .008. But what a tenth of the items found is missing there: of
 errors at the boundary between digits, which gain .010 to .020 the first way, .001 to .007 is left, with standard errors
-of .0015 to .0026. So the first has to be large and the second to be a gain at all.
+of .0014 to .0026. So the first has to be large and the second to be a gain at all.
 """
 
 from __future__ import annotations
