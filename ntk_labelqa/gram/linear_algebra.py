@@ -8,7 +8,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.linalg import eigh, solve_triangular
+from scipy.linalg import eigh, get_blas_funcs, solve_triangular
 
 from ntk_labelqa.kernels.precision import precision, quickly_compiled
 
@@ -22,17 +22,22 @@ def on_accelerator() -> bool:
 
 
 def whitened(factor: np.ndarray, block: np.ndarray) -> np.ndarray:
-    """B L⁻ᵀ for *factor* L, lower triangular [m, m], and *block* B, [n, m]; both of one dtype. Cost: nm² flops."""
+    """B L⁻ᵀ for *factor* L, lower triangular [m, m], and *block* B, [n, m], which may be overwritten; of one dtype.
+
+    Cost: nm² flops.
+    """
     if not on_accelerator():
-        return solve_triangular(factor, block.T, lower=True, check_finite=False).T
+        return solve_triangular(factor, block.T, lower=True, overwrite_b=True, check_finite=False).T
     with precision(block.dtype):
         return np.asarray(_whitened(factor, block))
 
 
 def second_moment(panel: np.ndarray) -> np.ndarray:
-    """AᵀA for A, [n, m], in its precision. Cost: 2nm² flops."""
+    """AᵀA for A, [n, m], in its precision; only what is on and below the diagonal counts. Cost: nm² flops."""
     if not on_accelerator():
-        return panel.T @ panel
+        # As NumPy's product, but that then fills the other half in element by element.
+        (syrk,) = get_blas_funcs(("syrk",), (panel,))
+        return syrk(1.0, panel.T).T
     with precision(panel.dtype):
         return np.asarray(_second_moment(panel))
 
@@ -46,7 +51,8 @@ def product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def eigen(symmetric: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Eigenvalues, ascending, and eigenvectors as columns, of a float64[m, m], which may be overwritten.
+    """Eigenvalues, ascending, and eigenvectors as columns, of a float64[m, m] of which what is on and below the
+    diagonal counts; it may be overwritten.
 
     Raises ValueError where an entry is not finite: an accelerator would make numbers of it. Cost: about 10m³ flops.
     """
@@ -75,4 +81,4 @@ def _product(left: jax.Array, right: jax.Array) -> jax.Array:
 
 @quickly_compiled()
 def _eigen(symmetric: jax.Array) -> tuple[jax.Array, jax.Array]:
-    return jnp.linalg.eigh(symmetric)
+    return jnp.linalg.eigh(symmetric, UPLO="L", symmetrize_input=False)

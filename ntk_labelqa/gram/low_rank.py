@@ -28,6 +28,8 @@ JITTER = 1e-6
 """Added to the landmarks' own Gram matrix, relative to its mean diagonal: it may be nearly singular."""
 DROPPED = 1e-7
 """Eigenvalues below this share of the largest carry rounding alone."""
+LONG_PANEL = 8192
+"""Items whose second moment is taken at once: to add up that of few costs as much as to take it."""
 JUDGED = 5000
 """Items over which a ridge is judged."""
 MOST_STEPS = 60
@@ -93,7 +95,7 @@ class LowRankInverse:
     def predicted_from(self, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """What the items *rows* alone say of all, float64[N, K], to about 5 digits.
 
-        Cost: n²(m + n/3) flops for n ≤ m rows; beyond, conjugate gradients of about 15 steps of 4nmK flops.
+        Cost: n²(m + n/3) flops for n ≤ m rows; beyond, conjugate gradients of about 8 steps of 4nmK flops.
         """
         features = self._features[rows]
         given = labels[rows].astype(np.float64)
@@ -132,8 +134,7 @@ class LowRankInverse:
 
 def _moment(features: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Fᵀ V in the precision of F, [m, k]."""
-    # For few columns twice as fast as features.T @ values.
-    return (values.astype(features.dtype).T @ features).T
+    return features.T @ values.astype(features.dtype)
 
 
 def _conjugate_gradients(features: np.ndarray, shift: float, right: np.ndarray, diagonal: np.ndarray) -> np.ndarray:
@@ -200,8 +201,9 @@ def nystrom_inverse(
     steps = list(panels(len(inputs), PANEL))
     for done, panel in enumerate(steps, start=1):
         features[panel] = whitened(factor, cross_block(kernel, inputs[panel], anchors))
-        moment += second_moment(features[panel])
         tick(done, 2 * len(steps))
+    for panel in panels(len(inputs), LONG_PANEL):
+        moment += second_moment(features[panel])
     spectrum, vectors = eigen(moment)
     carrying = spectrum > DROPPED * spectrum[-1]
     rotation = vectors[:, carrying].astype(inputs.dtype)

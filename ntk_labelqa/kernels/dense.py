@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ntk_labelqa.kernels.angular_series import evaluated, series_of
 from ntk_labelqa.kernels.inputs import unit_rows
 from ntk_labelqa.kernels.precision import precision, quickly_compiled
-from ntk_labelqa.kernels.relu import relu
+from ntk_labelqa.kernels.relu import angle_of, relu
 
 NEAR = {np.dtype(np.float32): 1e-3, np.dtype(np.float64): 1e-6}
 """Where the cosine is this near to 1 or −1, a product of rows loses digits, and it is computed from a ∓ b instead."""
 PAIRS_AT_ONCE = 2048
+FEWEST_LAYERS = 4
+"""From which a series in the angle is faster than the recursion."""
+
+Theta = Callable[[jax.Array, jax.Array], jax.Array]
+"""Θ from 1 − cosine (gap) and 1 + cosine (rest) of the inputs."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +46,12 @@ class DenseNetwork:
         return unit_rows(features, dtype)
 
     def block(self, rows: np.ndarray, columns: np.ndarray | None = None) -> np.ndarray:
-        """Θ, [a, b]. Cost: 2abD flops and about 40 more a hidden layer and pair."""
+        """Θ, [a, b]. Cost: 2abD flops, and a pair 40 a hidden layer; about 80 for many layers in float32."""
         with precision(rows.dtype):
             same = columns is None
             others = rows if columns is None else columns
             near = NEAR[rows.dtype] if self.weight_layers > 1 else 0.0
-            block, is_near, any_near = _block(rows, others, same, near, self)
+            block, is_near, any_near = _block(rows, others, same, near, _theta_of(self, rows.dtype))
             if not any_near:
                 return np.asarray(block)
             return self._mended(np.array(block), np.asarray(is_near), rows, others)
@@ -52,7 +59,8 @@ class DenseNetwork:
     def diagonal(self, inputs: np.ndarray) -> np.ndarray:
         """Θ at cosine 1, the same for every item, [N]."""
         with precision(inputs.dtype):
-            return np.full(len(inputs), np.asarray(_own(jnp.zeros((), inputs.dtype), self)))
+            gap = np.zeros((), inputs.dtype)
+            return np.full(len(inputs), _values(gap, gap + 2, _theta_of(self, inputs.dtype)))
 
     def bytes_per_pair(self, inputs: np.ndarray) -> int:
         """The gap or what is near, the result, and its copy in the Gram matrix's order."""
@@ -60,18 +68,39 @@ class DenseNetwork:
 
     def _mended(self, block: np.ndarray, is_near: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """*block* with the values of near and of opposite pairs computed from their differences and sums."""
+        theta = _theta_of(self, rows.dtype)
         first, second = np.nonzero(is_near)
         for start in range(0, len(first), PAIRS_AT_ONCE):
             a, b = first[start : start + PAIRS_AT_ONCE], second[start : start + PAIRS_AT_ONCE]
+            # 1 ∓ cosine is |a ∓ b|²/2, which has no cancellation.
+            gap = np.square(rows[a] - columns[b]).sum(axis=1) / 2
+            rest = np.square(rows[a] + columns[b]).sum(axis=1) / 2
             # A fixed length, or every number of pairs would be compiled anew.
             padding = (0, PAIRS_AT_ONCE - len(a))
-            block[a, b] = _pairs(rows, columns, np.pad(a, padding), np.pad(b, padding), self)[: len(a)]
+            block[a, b] = _values(np.pad(gap, padding), np.pad(rest, padding), theta)[: len(a)]
         return block
+
+
+@cache
+def _theta_of(network: DenseNetwork, dtype: np.dtype) -> Theta:
+    """By the recursion; for many layers in float32, where it is as good, by a series in the angle."""
+    if dtype == np.float32 and network.weight_layers >= FEWEST_LAYERS:
+        with precision(np.dtype(np.float64)):
+            series = series_of(lambda angle: np.asarray(_at_angle(angle, network)))
+        if series:
+            return lambda gap, rest: evaluated(series, angle_of(gap, rest))
+    return partial(_recursion, network=network)
+
+
+@partial(jax.jit, static_argnums=1)
+def _at_angle(angle: jax.Array, network: DenseNetwork) -> jax.Array:
+    half = angle / 2
+    return _recursion(2 * jnp.square(jnp.sin(half)), 2 * jnp.square(jnp.cos(half)), network)
 
 
 @quickly_compiled(static_argnums=(2, 3, 4))
 def _block(
-    rows: jax.Array, columns: jax.Array, same: bool, near: float, network: DenseNetwork
+    rows: jax.Array, columns: jax.Array, same: bool, near: float, theta: Theta
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Θ, which pairs are too near or too opposite for a product of rows, and whether any are.
 
@@ -84,21 +113,13 @@ def _block(
         own = jnp.eye(len(rows), dtype=bool)
         gap, nearness = jnp.where(own, 0, gap), jnp.where(own, 1, nearness)
     is_near = nearness < near
-    return _recursion(gap, 2 - gap, network), is_near, is_near.any()
+    return theta(gap, 2 - gap), is_near, is_near.any()
 
 
-@partial(jax.jit, static_argnums=1)
-def _own(gap: jax.Array, network: DenseNetwork) -> jax.Array:
-    """Θ at the cosine 1 − *gap*; as one program, since an accelerator takes a second to compile each operation."""
-    return _recursion(gap, 2 - gap, network)
-
-
-@partial(jax.jit, static_argnums=4)
-def _pairs(rows: jax.Array, columns: jax.Array, a: jax.Array, b: jax.Array, network: DenseNetwork) -> jax.Array:
-    """Θ of the pairs (rows[a], columns[b]): 1 ∓ cosine as |a ∓ b|²/2, which has no cancellation."""
-    gap = jnp.square(rows[a] - columns[b]).sum(axis=1) / 2
-    rest = jnp.square(rows[a] + columns[b]).sum(axis=1) / 2
-    return _recursion(gap, rest, network)
+@partial(jax.jit, static_argnums=2)
+def _values(gap: jax.Array, rest: jax.Array, theta: Theta) -> jax.Array:
+    """As one program, since an accelerator takes a second to compile each operation."""
+    return theta(gap, rest)
 
 
 def _recursion(gap: jax.Array, rest: jax.Array, network: DenseNetwork) -> jax.Array:

@@ -33,13 +33,13 @@ _ARCSINE = _arcsine_series(8)  # error 2e-8, below float32's rounding
 
 def relu(gap: jax.Array, rest: jax.Array) -> tuple[jax.Array, jax.Array]:
     """1 − κ₁ and κ₀ of two inputs whose cosine is 1 − *gap* = *rest* − 1."""
-    angle = _angle(gap, rest)
+    angle = angle_of(gap, rest)
     sine = jnp.sqrt(gap * rest)
     fall = gap - (sine - angle * (1 - gap)) / jnp.pi
     return jnp.maximum(fall, 0), 1 - angle / jnp.pi
 
 
-def _angle(gap: jax.Array, rest: jax.Array) -> jax.Array:
+def angle_of(gap: jax.Array, rest: jax.Array) -> jax.Array:
     if gap.dtype == jnp.float64:
         return 2 * jnp.arctan2(jnp.sqrt(gap), jnp.sqrt(rest))
     # In float32 a polynomial of half the angle's squared sine is six times as fast as arctan2, and as good.
