@@ -62,10 +62,14 @@ def cg_score(features: np.ndarray, given: np.ndarray) -> Verdict:
 
 def knn_vote(features: np.ndarray, given: np.ndarray) -> Verdict:
     """Labels of the nearest neighbours by cosine; flagged where most of them agree on another class."""
+    return _by_probabilities(knn_votes(features, given), given)
+
+
+def knn_votes(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The share of each class among the *labels* of an item's nearest neighbours by cosine, float64[N, K]."""
     rows = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
     neighbours = NearestNeighbors(n_neighbors=NEIGHBOURS + 1).fit(rows).kneighbors(return_distance=False)
-    votes = np.eye(int(given.max()) + 1)[given[neighbours[:, :NEIGHBOURS]]].mean(axis=1)
-    return _by_probabilities(votes, given)
+    return np.eye(int(labels.max()) + 1)[labels[neighbours[:, :NEIGHBOURS]]].mean(axis=1)
 
 
 def disagreement(features: np.ndarray, given: np.ndarray) -> Verdict:
