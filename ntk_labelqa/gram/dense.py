@@ -10,7 +10,7 @@ from scipy.linalg import lapack, solve
 from ntk_labelqa.errors import InvalidInputError, SingularKernelError
 from ntk_labelqa.gram.inverse import sample
 from ntk_labelqa.gram.low_rank import exact_inverse
-from ntk_labelqa.gram.tiles import panels
+from ntk_labelqa.gram.tiles import panels, upper_tiles
 
 PANEL = 512
 """Rows handled at once where a copy of the whole would double the memory."""
@@ -42,8 +42,8 @@ class DenseInverse:
         factor = _cholesky(gram, self.ridge * self.scale)
         if factor is None:
             raise _singular(gram, self.ridge, self.scale)
-        lower, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
-        self._inverse = _mirrored(lower)
+        upper, _ = lapack.dpotri(factor, lower=0, overwrite_c=1)
+        self._inverse = _mirrored(upper.T)
 
     def apply(self, values: np.ndarray) -> np.ndarray:
         """G V, float64[N, k], for V float[N, k]. Cost: 2N²k flops."""
@@ -55,7 +55,7 @@ class DenseInverse:
 
     def columns(self, indices: np.ndarray) -> np.ndarray:
         """G[:, indices], float64[N, len(indices)]."""
-        return self._inverse[:, indices]
+        return self._inverse[indices].T  # symmetric, and rows lie together in memory
 
     def predicted_from(self, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """What the items *rows* alone say of all, float64[N, K]. Cost: n³/3 flops for n rows."""
@@ -83,25 +83,27 @@ def _check(gram: np.ndarray, ridge: float) -> None:
         raise InvalidInputError(f"A Gram matrix is square and not empty; this one has the shape {list(gram.shape)}.")
     if not ridge >= 0 or not np.isfinite(ridge):
         raise InvalidInputError(f"The ridge is {ridge}, which is negative or not finite.", remedy="Pass a ridge ≥ 0.")
-    size = np.max([np.abs(gram[panel]).max() for panel in panels(len(gram), PANEL)])
+    size = max(gram.max(), -gram.min())
     if not np.isfinite(size):
         raise InvalidInputError(
             "The Gram matrix has entries that are NaN or infinite.", remedy="Check the features for such values."
         )
     if not np.trace(gram, dtype=np.float64) > 0:
         raise InvalidInputError("The Gram matrix has a trace that is not positive.", remedy="Leave out blank items.")
-    if max(np.abs(gram[panel] - gram[:, panel].T).max() for panel in panels(len(gram), PANEL)) > 1e-5 * size:
+    tiles = upper_tiles(len(gram), min(PANEL, len(gram)))
+    if max(np.abs(gram[rows, columns] - gram[columns, rows].T).max() for rows, columns in tiles) > 1e-5 * size:
         raise InvalidInputError(
             "The Gram matrix is not symmetric.", remedy="Pass the kernel of the items with themselves."
         )
 
 
 def _cholesky(gram: np.ndarray, shift: float) -> np.ndarray | None:
-    """The lower Cholesky factor of H + shift·I, or None where it breaks down."""
-    shifted = np.array(gram, np.float64, order="F")
+    """The upper Cholesky factor of H + shift·I, or None where it breaks down."""
+    shifted = np.array(gram, np.float64, order="C")
     np.fill_diagonal(shifted, shifted.diagonal() + shift)
     largest = shifted.diagonal().max()
-    factor, trouble = lapack.dpotrf(shifted, lower=1, overwrite_a=1, clean=0)
+    # LAPACK reads columns first: to it the lower triangle of rows is an upper one, and nothing has to be turned.
+    factor, trouble = lapack.dpotrf(shifted.T, lower=0, overwrite_a=1, clean=0)
     # A pivot lost to rounding makes an inverse of noise, which potrf by itself does not report.
     rounding = len(gram) * np.finfo(np.float64).eps * largest
     return None if trouble or factor.diagonal().min() ** 2 <= rounding else factor
