@@ -14,7 +14,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from label_error_methods import knn_votes, ntk_labelqa
+from label_error_methods import by_probabilities, knn_votes, ntk_labelqa
 from label_error_sets import LOADERS, load
 from label_noise import corrupted
 from sklearn.metrics import average_precision_score
@@ -47,19 +47,11 @@ def average_precisions(features: np.ndarray, right: np.ndarray, given: np.ndarra
     inverse = invert(features, labels, architecture=architecture)
     scores = (
         ntk_labelqa(features, given).score,
-        _margins(leave_one_out(inverse, labels), given),
-        _margins(knn_votes(features, right), given),
+        by_probabilities(leave_one_out(inverse, labels), given).score,
+        by_probabilities(knn_votes(features, right), given).score,
     )
     ours, kernel, neighbours = (float(average_precision_score(given != right, score)) for score in scores)
     return ours, kernel, neighbours
-
-
-def _margins(predictions: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """Prediction of the best other class less that of the given one; high = suspect."""
-    each = np.arange(len(given))
-    others = predictions.copy()
-    others[each, given] = -np.inf
-    return others.max(axis=1) - predictions[each, given]
 
 
 def _arguments() -> argparse.Namespace:

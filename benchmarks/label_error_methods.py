@@ -45,7 +45,7 @@ def margin(features: np.ndarray, given: np.ndarray) -> Verdict:
     class_count = int(given.max()) + 1
     labels = np.eye(class_count)[given]
     inverse = invert(features, labels, architecture=choose_architecture(features, labels).name)
-    return _by_probabilities(leave_one_out(inverse, labels), given, calibrated=False)
+    return by_probabilities(leave_one_out(inverse, labels), given, calibrated=False)
 
 
 def cg_score(features: np.ndarray, given: np.ndarray) -> Verdict:
@@ -62,7 +62,7 @@ def cg_score(features: np.ndarray, given: np.ndarray) -> Verdict:
 
 def knn_vote(features: np.ndarray, given: np.ndarray) -> Verdict:
     """Labels of the nearest neighbours by cosine; flagged where most of them agree on another class."""
-    return _by_probabilities(knn_votes(features, given), given)
+    return by_probabilities(knn_votes(features, given), given)
 
 
 def knn_votes(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -74,7 +74,7 @@ def knn_votes(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 def disagreement(features: np.ndarray, given: np.ndarray) -> Verdict:
     """Every label that an out-of-sample logistic regression contradicts."""
-    return _by_probabilities(_out_of_sample(_logistic(), features, given), given)
+    return by_probabilities(_out_of_sample(_logistic(), features, given), given)
 
 
 def cleanlab_with(classifier: Callable[[], ClassifierMixin]) -> Method:
@@ -110,7 +110,8 @@ def _out_of_sample(classifier: ClassifierMixin, features: np.ndarray, given: np.
     return cross_val_predict(classifier, features, given, cv=folds, method="predict_proba")
 
 
-def _by_probabilities(values: np.ndarray, given: np.ndarray, *, calibrated: bool = True) -> Verdict:
+def by_probabilities(values: np.ndarray, given: np.ndarray, *, calibrated: bool = True) -> Verdict:
+    """Scored by margin, that of the best other class over the given one; flagged where another class is ahead."""
     rows = np.arange(len(given))
     others = values.copy()
     others[rows, given] = -np.inf

@@ -40,6 +40,7 @@ def relu(gap: jax.Array, rest: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def angle_of(gap: jax.Array, rest: jax.Array) -> jax.Array:
+    """θ of two inputs whose cosine is 1 − *gap* = *rest* − 1, in [0, π]."""
     if gap.dtype == jnp.float64:
         return 2 * jnp.arctan2(jnp.sqrt(gap), jnp.sqrt(rest))
     # In float32 a polynomial of half the angle's squared sine is six times as fast as arctan2, and as good.
