@@ -20,10 +20,10 @@ import numpy as np
 import pandas as pd
 from sklearn.datasets import load_digits
 
-from ntk_labelqa.diagnostics.annotations import Annotations
 from ntk_labelqa.diagnostics.consensus import consensus_of
 from ntk_labelqa.diagnostics.label_issues import find_issues
 from ntk_labelqa.gram.choose import invert
+from ntk_labelqa.label_model.annotations import Annotations
 
 SEEDS = 5
 CROWDS = {"3 of 8, 10 to 50 % wrong": (8, 3, 0.1, 0.5), "2 of 20, 5 to 60 % wrong": (20, 2, 0.05, 0.6)}

@@ -18,11 +18,11 @@ from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ntk_labelqa.diagnostics.annotations import Annotations
 from ntk_labelqa.diagnostics.architecture_choice import choose_architecture
 from ntk_labelqa.diagnostics.label_issues import find_issues
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.inverse import leave_one_out
+from ntk_labelqa.label_model.annotations import Annotations
 
 FOLDS = 5
 NEIGHBOURS = 10

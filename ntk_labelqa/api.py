@@ -66,14 +66,18 @@ def find_label_issues(
         seed: of samples and landmarks.
 
     Returns:
-        DataFrame; ``label_score`` is low where a label is suspect. See :mod:`ntk_labelqa.findings`.
+        DataFrame; ``label_score`` is low where a label is suspect. See :mod:`ntk_labelqa.findings`. Its ``attrs`` hold
+        ``is_informative``, and, where that is false and so nothing is flagged, the reason in ``why_unknown``.
 
     Raises:
         InvalidInputError: shapes do not fit, values are missing, or there is one class alone.
     """
     dataset, inverse = _inverted(features, labels, architecture, ridge, landmarks, seed)
     auditing.check_auditable(dataset)
-    return auditing.findings_table(dataset, find_label_issues_in(dataset, inverse))
+    issues = find_label_issues_in(dataset, inverse, seed=seed)
+    table = auditing.findings_table(dataset, issues)
+    table.attrs.update(is_informative=issues.posterior.is_informative, why_unknown=issues.posterior.why_unknown)
+    return table
 
 
 def class_entanglement(

@@ -15,7 +15,6 @@ from ntk_labelqa.audit_folder import FORMAT, Audit
 from ntk_labelqa.cache import cache_root
 from ntk_labelqa.contents import contents
 from ntk_labelqa.dataset import LabeledDataset, label_means
-from ntk_labelqa.diagnostics.annotations import Annotations
 from ntk_labelqa.diagnostics.annotators import annotators_table, consensus_table
 from ntk_labelqa.diagnostics.architecture_choice import choose_architecture
 from ntk_labelqa.diagnostics.entanglement import Entanglement, entangle
@@ -104,10 +103,10 @@ def audit_features(
             progress=tick,
         )
     with stages.stage("Finding label issues"):
-        issues = stated = find_label_issues_in(dataset, inverse)
+        issues = stated = find_label_issues_in(dataset, inverse, seed=options.seed)
         recalibration = None if decisions is None else Recalibration.of_decisions(decisions)
         if recalibration:
-            issues = recalibrated(stated, Annotations.of_dataset(dataset), recalibration)
+            issues = recalibrated(stated, recalibration)
             stages.note(recalibration)
     with stages.stage("Gathering evidence"):
         pulls = influences(dataset, inverse, issues)
@@ -170,7 +169,7 @@ def findings_table(dataset: LabeledDataset, issues: LabelIssues) -> pd.DataFrame
     """The ``findings`` table, one row an annotation, in the data set's order."""
     names = np.asarray(dataset.class_names, object)
     predicted = names[issues.predicted]
-    suggested = pd.Series(predicted, dtype=object).where(issues.is_label_issue, None)
+    suggested = pd.Series(names[issues.suggested], dtype=object).where(issues.is_label_issue, None)
     return findings.conform(
         "findings",
         pd.DataFrame(

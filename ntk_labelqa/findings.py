@@ -86,6 +86,12 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "region_id": "str",  # of the item; empty for whole items
     },
 }
+UNKNOWN_REMEDY = (
+    "Compare the items by embeddings of a pretrained model (--encoder, --features) or by another network (--arch), or "
+    "label more of them."
+)
+"""What to do where an audit can say nothing of any label."""
+
 NULLABLE = {
     ("findings", "suggested_label"),
     ("findings", "model_probability"),

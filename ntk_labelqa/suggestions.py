@@ -22,15 +22,16 @@ import pandas as pd
 
 from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.dataset import Control, LabeledDataset, Provenance, label_means
-from ntk_labelqa.diagnostics.annotations import Annotations
-from ntk_labelqa.diagnostics.link import Link
-from ntk_labelqa.diagnostics.posterior import label_posterior
 from ntk_labelqa.encoders.choose import features_that_carry
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.findings import UNKNOWN_REMEDY
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.matrix import prepare
 from ntk_labelqa.gram.tiles import cross_block, panels
 from ntk_labelqa.kernels.kernel import Kernel
+from ntk_labelqa.label_model.annotations import Annotations
+from ntk_labelqa.label_model.calibration import Link
+from ntk_labelqa.label_model.label_model import label_posterior
 
 MOST_ITEMS = 4000
 """Audited items that suggestions are made from, by default: beyond, the inverse costs more than it adds."""
@@ -124,17 +125,17 @@ class Suggester:
             dtype=options["dtype"],
             seed=options["seed"],
         )
-        posterior = label_posterior(inverse, Annotations.of_dataset(kept))
+        posterior = label_posterior(inverse, Annotations.of_dataset(kept, seed=options["seed"]))
         if not posterior.is_informative:
             raise InvalidInputError(
-                "No suggestions can be made from this audit: its labels do not follow from its items beyond chance.",
-                why="There are too few labels, or too many wrong ones, or what the items show does not decide them.",
-                remedy="Label more items, and audit again.",
+                "No suggestions can be made from this audit: nothing can be said of its labels.",
+                why=posterior.why_unknown,
+                remedy=UNKNOWN_REMEDY,
             )
-        made = posterior.last.predictions
+        made = posterior.answer.predictions
         kernel, inputs = prepare(features, options["architecture"], options["dtype"])
         return cls(
-            kept.class_names, len(kept), encode, kernel, inputs, made.inverse.apply(made.fed), posterior.last.link
+            kept.class_names, len(kept), encode, kernel, inputs, made.inverse.apply(made.fed), posterior.answer.link
         )
 
     def probabilities(self, items: Sequence[str]) -> np.ndarray:

@@ -118,8 +118,12 @@ def decisions_in(folders: Sequence[Path], *, required: bool) -> pd.DataFrame | N
 
 
 def headline(audit: Audit) -> str:
-    """The result in one sentence."""
+    """The result in one sentence, or why there is none and what to do."""
     figures = audit.summary
+    if why := figures["self_measurement"].get("why_unknown"):
+        from ntk_labelqa.findings import UNKNOWN_REMEDY
+
+        return f"No label can be called wrong or right. {why} {UNKNOWN_REMEDY}"
     return (
         f"{figures['issues']} of {figures['annotations']} labels are probably wrong "
         f"(estimated error rate {figures['error_rate']:.1%}, between {figures['error_rate_low']:.1%} "

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from ntk_labelqa.dataset import LabeledDataset
-from ntk_labelqa.diagnostics.annotations import Annotations
 from ntk_labelqa.diagnostics.consensus import soft_counts
 from ntk_labelqa.diagnostics.label_issues import LabelIssues
+from ntk_labelqa.label_model.annotations import Annotations
 
 SEEN = 20
 """Labels of a class that a person must have given before being asked to label it again for others."""

@@ -12,7 +12,6 @@ import pandas as pd
 from ntk_labelqa import bde
 from ntk_labelqa.dataset import encode_labels
 from ntk_labelqa.diagnostics.kpca import principal_components, separation
-from ntk_labelqa.diagnostics.link import fit_link
 from ntk_labelqa.diagnostics.scheme_ranking import wilson_interval
 from ntk_labelqa.diagnostics.self_measurement import calibration_error
 from ntk_labelqa.errors import InvalidInputError
@@ -22,6 +21,7 @@ from ntk_labelqa.gram.matrix import gram_of
 from ntk_labelqa.gram.ridge import with_best_ridge
 from ntk_labelqa.kernels.architectures import NAMES, kernel_of
 from ntk_labelqa.kernels.kernel import Kernel
+from ntk_labelqa.label_model.calibration import fit_link
 
 SAMPLE = 1000
 """Items judged, the same for all architectures."""
@@ -223,7 +223,7 @@ def _fit(name: str, kernel: Kernel, inputs: np.ndarray, codes: np.ndarray, class
 def _calibration(predictions: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     """Log loss and calibration error of the probabilities that a fitted link makes of the predictions."""
     known = np.where(labels > 0, 0.0, -np.inf)
-    log_probabilities = fit_link(predictions, known, np.zeros(labels.shape[1])).log_prior(predictions)
+    log_probabilities = fit_link(predictions, known).log_prior(predictions)
     best = log_probabilities.argmax(axis=1)
     hit = labels[np.arange(len(labels)), best] > 0
     return float(-(labels * log_probabilities).sum(axis=1).mean()), calibration_error(

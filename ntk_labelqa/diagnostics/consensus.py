@@ -1,7 +1,7 @@
 r"""One label an item from several people's, and how sure it is.
 
 With features, the label posterior is the consensus: Dawid and Skene's model (1979) with the kernel as prior
-(:mod:`~ntk_labelqa.diagnostics.posterior`). This module does without: items of a class are alike a priori,
+(:mod:`~ntk_labelqa.label_model.label_model`). This module does without: items of a class are alike a priori,
 
 .. math:: q_{it} \propto π_t \prod_{a \text{ labelled } i} T^a_{t y_{ia}}
 
@@ -18,9 +18,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
-from ntk_labelqa.diagnostics.annotations import Annotations
-from ntk_labelqa.diagnostics.noise_channel import ANNOTATOR_STRENGTHS, shared_channel, shrunk
+from ntk_labelqa.label_model.annotations import Annotations
+from ntk_labelqa.label_model.noise_channel import ANNOTATOR_STRENGTHS, common_shape, shrunk
 
+RATE_STRENGTHS = np.geomspace(5, 5000, 16)
 MOST_STEPS = 100
 LARGEST_RATE = 0.95
 TOLERANCE = 1e-5
@@ -74,7 +75,7 @@ def soft_counts(annotations: Annotations, probabilities: np.ndarray) -> np.ndarr
 
 def _expected_channels(counts: np.ndarray) -> np.ndarray:
     """Each annotator's channel, as far as their overall error rate and everybody's errors (mostly of one shape) say."""
-    shared = shared_channel(counts.sum(axis=0))
+    shared = _shared_channel(counts.sum(axis=0))
     right = np.trace(counts, axis1=1, axis2=2)
     wrong = counts.sum(axis=(1, 2)) - right
     overall = (wrong.sum() + 0.1) / (counts.sum() + 1)
@@ -85,6 +86,17 @@ def _expected_channels(counts: np.ndarray) -> np.ndarray:
     each = np.arange(len(shared))
     channels[:, each, each] = 1 - own_rates
     return channels
+
+
+def _shared_channel(counts: np.ndarray) -> np.ndarray:
+    """T from (true, given) counts: error rates and the shape of errors shrunk apart, for people have both in common."""
+    if len(counts) == 1:
+        return np.ones((1, 1))
+    right = np.diag(counts)
+    wrong = counts.sum(axis=1) - right
+    overall = (wrong.sum() + 0.1) / (counts.sum() + 1)
+    rates = shrunk(np.stack([wrong, right], axis=1), np.array([overall, 1 - overall]), RATE_STRENGTHS)[:, 0]
+    return np.diag(1 - rates) + rates[:, None] * common_shape(counts * (1 - np.eye(len(counts))))
 
 
 def _posterior(annotations: Annotations, channels: np.ndarray, frequencies: np.ndarray) -> np.ndarray:

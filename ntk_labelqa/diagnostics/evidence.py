@@ -14,9 +14,9 @@ import pandas as pd
 
 from ntk_labelqa import findings
 from ntk_labelqa.dataset import LabeledDataset
-from ntk_labelqa.diagnostics.annotations import Annotations
 from ntk_labelqa.diagnostics.label_issues import LabelIssues
 from ntk_labelqa.gram.inverse import RegularizedInverse
+from ntk_labelqa.label_model.annotations import Annotations
 
 STRONGEST = 3
 """Items shown for the suggested class, and as many for the given one."""
@@ -39,7 +39,7 @@ def influences(dataset: LabeledDataset, inverse: RegularizedInverse, issues: Lab
     flagged = np.flatnonzero(issues.is_label_issue)
     at_once = max(1, PANEL_BYTES // (8 * inverse.size))
     found = [
-        _strongest(inverse, labels, annotations, issues.predicted, flagged[start : start + at_once])
+        _strongest(inverse, labels, annotations, issues.suggested, flagged[start : start + at_once])
         for start in range(0, len(flagged), at_once)
     ]
     if not found:
@@ -64,7 +64,7 @@ def _strongest(
     inverse: RegularizedInverse,
     labels: np.ndarray,
     annotations: Annotations,
-    predicted: np.ndarray,
+    suggested: np.ndarray,
     flagged: np.ndarray,
 ) -> tuple[np.ndarray, ...]:
     """Annotation, other item, weight and class of the strongest pulls on the annotations *flagged*, flat arrays."""
@@ -74,7 +74,7 @@ def _strongest(
     pull[items, columns] = 0.0
     count = min(STRONGEST, inverse.size)
     rows, others, weights, classes = [], [], [], []
-    for toward in (predicted[flagged], annotations.labels[flagged]):
+    for toward in (suggested[flagged], annotations.labels[flagged]):
         contribution = pull * labels[:, toward]
         top = np.argpartition(-contribution, count - 1, axis=0)[:count]
         rows.append(np.broadcast_to(columns, top.shape))

@@ -17,8 +17,8 @@ from typing import Self
 import numpy as np
 
 from ntk_labelqa import bde
-from ntk_labelqa.diagnostics.annotations import Annotations
 from ntk_labelqa.gram.inverse import RegularizedInverse
+from ntk_labelqa.label_model.annotations import Annotations
 
 
 def gradient(applied: np.ndarray, z: np.ndarray, counts: np.ndarray, beta: float = 1.0) -> np.ndarray:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ntk_labelqa.dataset import LabeledDataset
-from ntk_labelqa.diagnostics.annotations import Annotations
 from ntk_labelqa.diagnostics.flip_gains import bde_gains
-from ntk_labelqa.diagnostics.posterior import LabelPosterior, label_posterior
 from ntk_labelqa.gram.inverse import RegularizedInverse
+from ntk_labelqa.label_model.annotations import Annotations
+from ntk_labelqa.label_model.label_model import LabelPosterior, label_posterior
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,10 @@ class LabelIssues:
     Attributes:
         predicted: the item's most probable class, int64[A].
         error_probability: that the label given is wrong, float64[A], calibrated against noise of the kind estimated.
-        is_label_issue: bool[A], the abstaining rule: another class is the most probable one, and the labels carry
-            enough to say so (:attr:`~ntk_labelqa.diagnostics.posterior.LabelPosterior.is_informative`).
+        suggested: the most probable class but the one given, int64[A]; where a label is doubted in favour of no class
+            in particular, less probable than the given one.
+        is_label_issue: bool[A], the abstaining rule: the label is more probably wrong than right, and the labels carry
+            enough to say so (:attr:`~ntk_labelqa.label_model.label_model.LabelPosterior.is_informative`).
         margin: float64[A], leave-one-out prediction of the best other class less that of the given one, from the labels
             as given; high = suspect. It also ranks what the rule abstains from.
         bde_gain: float64[A], exact fall of the Block Diagonalization Error if the label became *predicted*.
@@ -30,6 +32,7 @@ class LabelIssues:
     """
 
     predicted: np.ndarray
+    suggested: np.ndarray
     error_probability: np.ndarray
     is_label_issue: np.ndarray
     margin: np.ndarray
@@ -38,14 +41,15 @@ class LabelIssues:
     posterior: LabelPosterior
 
 
-def find_label_issues_in(dataset: LabeledDataset, inverse: RegularizedInverse) -> LabelIssues:
+def find_label_issues_in(dataset: LabeledDataset, inverse: RegularizedInverse, *, seed: int = 0) -> LabelIssues:
     """The label issues of *dataset*; see :func:`find_issues`.
 
     Args:
         dataset: N items with their annotations.
         inverse: G over the N items, at the ridge that fits the labels.
+        seed: of the folds.
     """
-    return find_issues(inverse, Annotations.of_dataset(dataset))
+    return find_issues(inverse, Annotations.of_dataset(dataset, seed=seed))
 
 
 def find_issues(inverse: RegularizedInverse, annotations: Annotations) -> LabelIssues:
@@ -55,20 +59,23 @@ def find_issues(inverse: RegularizedInverse, annotations: Annotations) -> LabelI
         inverse: G over the N items, at the ridge that fits the labels.
         annotations: of these items; with one class alone nothing is flagged.
 
-    Cost: that of :func:`~ntk_labelqa.diagnostics.posterior.label_posterior` and one ``apply`` of K columns.
+    Cost: that of :func:`~ntk_labelqa.label_model.label_model.label_posterior` and one ``apply`` of K columns.
     """
     posterior = label_posterior(inverse, annotations)
     probabilities = posterior.probabilities
     each = np.arange(len(annotations))
-    given = probabilities[annotations.items, annotations.labels]
-    predicted = probabilities.argmax(axis=1)[annotations.items]
-    margins = posterior.first.predictions.values[annotations.items]
+    of_items = probabilities[annotations.items]
+    predicted = of_items.argmax(axis=1)
+    error_probability = np.clip(1.0 - of_items[each, annotations.labels], 0.0, 1.0)
+    of_items[each, annotations.labels] = -1.0
+    margins = posterior.rounds[0].predictions.values[annotations.items]
     of_given = margins[each, annotations.labels]
     margins[each, annotations.labels] = -np.inf
     return LabelIssues(
         predicted=predicted,
-        error_probability=np.clip(1.0 - given, 0.0, 1.0),
-        is_label_issue=(predicted != annotations.labels) & posterior.is_informative,
+        suggested=of_items.argmax(axis=1),
+        error_probability=error_probability,
+        is_label_issue=(error_probability > 0.5) & posterior.is_informative,
         margin=margins.max(axis=1) - of_given,
         bde_gain=bde_gains(inverse, annotations, predicted),
         score_rank=posterior.log_odds(annotations),

@@ -17,7 +17,6 @@ import pandas as pd
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit, logit
 
-from ntk_labelqa.diagnostics.annotations import Annotations
 from ntk_labelqa.diagnostics.label_issues import LabelIssues
 
 FEWEST = 30
@@ -77,17 +76,13 @@ class Recalibration:
         )
 
 
-def recalibrated(issues: LabelIssues, annotations: Annotations, recalibration: Recalibration) -> LabelIssues:
-    """*issues* with error probabilities put right; what is no longer the more probable by it is not flagged.
+def recalibrated(issues: LabelIssues, recalibration: Recalibration) -> LabelIssues:
+    """*issues* with error probabilities put right; what is more probably right by them is not flagged.
 
     Nothing is flagged that was not: reviewers have not said what it should be.
     """
-    before = issues.error_probability
-    after = recalibration(before)
-    favoured = issues.posterior.probabilities[annotations.items, issues.predicted]
-    # The odds among the other classes stay as they are.
-    rival = favoured * np.divide(after, before, out=np.zeros_like(before), where=before > 0)
-    return replace(issues, error_probability=after, is_label_issue=issues.is_label_issue & (rival >= 1.0 - after))
+    after = recalibration(issues.error_probability)
+    return replace(issues, error_probability=after, is_label_issue=issues.is_label_issue & (after > 0.5))
 
 
 def _score(log_odds: np.ndarray, slope: float, shift: float) -> np.ndarray:

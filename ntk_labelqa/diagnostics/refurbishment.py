@@ -2,7 +2,7 @@
 
 ===========  ==================================================================================================
 `posterior`  changes what the label posterior is surer of than of the label given, and abstains elsewhere; the
-             one to use where right labels must stay (:mod:`~ntk_labelqa.diagnostics.posterior`)
+             one to use where right labels must stay (:mod:`~ntk_labelqa.label_model.label_model`)
 `annealed`   changes whatever the leave-one-out prediction contradicts, clear cases first: mends most, at the
              price of right labels where classes overlap (:mod:`~ntk_labelqa.diagnostics.refurbish_annealed`)
 `exact`      guarded steepest descent on the BDE (:mod:`~ntk_labelqa.diagnostics.refurbish_exact`)
@@ -17,7 +17,6 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from ntk_labelqa.diagnostics.annotations import Annotations
 from ntk_labelqa.diagnostics.label_issues import find_issues
 from ntk_labelqa.diagnostics.labelling import Labelling
 from ntk_labelqa.diagnostics.refurbish_annealed import refurbish_by_annealing
@@ -25,6 +24,7 @@ from ntk_labelqa.diagnostics.refurbish_exact import refurbish_exactly
 from ntk_labelqa.diagnostics.refurbish_gradient import refurbish_by_gradient
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.inverse import RegularizedInverse
+from ntk_labelqa.label_model.annotations import Annotations
 
 Method = Literal["posterior", "annealed", "exact", "gradient"]
 

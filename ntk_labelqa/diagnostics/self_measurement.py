@@ -1,17 +1,19 @@
 """How well this audit finds wrong labels, measured on errors that it plants itself.
 
-A small share of the labels (of fewer than 500 ten, of fewer than 50 a fifth) is changed, half of it to any other class
-and half along the confusions that the audit found, and the labels are judged again with the kernel already
-inverted; where the items are few, several times, each time with other labels. What was planted is known, so recall is
-counted; every other label is wrong with the probability that the audit itself gave.
+A small share of the labels (of fewer than 500 ten, of fewer than 50 a fifth) is changed: half of it anywhere, along
+the confusions that the audit found; half as people err, more often the less clear the item is, and to a class that it
+looks like. The labels are judged again with the kernel already inverted; where the items are few, several times, each
+time with other labels. What was planted is known, so recall is counted; every other label is wrong with the probability
+that the audit itself gave.
 
 Where many labels are wrong, findings are mended in exchange, as far as there are any, so that the noise stays as strong
 as it is: with 40 % wrong, a few more would be far harder to find. Where few are, that would leave mostly errors that
 are hard to find, and few more do no harm.
 Labels planted or mended live in this module alone: nothing of them reaches a finding.
 
-The measurement speaks of errors like those planted. Errors where classes meet look like difficult items and are harder
-to find; the upper end of the error rate's interval allows for them.
+The measurement speaks of errors like those planted, and cannot show by how much all predictions are mistaken together;
+the error rate's interval and the calibration error allow for that
+(:class:`~ntk_labelqa.label_model.error_rates.ErrorRates`), the interval's upper end for every contradicted label.
 """
 
 from __future__ import annotations
@@ -22,10 +24,10 @@ from typing import Any
 import numpy as np
 
 from ntk_labelqa.dataset import LabeledDataset
-from ntk_labelqa.diagnostics.annotations import Annotations
 from ntk_labelqa.diagnostics.label_issues import LabelIssues, find_issues
 from ntk_labelqa.diagnostics.recalibration import Recalibration, recalibrated
 from ntk_labelqa.gram.inverse import RegularizedInverse
+from ntk_labelqa.label_model.annotations import Annotations
 
 PLANTED_SHARE = 0.02
 """Of the annotations, at a time: more would change the noise among which they are to be found."""
@@ -60,23 +62,24 @@ class SelfMeasurement:
 
     Attributes:
         planted: number of errors planted.
-        recall: share of the errors planted along the observed confusions that were flagged: of errors like those
-            that the audit found.
-        recall_uniform: the same of those planted uniformly, of which it may have seen none.
+        recall: share of the errors planted anywhere, along the confusions found, that were flagged.
+        recall_hard: the same of those planted where items are hard, as people err.
         corrected: share of the planted errors for which the right label was suggested.
         precision: share of the audit's own findings that are wrong labels; high = good.
         planted_precision: the same of what was flagged with the first planted errors among the labels.
-        calibration_error: mean distance of ``error_probability`` from the share of wrong labels, in bins; low = good.
+        calibration_error: mean distance of ``error_probability`` from the share of wrong labels, in bins, or half of
+            what shared mistakes leave open of the error rate, if that is more; low = good.
         error_rate, error_rate_low, error_rate_high: share of wrong labels in the data set as it is. The upper end
             allows for every contradicted label being wrong.
         contradicted: share of the labels that the leave-one-out prediction contradicts.
-        is_informative: see :attr:`~ntk_labelqa.diagnostics.posterior.LabelPosterior.is_informative`. Where false,
+        is_informative: see :attr:`~ntk_labelqa.label_model.label_model.LabelPosterior.is_informative`. Where false,
             nothing can be said of any label, the interval is the widest there is, and nothing is flagged.
+        why_unknown: in words, why not; else empty.
     """
 
     planted: int
     recall: Proportion
-    recall_uniform: Proportion
+    recall_hard: Proportion
     corrected: Proportion
     precision: Proportion
     planted_precision: Proportion
@@ -86,6 +89,7 @@ class SelfMeasurement:
     error_rate_high: float
     contradicted: float
     is_informative: bool
+    why_unknown: str
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types, as the manifest holds them."""
@@ -111,24 +115,25 @@ def measure(
 
     Cost: as much as finding the issues did, of fewer than 10,000 annotations up to five times as much.
     """
-    annotations = Annotations.of_dataset(dataset)
+    annotations = Annotations.of_dataset(dataset, seed=seed)
     plantings = _plantings(annotations, issues, np.random.default_rng(seed))
     trials = [_tried(planting, annotations, inverse, issues, recalibration) for planting in plantings]
     first, of = trials[0], _together(trials)
     low, high = _error_rate_interval(issues, float(of.doubted.mean() - of.wrong.mean()))
     return SelfMeasurement(
         planted=len(of.caught),
-        recall=share(of.caught[~of.uniform], of.was_right[~of.uniform]),
-        recall_uniform=share(of.caught[of.uniform], of.was_right[of.uniform]),
+        recall=share(of.caught[~of.hard], of.was_right[~of.hard]),
+        recall_hard=share(of.caught[of.hard], of.was_right[of.hard]),
         corrected=share(of.corrected, of.was_right),
         precision=share(issues.error_probability[issues.is_label_issue]),
         planted_precision=share(first.wrong[first.flagged]),
-        calibration_error=calibration_error(of.doubted, of.wrong),
+        calibration_error=max(calibration_error(of.doubted, of.wrong), _left_open(issues)),
         error_rate=float(issues.error_probability.mean()),
         error_rate_low=low,
         error_rate_high=high,
         contradicted=float((issues.margin > 0).mean()),
         is_informative=issues.posterior.is_informative,
+        why_unknown=issues.posterior.why_unknown,
     )
 
 
@@ -164,12 +169,12 @@ class _Planting:
     Attributes:
         labels: int64[A].
         chosen: int64[n], the annotations that errors were planted at.
-        uniform: bool[n], whether to any other class; else along the confusions.
+        hard: bool[n], whether as people err; else anywhere.
     """
 
     labels: np.ndarray
     chosen: np.ndarray
-    uniform: np.ndarray
+    hard: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -177,7 +182,7 @@ class _Trial:
     """What the audit makes of a planting.
 
     Attributes:
-        was_right, caught, corrected, uniform: of the planted errors, [n]: how probable it is that the label changed was
+        was_right, caught, corrected, hard: of the planted errors, [n]: how probable it is that the label changed was
             right; whether the error was flagged; whether the label was suggested; as planted.
         doubted, wrong, flagged: of all annotations, [A]: error probability; how probable it is that the label is wrong,
             by what is known; whether it was flagged.
@@ -186,7 +191,7 @@ class _Trial:
     was_right: np.ndarray
     caught: np.ndarray
     corrected: np.ndarray
-    uniform: np.ndarray
+    hard: np.ndarray
     doubted: np.ndarray
     wrong: np.ndarray
     flagged: np.ndarray
@@ -207,14 +212,14 @@ def _tried(
     changed = annotations.relabelled(planting.labels)
     again = find_issues(inverse, changed)
     if recalibration:
-        again = recalibrated(again, changed, recalibration)
+        again = recalibrated(again, recalibration)
     at = planting.chosen
     caught = again.is_label_issue[at]
     return _Trial(
         was_right=1.0 - issues.error_probability[at],
         caught=caught,
-        corrected=caught & (again.predicted[at] == annotations.labels[at]),
-        uniform=planting.uniform,
+        corrected=caught & (again.suggested[at] == annotations.labels[at]),
+        hard=planting.hard,
         doubted=again.error_probability,
         wrong=_wrong(annotations, issues, changed),
         flagged=again.is_label_issue,
@@ -227,22 +232,29 @@ def _plantings(annotations: Annotations, issues: LabelIssues, rng: np.random.Gen
     most = int(LARGEST_SHARE * total) if annotations.class_count > 1 else 0
     half = min(max(FEWEST_PLANTED, round(PLANTED_SHARE * total)), most) // 2
     times = min(MOST_TIMES, -(-ENOUGH_PLANTED // (2 * half))) if half else 1
-    chosen = rng.permutation(total)[: times * 2 * half].reshape(times, 2 * half)
-    return [_planted(annotations, issues, rows, rng) for rows in chosen]
+    unclear = issues.posterior.rates.clearness[annotations.items]
+    # Weighted draws without replacement: the largest of u^(1/w), Efraimidis and Spirakis (2006).
+    hard = np.argsort(-(rng.random(total) ** (1 / unclear)))[: times * half]
+    anywhere = rng.permutation(np.setdiff1d(np.arange(total), hard))[: times * half]
+    both = zip(hard.reshape(times, half), anywhere.reshape(times, half), strict=True)
+    return [_planted(annotations, issues, *rows, rng) for rows in both]
 
 
-def _planted(annotations: Annotations, issues: LabelIssues, chosen: np.ndarray, rng: np.random.Generator) -> _Planting:
-    """Errors at *chosen*, the first half of them uniform ones."""
-    k, half = annotations.class_count, len(chosen) // 2
-    labels, given = annotations.labels.copy(), annotations.labels[chosen]
-    confusions = _confusions_found(annotations, issues)
-    labels[chosen[:half]] = (given[:half] + rng.integers(1, max(k, 2), half)) % k
-    labels[chosen[half:]] = _drawn(confusions[given[half:]], rng)
+def _planted(
+    annotations: Annotations, issues: LabelIssues, hard: np.ndarray, anywhere: np.ndarray, rng: np.random.Generator
+) -> _Planting:
+    """Errors as people make them at the annotations *hard*, and along the confusions found at *anywhere*."""
+    chosen = np.concatenate([hard, anywhere])
+    labels = annotations.labels.copy()
+    looks = np.maximum(np.exp(issues.posterior.answer.log_prior[annotations.items[hard]]), np.finfo(float).tiny)
+    looks[np.arange(len(hard)), labels[hard]] = 0.0
+    labels[hard] = _drawn(looks, rng)
+    labels[anywhere] = _drawn(_confusions_found(annotations, issues)[labels[anywhere]], rng)
 
     if issues.error_probability.mean() >= MENDED_FROM:
         mended = _to_mend(issues, chosen, rng)
         labels[mended] = issues.predicted[mended]
-    return _Planting(labels, chosen, np.arange(len(chosen)) < half)
+    return _Planting(labels, chosen, np.arange(len(chosen)) < len(hard))
 
 
 def _confusions_found(annotations: Annotations, issues: LabelIssues) -> np.ndarray:
@@ -282,12 +294,18 @@ def _wrong(annotations: Annotations, issues: LabelIssues, changed: Annotations) 
     return np.where(changed.labels == annotations.labels, issues.error_probability, 1.0 - scale * after)
 
 
+def _left_open(issues: LabelIssues) -> float:
+    """Half of the error rates that are possible, for all that is known of mistakes that predictions share."""
+    rates = issues.posterior.rates
+    return (rates.high - rates.low) / 2
+
+
 def _error_rate_interval(issues: LabelIssues, off: float) -> tuple[float, float]:
-    """The estimate, more and less what anchors can have missed by chance and by how much planting shows it *off*."""
+    """What shared mistakes leave open, by chance and by how much planting shows the estimate *off*."""
     if not issues.posterior.is_informative:
         return 0.0, 1.0
-    rate = float(issues.error_probability.mean())
-    by_chance = np.sqrt(rate * (1 - rate) / max(issues.posterior.last.channel.anchor_labels, 1))
-    half = np.hypot(Z * by_chance, off)
+    rate, rates = float(issues.error_probability.mean()), issues.posterior.rates
+    half = np.hypot(Z * np.sqrt(rate * (1 - rate) / max(len(issues.margin), 1)), off)
     contradicted = float((issues.margin > 0).mean())
-    return max(0.0, rate - half), min(1.0, max(rate + half, contradicted))
+    low, high = (rate * bound / max(rates.mean, np.finfo(float).tiny) for bound in (rates.low, rates.high))
+    return max(0.0, min(rate, low) - half), min(1.0, max(max(rate, high) + half, contradicted))

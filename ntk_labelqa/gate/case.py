@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from ntk_labelqa import findings
 from ntk_labelqa.audit_folder import Audit
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -105,11 +106,10 @@ class Case:
                 f"{items} items are too few to judge; the policy asks for {self.minimum_items}.",
                 "Label more items before the release.",
             )
-        if not figures["self_measurement"]["is_informative"]:
-            raise NotJudged(
-                "The labels carry no more of the items than their frequencies do, so no estimate can be made.",
-                "Audit with other features (--encoder, --features) or another network (--arch).",
-            )
+        measured = figures["self_measurement"]
+        if not measured["is_informative"]:
+            why = measured.get("why_unknown") or "The labels do not follow from the items beyond chance."
+            raise NotJudged(f"No estimate can be made. {why}", findings.UNKNOWN_REMEDY)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from ntk_labelqa.audit_folder import Audit
+from ntk_labelqa.findings import UNKNOWN_REMEDY
 from ntk_labelqa.report.formats import count, plural, share, span
 from ntk_labelqa.report.overlaps import LABELS, warned_pairs
 from ntk_labelqa.report.reviewers import Reviewed
@@ -49,11 +50,14 @@ def headline(audit: Audit, said: Reviewed | None = None) -> Headline:
     """The first screen of *audit*; *said* is what reviewers decided, where they did."""
     figures = audit.summary
     issues, labels = figures["issues"], figures["annotations"]
-    if issues:
+    if _why_unknown(audit):
+        title = "No label can be called wrong or right"
+    elif issues:
         title = f"{count(issues)} of {plural(labels, 'label')} {'is' if issues == 1 else 'are'} probably wrong"
     else:
         title = f"No single label of {count(labels)} stands out as wrong"
-    paragraphs = [_estimate(figures), _concerned(audit), _said(said)]
+    estimate = Markup("") if _why_unknown(audit) else _estimate(figures)
+    paragraphs = [estimate, _concerned(audit), _said(said)]
     return Headline(
         title=title,
         paragraphs=[paragraph for paragraph in paragraphs if paragraph],
@@ -110,10 +114,13 @@ def _tiles(audit: Audit, said: Reviewed | None) -> list[Tile]:
     figures, measured = audit.summary, audit.summary["self_measurement"]
     interval = span(figures["error_rate_low"], figures["error_rate_high"])
     tiles = [Tile("Estimated error rate", share(figures["error_rate"]), f"most likely {interval}", main=True)]
+    if _why_unknown(audit):
+        measured, tiles = {}, [Tile("Estimated error rate", "unknown", "see above", main=True)]
     if measured:
-        alike = measured["planted"] // 2  # the others are uniform
-        planted = f"of {count(alike)} like those found"
-        tiles.append(Tile("Planted errors found again", share(measured["recall"]["value"]), planted))
+        half = count(measured["planted"] // 2)
+        tiles.append(Tile("Planted errors found again", share(measured["recall"]["value"]), f"of {half} anywhere"))
+        if hard := measured.get("recall_hard"):
+            tiles.append(Tile("Where items are hard", share(hard["value"]), f"of {half} planted as people err"))
     if said is not None:
         tiles.append(Tile("Suggestions accepted", share(said.hit_rate), f"by reviewers, of {count(said.decided)}"))
     elif measured:
@@ -230,12 +237,18 @@ def _caution(audit: Audit) -> str:
     said = []
     if audit.stale:
         said.append(f"Labels have changed since {audit.stale}, after this audit: audit again for what holds now.")
-    if figures["classes"] == 2 and figures["error_rate_high"] >= UNDECIDABLE:
+    if why := _why_unknown(audit):
+        said.append(f"{why} {UNKNOWN_REMEDY}")
+    elif figures["classes"] == 2 and figures["error_rate_high"] >= UNDECIDABLE:
         said.append(
             "With two classes and this many wrong labels, right and wrong ones cannot be told apart reliably: "
             "have a sample labelled again before acting on single findings."
         )
     return " ".join(said)
+
+
+def _why_unknown(audit: Audit) -> str:
+    return (audit.summary["self_measurement"] or {}).get("why_unknown", "")
 
 
 def _series(names: Sequence[Markup]) -> Markup:

@@ -8,11 +8,11 @@ import pytest
 from sklearn.datasets import load_digits
 
 from ntk_labelqa.dataset import LabeledDataset, Provenance
-from ntk_labelqa.diagnostics.annotations import Annotations
 from ntk_labelqa.diagnostics.annotators import annotators_table, consensus_table
 from ntk_labelqa.diagnostics.consensus import consensus_of
 from ntk_labelqa.diagnostics.label_issues import LabelIssues, find_label_issues_in
 from ntk_labelqa.gram.choose import invert
+from ntk_labelqa.label_model.annotations import Annotations
 
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 RATES = {"ann": 0.02, "bob": 0.1, "cy": 0.35}

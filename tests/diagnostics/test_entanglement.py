@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from ntk_labelqa import class_entanglement
-from ntk_labelqa.diagnostics.annotations import Annotations
 from ntk_labelqa.diagnostics.entanglement import entangle
 from ntk_labelqa.diagnostics.overlaps import Overlaps
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.dense import DenseInverse
+from ntk_labelqa.label_model.annotations import Annotations
 from tests import naive
 from tests.fixtures import noisy_digits
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ntk_labelqa.diagnostics.annotations import Annotations
 from ntk_labelqa.diagnostics.flip_gains import LabelState, bde_gains, gradient
 from ntk_labelqa.gram.dense import DenseInverse
 from ntk_labelqa.kernels.precision import precision
+from ntk_labelqa.label_model.annotations import Annotations
 from tests import naive
 
 RIDGE = 0.1

@@ -7,11 +7,11 @@ import pytest
 
 from ntk_labelqa import find_label_issues
 from ntk_labelqa.dataset import from_arrays
-from ntk_labelqa.diagnostics.annotations import Annotations
 from ntk_labelqa.diagnostics.evidence import influences
 from ntk_labelqa.diagnostics.label_issues import find_issues, find_label_issues_in
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.choose import invert
+from ntk_labelqa.label_model.annotations import Annotations
 from tests import naive
 from tests.fixtures import noisy_digits
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from ntk_labelqa.dataset import LabeledDataset, from_arrays
-from ntk_labelqa.diagnostics.annotations import Annotations
 from ntk_labelqa.diagnostics.evidence import influences
 from ntk_labelqa.diagnostics.label_issues import LabelIssues, find_label_issues_in
 from ntk_labelqa.diagnostics.recalibration import Recalibration, recalibrated
 from ntk_labelqa.diagnostics.self_measurement import SelfMeasurement, measure, share
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.inverse import RegularizedInverse
+from ntk_labelqa.label_model.annotations import Annotations
 from tests.fixtures import noisy_digits
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from ntk_labelqa.diagnostics.strangers import accuracy_of_agreeing, prediction_accuracy, strangers_of
 from sklearn.datasets import load_digits
 
-from ntk_labelqa.diagnostics.annotations import Annotations
 from ntk_labelqa.diagnostics.label_issues import find_issues
-from ntk_labelqa.diagnostics.noise_channel import estimate_channel
-from ntk_labelqa.diagnostics.posterior import UNSEEN_ERRORS, label_posterior
-from ntk_labelqa.diagnostics.strangers import accuracy_of_agreeing, prediction_accuracy, strangers_of
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.inverse import leave_one_out
+from ntk_labelqa.label_model.annotations import Annotations
+from ntk_labelqa.label_model.label_model import UNSEEN_ERRORS, label_posterior
+from ntk_labelqa.label_model.noise_channel import estimate_channel
 
 
 @pytest.mark.parametrize("class_count", [2, 5, 100])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ntk_labelqa.diagnostics.annotations import Annotations
-from ntk_labelqa.diagnostics.noise_channel import NoiseChannel, estimate_channel, shared_channel, shrunk
+from ntk_labelqa.label_model.annotations import Annotations
+from ntk_labelqa.label_model.noise_channel import NoiseChannel, estimate_channel, shared_channel, shrunk
 from tests import naive
 
 K = 4

@@ -10,11 +10,11 @@ from scipy.special import log_softmax, logsumexp
 from sklearn.metrics import average_precision_score
 
 from ntk_labelqa.diagnostics import confusions
-from ntk_labelqa.diagnostics.annotations import Annotations
-from ntk_labelqa.diagnostics.confusions import fit_confusions
 from ntk_labelqa.diagnostics.label_issues import find_issues
-from ntk_labelqa.diagnostics.link import Link
 from ntk_labelqa.gram.choose import invert
+from ntk_labelqa.label_model.annotations import Annotations
+from ntk_labelqa.label_model.calibration import Link
+from ntk_labelqa.label_model.confusions import fit_confusions
 from tests import naive
 
 TRUE = np.array([[0.0, 2.0, -2.0, -2.0], [2.0, 0.0, -2.0, -2.0], [-2.0, -2.0, 0.0, 1.0], [-2.0, -2.0, 1.0, 0.0]])

@@ -8,22 +8,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from ntk_labelqa.diagnostics.error_rate import with_fewer_errors
+from ntk_labelqa.diagnostics.rounds import Round, fitted
 from sklearn.datasets import load_digits
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.metrics import average_precision_score
 
 from ntk_labelqa.diagnostics import posterior
-from ntk_labelqa.diagnostics.annotations import Annotations
-from ntk_labelqa.diagnostics.cross_fitting import Predictions
-from ntk_labelqa.diagnostics.error_rate import with_fewer_errors
 from ntk_labelqa.diagnostics.label_issues import LabelIssues, find_issues
-from ntk_labelqa.diagnostics.noise_channel import estimate_channel
-from ntk_labelqa.diagnostics.posterior import label_posterior
-from ntk_labelqa.diagnostics.rounds import Round, fitted
 from ntk_labelqa.diagnostics.self_measurement import calibration_error
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.inverse import RegularizedInverse
 from ntk_labelqa.gram.ridge import with_best_ridge
+from ntk_labelqa.label_model.annotations import Annotations
+from ntk_labelqa.label_model.cross_fitting import Predictions
+from ntk_labelqa.label_model.label_model import label_posterior
+from ntk_labelqa.label_model.noise_channel import estimate_channel
 
 
 @functools.cache

@@ -4,8 +4,9 @@ r"""Which classes are taken for each other: what a prior that treats all classes
 
 W[k, t] is what an item that looks like class k adds to the logit of class t: much where k and t are often taken for
 each other, and less than nothing where they never are, though s, in which no class is out of the question, leaves t a
-share. W is fitted to the labels as given, like the link that s comes from (:mod:`~ntk_labelqa.diagnostics.link`), but
-has K² numbers, so it is pulled towards 0 and only taken where items it was not fitted to surely gain by it.
+share. W is fitted to the labels as given, like the link that s comes from
+(:mod:`~ntk_labelqa.label_model.calibration`), but has K² numbers, so it is pulled towards 0 and only taken where items
+it was not fitted to surely gain by it.
 
 Source: as s_i is positive and sums to 1, generalised iterative scaling (Darroch and Ratcliff, "Generalized iterative
 scaling for log-linear models", 1972) leads to the most likely W: each entry moves by the logarithm of how often labels
@@ -18,7 +19,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ntk_labelqa.diagnostics.link import LEAST_LOGIT, sample_of
+from ntk_labelqa.label_model.annotations import FOLDS
+from ntk_labelqa.label_model.calibration import LEAST_LOGIT
 
 FEWEST_AN_ENTRY = 10
 """Labelled items for each pair of classes that labels name, without which W is not fitted, and at least:"""
@@ -27,32 +29,29 @@ STRENGTHS = np.geomspace(300, 3, 5)
 """Made-up items that look like each class, and are of the classes that such items are of by s: they hold W near 0."""
 STEPS = 10
 """At each strength, from the W of the one before. At the weaker ones they stop before the end, which holds W, too."""
-FOLDS = 4
-"""In which W is judged. With two, W of half of the items is too weak to show what that of all is worth."""
 SURELY = 2.0
 """Standard errors by which items that W was not fitted to have to gain."""
 LARGEST = 5.0
 """An entry, either way: a class that is never found among such items is still not out of the question."""
 
 
-def fit_confusions(log_prior: np.ndarray, log_likelihood: np.ndarray) -> np.ndarray | None:
+def fit_confusions(log_prior: np.ndarray, log_likelihood: np.ndarray, folds: np.ndarray) -> np.ndarray | None:
     """W, float64[K, K], diagonal 0; None where it would not surely help.
 
     Args:
         log_prior: log s, float64[N, K].
         log_likelihood: log p(labels of item i | class t), float64[N, K].
+        folds: in which W is judged, int64[N].
 
-    Cost: about 450 to 600 times K² multiplications for each of at most 20,000 items, so that it is never fitted to 45
-    classes or more.
+    Cost: about 550 to 700 times K² multiplications an item.
     """
-    labelled = np.flatnonzero(np.ptp(log_likelihood, axis=1) > 0)
-    rows = labelled[sample_of(len(labelled))]
+    rows = np.flatnonzero(np.ptp(log_likelihood, axis=1) > 0)
     items, named = len(rows), len(np.unique(log_likelihood[rows].argmax(axis=1)))
     if items < max(FEWEST, FEWEST_AN_ENTRY * named**2):
         return None
     prior = np.exp(np.maximum(log_prior[rows], LEAST_LOGIT))
     likelihood = np.exp(log_likelihood[rows] - log_likelihood[rows].max(axis=1, keepdims=True))
-    gains = _held_out_gains(prior, likelihood)
+    gains = _held_out_gains(prior, likelihood, folds[rows])
     mean, doubt = gains.mean(axis=1), gains.std(axis=1) / np.sqrt(items)
     sure = mean > SURELY * doubt
     if not sure.any():
@@ -61,10 +60,10 @@ def fit_confusions(log_prior: np.ndarray, log_likelihood: np.ndarray) -> np.ndar
     return list(_path(prior, likelihood, STRENGTHS[: best + 1]))[best]
 
 
-def _held_out_gains(prior: np.ndarray, likelihood: np.ndarray) -> np.ndarray:
+def _held_out_gains(prior: np.ndarray, likelihood: np.ndarray, folds: np.ndarray) -> np.ndarray:
     """At each strength, how much likelier each item's labels become by W of the other folds, float64[S, N], in nats."""
-    gains, fold = np.empty((len(STRENGTHS), len(prior))), np.arange(len(prior)) % FOLDS
-    for judged in (fold == f for f in range(FOLDS)):
+    gains = np.empty((len(STRENGTHS), len(prior)))
+    for judged in (folds == fold for fold in range(FOLDS)):
         before = _log_evidence(prior[judged], likelihood[judged])
         # Fewer items are pulled less.
         for row, confusions in enumerate(_path(prior[~judged], likelihood[~judged], STRENGTHS * (1 - 1 / FOLDS))):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax, logsumexp
 
-from ntk_labelqa.diagnostics.link import Link, fit_link
+from ntk_labelqa.label_model.calibration import Link, fit_link
 
 COUNT = 4000
 

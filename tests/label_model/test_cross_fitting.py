@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from ntk_labelqa.diagnostics.cross_fitting import FOLDS, Predictions, fold_of, predicted
 from ntk_labelqa.gram.dense import DenseInverse
 from ntk_labelqa.gram.inverse import leave_one_out
 from ntk_labelqa.gram.matrix import gram_matrix
+from ntk_labelqa.label_model.cross_fitting import FOLDS, Predictions, fold_of, predicted
 
 CLASSES = 3
 TEMPERATURE = 4.0

@@ -10,7 +10,7 @@ and φ are fitted to the labels *as given*, seen through the noise channel: they
 .. math:: \sum_i \log \sum_t s_{it} \prod_{y \in \text{labels of } i} T_{ty}
 
 so that no clean label is needed. The item's own labels are not in P_i, so this is a likelihood of unseen data. Which
-classes are taken for each other may be added afterwards (:mod:`~ntk_labelqa.diagnostics.confusions`).
+classes are taken for each other may be added afterwards (:mod:`~ntk_labelqa.label_model.confusions`).
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import log_softmax
 
-SAMPLE = 20_000
-"""Items used at most. With 5,000 the choice of φ was at times that of chance."""
 SHARES_AT_KNEE = 3.0
 """Where φ bends, in multiples of 1/K: with many classes even a telling prediction is a small share."""
 TEMPERATURES = np.geomspace(1, 40, 10)
 ZOOMS = (np.sqrt(TEMPERATURES[1] / TEMPERATURES[0]),) * 3 + (1.06, 1.05, 1.05)
 """Factors by which the search goes up and down from the best temperature so far, in turn."""
+FINE = 1.15
+"""The same where a temperature nearby is known."""
 OFFSET_STEPS = 4
 DAMPING = 0.7
 LARGEST_OFFSET = 3.0
@@ -42,7 +42,7 @@ class Link:
         temperature: a.
         offsets: b, float64[K], mean near 0.
         knee: where φ bends; infinite = φ is the identity.
-        confusions: W of :mod:`~ntk_labelqa.diagnostics.confusions`, float64[K, K]; None = nothing is added to s.
+        confusions: W of :mod:`~ntk_labelqa.label_model.confusions`, float64[K, K]; None = nothing is added to s.
     """
 
     temperature: float
@@ -58,29 +58,28 @@ class Link:
         return log_softmax(log_prior + np.exp(log_prior) @ self.confusions, axis=1)
 
 
-def fit_link(predictions: np.ndarray, log_likelihood: np.ndarray, offsets: np.ndarray) -> Link:
+def fit_link(predictions: np.ndarray, log_likelihood: np.ndarray, start: Link | None = None) -> Link:
     """The link that makes the labels most likely.
 
     Args:
-        predictions: P, float[N, K].
+        predictions: P, float[N, K], of the items to fit it to.
         log_likelihood: log p(labels of item i | class t), float[N, K].
-        offsets: where to begin, float[K]: zeros, or those of the round before.
+        start: one nearby, whose φ is kept; None looks everywhere.
 
-    Cost: about 70 exponentials of at most 20,000 rows by K.
+    Cost: about 70 exponentials of N rows by K, with *start* 15.
     """
-    rows = sample_of(len(predictions))
-    p, labels = predictions[rows].astype(np.float64), log_likelihood[rows]
-    likelihood = np.exp(labels - labels.max(axis=1, keepdims=True))
+    p = predictions.astype(np.float64)
+    likelihood = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True))
+    if start is not None:
+        temperatures = start.temperature * np.array([1 / FINE, 1, FINE])
+        bent = _bent(p, start.knee)
+        temperature, offsets, _ = _fit(bent, likelihood, start.offsets, temperatures, (FINE, np.sqrt(FINE)))
+        return Link(temperature, offsets, start.knee)
     fits = []
     for knee in (np.inf, SHARES_AT_KNEE / p.shape[1]):
-        temperature, fitted, fitness = _fit(_bent(p, knee), likelihood, offsets)
+        temperature, fitted, fitness = _fit(_bent(p, knee), likelihood, np.zeros(p.shape[1]), TEMPERATURES, ZOOMS)
         fits.append((fitness, Link(temperature, fitted, knee)))
     return max(fits, key=lambda fit: fit[0])[1]
-
-
-def sample_of(items: int) -> np.ndarray:
-    """Rows of those that a fit uses, in random order, int64[n]."""
-    return np.random.default_rng(0).permutation(items)[:SAMPLE]
 
 
 def _bent(predictions: np.ndarray, knee: float) -> np.ndarray:
@@ -88,13 +87,14 @@ def _bent(predictions: np.ndarray, knee: float) -> np.ndarray:
     return predictions if np.isinf(knee) else np.log1p(np.maximum(predictions, 0) / knee)
 
 
-def _fit(bent: np.ndarray, likelihood: np.ndarray, offsets: np.ndarray) -> tuple[float, np.ndarray, float]:
+def _fit(
+    bent: np.ndarray, likelihood: np.ndarray, offsets: np.ndarray, candidates: np.ndarray, zooms: tuple[float, ...]
+) -> tuple[float, np.ndarray, float]:
     """a and b for φ(P) given, and how likely they make the labels: a by a search that zooms in, b anew after each step.
 
     With e = exp(a φ(P)), offsets are but factors of the classes, so the rows are exponentiated once a temperature.
     """
-    candidates: np.ndarray = TEMPERATURES
-    for zoom in ZOOMS:
+    for zoom in zooms:
         fits = [_fitness(_exponentials(a * bent), likelihood, offsets) for a in candidates]
         temperature = float(candidates[np.argmax(fits)])
         exponentials = _exponentials(temperature * bent)

@@ -1,0 +1,84 @@
+"""Annotations as arrays: which item, which label, by whom; and the folds that items are dealt into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import pandas as pd
+
+from ntk_labelqa.dataset import LabeledDataset
+
+FOLDS = 5
+"""Each pair of folds predicts items of two others; and no item hears what its own fold told others."""
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """A annotations of N items with K classes; an item may have several, or none.
+
+    Attributes:
+        items: int64[A], row of the item.
+        labels: int64[A], class code.
+        annotators: int64[A], code of the person.
+        item_count: N.
+        class_count: K.
+        keys: uint64[N], what an item is known by; None: its row.
+        seed: of the folds.
+    """
+
+    items: np.ndarray
+    labels: np.ndarray
+    annotators: np.ndarray
+    item_count: int
+    class_count: int
+    keys: np.ndarray | None = None
+    seed: int = 0
+
+    @classmethod
+    def of_dataset(cls, dataset: LabeledDataset, *, seed: int = 0) -> Self:
+        """Those of *dataset*, in its order."""
+        _, annotators = np.unique(dataset.annotations["annotator"].to_numpy(str), return_inverse=True)
+        known_by = dataset.items[["task_id"]].assign(region_id=dataset.item_regions)
+        return cls(
+            items=dataset.item_of_annotation,
+            labels=dataset.label_codes,
+            annotators=annotators,
+            item_count=len(dataset),
+            class_count=len(dataset.class_names),
+            keys=pd.util.hash_pandas_object(known_by, index=False).to_numpy(np.uint64),
+            seed=seed,
+        )
+
+    @classmethod
+    def of_codes(cls, codes: np.ndarray, class_count: int, *, seed: int = 0) -> Self:
+        """One annotation an item, all by the same person."""
+        count, codes = len(codes), np.asarray(codes, np.int64)
+        return cls(np.arange(count), codes, np.zeros(count, np.int64), count, class_count, seed=seed)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def relabelled(self, labels: np.ndarray) -> Self:
+        """The same annotations with other labels: a what-if."""
+        return replace(self, labels=labels)
+
+    def per_item(self) -> np.ndarray:
+        """Number of annotations, int64[N]."""
+        return np.bincount(self.items, minlength=self.item_count)
+
+    def means(self) -> np.ndarray:
+        """Y, float64[N, K]: the mean of each item's one-hot labels; zero where it has none."""
+        total = np.zeros((self.item_count, self.class_count))
+        np.add.at(total, (self.items, self.labels), 1.0)
+        return total / np.maximum(self.per_item(), 1)[:, None]
+
+    def ranks(self) -> np.ndarray:
+        """A number for each item, uint64[N], that looks random and depends on its key and the seed alone."""
+        keys = np.arange(self.item_count, dtype=np.uint64) if self.keys is None else self.keys
+        return pd.util.hash_array(pd.util.hash_array(keys) + np.uint64(self.seed))
+
+    def folds(self) -> np.ndarray:
+        """The fold of each item, int64[N] below :data:`FOLDS`: one item more leaves the others where they are."""
+        return (self.ranks() % np.uint64(FOLDS)).astype(np.int64)

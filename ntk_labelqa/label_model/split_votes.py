@@ -1,0 +1,55 @@
+r"""Two votes on each item by others that share no label and do not know its own.
+
+Items are dealt into fifths, and each fifth is predicted by the other four, two and two. Whether both votes agree tells,
+without a clean label, how far predictions are left to chance: if each is right with probability a, and wrong ones fall
+on the K − 1 other classes alike, they agree with probability
+
+.. math:: α = a^2 + \frac{(1 - a)^2}{K - 1}
+
+which is solved for a. How wrong the labels are has no part in it. Mistakes that both share it cannot show;
+:mod:`~ntk_labelqa.label_model.error_rates` allows for these.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ntk_labelqa.gram.inverse import RegularizedInverse
+from ntk_labelqa.label_model.annotations import FOLDS, Annotations
+
+MOST_A_FOLD = 10_000
+"""Items of a fold that vote at most: two folds are copied at once, in as much memory as the inverse needed."""
+
+
+def votes_agree(inverse: RegularizedInverse, annotations: Annotations) -> np.ndarray:
+    """Whether the two votes on each item are for the same class, bool[N].
+
+    Args:
+        inverse: G, at the ridge of the predictions in question.
+        annotations: of the N items.
+
+    Cost: five times :meth:`~ntk_labelqa.gram.inverse.RegularizedInverse.predicted_from` two fifths of the items.
+    """
+    labels, folds, ranks = annotations.means(), annotations.folds(), annotations.ranks()
+    votes = np.empty((2, inverse.size), np.int64)
+    members = [np.flatnonzero(folds == fold) for fold in range(FOLDS)]
+    drawn = [rows[np.argsort(ranks[rows])[:MOST_A_FOLD]] for rows in members]
+    for first in range(FOLDS):
+        pair = np.sort(np.concatenate([drawn[first], drawn[(first + 1) % FOLDS]]))
+        said = inverse.predicted_from(pair, labels).argmax(axis=1)
+        # The fold before the pair and the one two after it are each predicted by this pair and by one other.
+        for vote, fold in enumerate([first - 1, first + 2]):
+            rows = members[fold % FOLDS]
+            votes[vote, rows] = said[rows]
+    return votes[0] == votes[1]
+
+
+def accuracy_of_agreeing(agreement: np.ndarray, class_count: int) -> np.ndarray:
+    """a of the module's equation; 1/K, chance, where the two agree no more often than chance would have it.
+
+    Example:
+        >>> accuracy_of_agreeing(np.array([1.0, 0.82, 0.0]), 2).round(3).tolist()
+        [1.0, 0.9, 0.5]
+    """
+    chance = 1 / class_count
+    return chance + (1 - chance) * np.sqrt(np.maximum((agreement - chance) / (1 - chance), 0.0))
