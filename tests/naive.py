@@ -5,7 +5,7 @@ from __future__ import annotations
 import mpmath
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import log_softmax, logsumexp, softmax
+from scipy.special import log_softmax, logsumexp
 
 
 def relu_ntk(a: np.ndarray, b: np.ndarray, weight_layers: int) -> float:
@@ -178,14 +178,37 @@ def confusions(log_prior: np.ndarray, log_likelihood: np.ndarray, strength: floa
     return table
 
 
-def channel(counts: np.ndarray, of_predicted: np.ndarray) -> np.ndarray:
-    """The channel T under which (predicted, given) *counts* are most likely, with Σ_t A[c, t] T[t, y] of each."""
-    classes = len(counts)
+def common_error_rate(predictions: np.ndarray, labels: np.ndarray, agree: np.ndarray, parameters) -> list[float]:
+    """Posterior mean of ρ at the clearest, the middle and the least clear item, all classes alike, summed term by term.
 
-    def table(entries: np.ndarray) -> np.ndarray:
-        return softmax(entries.reshape(classes, classes), axis=1)
-
-    def loss(entries: np.ndarray) -> float:
-        return -(counts * np.log(of_predicted @ table(entries))).sum() / counts.sum()
-
-    return table(minimize(loss, 2 * np.eye(classes).ravel(), options={"gtol": 1e-8}).x)
+    Where votes agree ever less from stratum to stratum, so that nothing is to be smoothed.
+    """
+    k, predicted = predictions.shape[1], predictions.argmax(axis=1)
+    gaps = np.sort(predictions, axis=1)
+    gaps = gaps[:, -1] - gaps[:, -2]
+    clearness = np.array([np.mean(gaps[predicted == c] > g) for c, g in zip(predicted, gaps, strict=True)])
+    cells = []
+    for stratum in range(parameters.strata):
+        low, high = stratum / parameters.strata, (stratum + 1) / parameters.strata
+        members = (clearness >= low) & (clearness < high)
+        items, hits, votes = members.sum(), (predicted == labels)[members].sum(), agree[members].sum()
+        agreement = votes / (items + 0.5)
+        right = 1 / k + (1 - 1 / k) * np.sqrt(max((agreement - 1 / k) / (1 - 1 / k), 0.0))
+        cells.append(((low + high) / 2, items, hits, (1 - right) / right))
+    total, sums = 0.0, np.zeros(3)
+    deviates = np.linspace(-4, 4, 201)
+    for level in np.linspace(-8, 3, 89):
+        for slope in np.linspace(-2, 6, 65):
+            weight = np.exp(-(((level - parameters.level) / parameters.level_spread) ** 2) / 2)
+            weight *= np.exp(-(((slope - parameters.slope) / parameters.slope_spread) ** 2) / 2)
+            for middle, items, hits, odds in cells:
+                rate = 1 / (1 + np.exp(-level - slope * middle))
+                missed = np.exp(parameters.mistakes_spread * deviates)
+                missed = missed * (parameters.shared_mistakes * odds + parameters.sure_mistakes)
+                accuracy = np.maximum(1 / (1 + missed), 1 / k)
+                hit = (1 - rate) * accuracy + rate * (1 - accuracy) / (k - 1)
+                each = hits * np.log(hit) + (items - hits) * np.log(1 - hit) - deviates**2 / 2
+                weight *= np.exp(each - items * np.log(2)).sum() * 2.0 ** (items / 2)
+            total += weight
+            sums += weight / (1 + np.exp(-level - slope * np.array([0.0, 0.5, 1.0])))
+    return list(sums / total)

@@ -126,7 +126,7 @@ def _curves(counts: Counts, parameters: LabelModelParameters) -> tuple[np.ndarra
 
 
 def _mean(by_class: np.ndarray, counts: Counts) -> float:
-    return float(np.average(by_class.mean(axis=1), weights=counts.labels.sum(axis=1)))
+    return float(np.average(by_class.mean(axis=1), weights=counts.labels.sum(axis=1) + LEAST))
 
 
 def clearness_of(predictions: np.ndarray) -> np.ndarray:
@@ -202,6 +202,7 @@ def _class_levels(
     joint = of_shift[:, None] + prior
     evidence = logsumexp(joint, axis=2)
     weights = np.exp(joint - evidence[:, :, None])
+    # Where classes tell nothing of their spread, it is most likely small.
     of_spread = evidence.sum(axis=0)
     return np.einsum("s,tsg->tg", np.exp(of_spread - logsumexp(of_spread)), weights)
 

@@ -36,8 +36,11 @@ from ntk_labelqa.label_model.split_votes import accuracy_of_agreeing, votes_agre
 
 PASSES = 2
 """Of channel and link, in turn, each round."""
-RISE, MOST_RISES, SURELY_LIKELIER = 0.2, 5, 5.0
-"""Steps in logit ρ, how many, and the nats by which each has to make the labels likelier."""
+RISE, MOST_RISES = 0.1, 30
+"""Steps in logit ρ, and how many at most."""
+NATS_A_RISE, NATS_AN_ERROR = 2.0, 0.02
+"""For a rise by 1 in logit ρ, what the labels have to gain, and besides for each error expected: where most of what an
+error tells is gained, the rest is the link's shape."""
 BEYOND_CHANCE = 3.0
 """Standard errors, were items independent, by which predictions have to follow labels for anything to be said. Any two
 items count for each other, so these are about two: random labels pass one time in a hundred."""
@@ -170,7 +173,8 @@ def _fitted(made: Predictions, annotations: Annotations, channel: NoiseChannel, 
     for _ in range(MOST_RISES):
         higher, steeper, of_higher = fit(channel.raised(RISE), link)
         risen = logsumexp(steeper.log_prior(made.values) + of_higher, axis=1)
-        if risen.sum() <= evidence.sum() + SURELY_LIKELIER:
+        errors = np.mean(channel.rates) * len(annotations)
+        if risen.sum() - evidence.sum() <= RISE * (NATS_A_RISE + NATS_AN_ERROR * errors):
             break
         channel, link, labels, evidence = higher, steeper, of_higher, risen
     return _with_confusions(made, channel, link, labels, evidence)
@@ -185,17 +189,22 @@ def _with_confusions(
 
 
 def _with_lookalikes(last: Round, annotations: Annotations, least: float) -> Round:
-    """*last* with a channel by which people also take items for what they look like, if that gains *least*."""
+    """*last* with a channel by which people also take items for what they look like, so far as it gains *least*."""
     made, rows = last.predictions, _fitted_to(annotations)
     link, channel, labels = replace(last.link, confusions=None), last.channel, last.log_likelihood
     for _ in range(PASSES):
         channel = channel.with_lookalikes(link.log_prior(made.values), annotations)
         labels = channel.log_likelihood(annotations)
         link = fit_link(made.values[rows], labels[rows])
-    evidence = logsumexp(link.log_prior(made.values) + labels, axis=1)
-    if not is_gain(evidence - last.log_evidence, least):
+    gain = (logsumexp(link.log_prior(made.values) + labels, axis=1) - last.log_evidence).mean()
+    # From none at half of the gain asked for to all at half as much again, lest a split decides.
+    believed = float(np.clip(gain / least - 0.5, 0.0, 1.0))
+    if not believed:
         return last
-    return _with_confusions(made, channel, link, labels, evidence)
+    channel = replace(channel, lookalikes=believed * channel.lookalikes)
+    labels = channel.log_likelihood(annotations)
+    link = fit_link(made.values[rows], labels[rows])
+    return _with_confusions(made, channel, link, labels, logsumexp(link.log_prior(made.values) + labels, axis=1))
 
 
 def _next_round(current: Round, annotations: Annotations, least: float) -> Round | None:

@@ -99,14 +99,15 @@ class NoiseChannel:
             q, given = expected[of_table], annotations.labels[of_table]
             counts = np.stack([np.bincount(given, q[:, t], minlength=k) for t in range(k)])
             wrong = counts * (1 - np.eye(k))
+            errors, total = wrong.sum(axis=1), np.maximum(counts.sum(axis=1), LEAST)
+            base = np.clip((q * rates[of_table]).sum(axis=0) / total, LEAST, LARGEST_RATE)
             if table == 0:
                 shapes.append(common_shape(wrong))
-                factors.append(np.ones(k))
-                continue
-            shapes.append(_off_diagonal(shrunk(_without_diagonal(wrong), _without_diagonal(shapes[0]))))
-            total = np.maximum(counts.sum(axis=1), LEAST)
-            base = np.clip((q * rates[of_table]).sum(axis=0) / total, LEAST, LARGEST_RATE)
-            split = np.stack([wrong.sum(axis=1), np.diag(counts)], axis=1)
+                # How many errors there are in all was told by clearness; here, only which classes have more of them.
+                base = np.clip(base * errors.sum() / max(base @ total, LEAST), LEAST, LARGEST_RATE)
+            else:
+                shapes.append(_off_diagonal(shrunk(_without_diagonal(wrong), _without_diagonal(shapes[0]))))
+            split = np.stack([errors, np.diag(counts)], axis=1)
             factors.append(shrunk(split, np.stack([base, 1 - base], axis=1))[:, 0] / base)
         return replace(self, shapes=np.stack(shapes), factors=np.stack(factors))
 

@@ -38,7 +38,7 @@ class LabelModelParameters:
     slope: float = 0.7
     slope_spread: float = 0.7
     shared_mistakes: float = 1.5
-    sure_mistakes: float = 0.03
+    sure_mistakes: float = 0.02
     mistakes_spread: float = 0.8
     class_evidence: float = 0.25
     strata: int = 10

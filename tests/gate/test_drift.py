@@ -6,7 +6,7 @@ from benchmarks.nightly_drift import INJECTIONS, WITHIN, simulate
 
 
 def test_the_gate_trips_on_every_injection_and_on_nothing_else(tmp_path) -> None:
-    nights = list(simulate(tmp_path, nights=26, every=8, items=500, seed=0))
+    nights = list(simulate(tmp_path, nights=26, every=8, items=1000, seed=0))
     assert {night.injected for night in nights} == {"", *(injection.__name__ for injection in INJECTIONS)}
     tripped = [(night.injected, night.audits) for night in nights if night.failed]
     assert [injected for injected, _ in tripped] == [injection.__name__ for injection in INJECTIONS]

@@ -9,13 +9,17 @@ import pytest
 from scipy.special import log_softmax, logsumexp
 from sklearn.metrics import average_precision_score
 
-from ntk_labelqa.diagnostics import confusions
 from ntk_labelqa.diagnostics.label_issues import find_issues
 from ntk_labelqa.gram.choose import invert
-from ntk_labelqa.label_model.annotations import Annotations
+from ntk_labelqa.label_model import confusions
+from ntk_labelqa.label_model.annotations import FOLDS, Annotations
 from ntk_labelqa.label_model.calibration import Link
-from ntk_labelqa.label_model.confusions import fit_confusions
 from tests import naive
+
+
+def fit_confusions(log_prior: np.ndarray, labels: np.ndarray) -> np.ndarray | None:
+    return confusions.fit_confusions(log_prior, labels, np.arange(len(labels)) % FOLDS)
+
 
 TRUE = np.array([[0.0, 2.0, -2.0, -2.0], [2.0, 0.0, -2.0, -2.0], [-2.0, -2.0, 0.0, 1.0], [-2.0, -2.0, 1.0, 0.0]])
 
@@ -128,6 +132,6 @@ def test_errors_between_unlike_classes_are_found_where_like_ones_overlap(monkeyp
     found, found_without = (average_precision_score(wrong, each.score_rank) for each in (issues, without))
     assert found > found_without + 0.05
     # Rounds are compared by what makes them better, and not by how many numbers they were fitted with.
-    evidence, evidence_without = (each.posterior.first.log_evidence for each in (issues, without))
-    assert issues.posterior.first.link.confusions is not None
+    evidence, evidence_without = (each.posterior.rounds[0].log_evidence for each in (issues, without))
+    assert issues.posterior.rounds[0].link.confusions is not None
     assert (evidence == evidence_without).all()

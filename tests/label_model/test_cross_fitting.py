@@ -9,7 +9,8 @@ from scipy.special import softmax
 from ntk_labelqa.gram.dense import DenseInverse
 from ntk_labelqa.gram.inverse import leave_one_out
 from ntk_labelqa.gram.matrix import gram_matrix
-from ntk_labelqa.label_model.cross_fitting import FOLDS, Predictions, fold_of, predicted
+from ntk_labelqa.label_model.annotations import FOLDS, Annotations
+from ntk_labelqa.label_model.cross_fitting import Predictions, predicted
 
 CLASSES = 3
 TEMPERATURE = 4.0
@@ -31,12 +32,16 @@ def log_prior(predictions: np.ndarray) -> np.ndarray:
     return TEMPERATURE * predictions
 
 
+def fold_of(items: int) -> np.ndarray:
+    return Annotations.of_codes(np.zeros(items, int), CLASSES).folds()
+
+
 def after(rounds: int, inverse: DenseInverse, labels: np.ndarray) -> np.ndarray:
     """Predictions of the last round, float64[N, K], of posteriors that hear the label given with log-odds 2."""
-    made = Predictions.of_labels(inverse, labels)
+    made = Predictions.of_labels(inverse, labels, fold_of(len(labels)))
     for _ in range(rounds):
         posterior = softmax(log_prior(made.values) + 2 * labels, axis=1)
-        made = predicted(inverse, posterior, made.posteriors_apart(log_prior, 2 * labels))
+        made = predicted(inverse, posterior, made.posteriors_apart(log_prior, 2 * labels), made.folds)
     return made.values
 
 

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import log_softmax
 
 from ntk_labelqa.label_model.annotations import Annotations
-from ntk_labelqa.label_model.noise_channel import NoiseChannel, estimate_channel, shared_channel, shrunk
-from tests import naive
+from ntk_labelqa.label_model.noise_channel import NoiseChannel, common_shape, shrunk
 
 K = 4
-
-
-def sure_predictions(truth: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Leave-one-out predictions that know the class, with more and less of a margin."""
-    margin = np.random.default_rng(seed).random((len(truth), 1))
-    return np.eye(K)[truth] * margin
 
 
 def labelled(truth: np.ndarray, table: np.ndarray, seed: int = 1) -> np.ndarray:
@@ -23,29 +17,35 @@ def labelled(truth: np.ndarray, table: np.ndarray, seed: int = 1) -> np.ndarray:
     return (table[truth].cumsum(axis=1) < draws).sum(axis=1).clip(max=K - 1)
 
 
-@pytest.mark.parametrize("name", ["none", "uniform", "pairwise"])
-def test_the_planted_table_is_found(name: str) -> None:
-    table = {
-        "none": np.eye(K),
-        "uniform": 0.6 * np.eye(K) + 0.1 * np.ones((K, K)),
-        "pairwise": 0.7 * np.eye(K) + 0.3 * np.roll(np.eye(K), 1, axis=1),
-    }[name]
+def started(truth: np.ndarray, annotations: Annotations, rate: float) -> NoiseChannel:
+    """A channel of items that are all clear, and predicted rightly."""
+    rates = np.full((len(truth), annotations.class_count), rate)
+    return NoiseChannel.start(rates, np.full(len(truth), 0.1), truth, annotations)
+
+
+@pytest.mark.parametrize(("shift", "shape"), [(1, "pairs"), (None, "uniform")])
+def test_the_shape_of_the_errors_is_found(shift: int | None, shape: str) -> None:
+    table = 0.7 * np.eye(K) + (0.3 * np.roll(np.eye(K), 1, axis=1) if shift else 0.1 * (1 - np.eye(K)))
     truth = np.random.default_rng(3).integers(K, size=8000)
-    given = labelled(truth, table)
-    found = estimate_channel(sure_predictions(truth), Annotations.of_codes(given, K))
-    assert found.shared.sum(axis=1) == pytest.approx(1)
-    assert (found.shared > 0).all()
-    assert found.shared == pytest.approx(table, abs=0.06)
-    assert found.anchor_labels == pytest.approx(0.15 * 8000, rel=0.01)
+    channel = started(truth, Annotations.of_codes(labelled(truth, table), K), 0.3)
+    assert channel.shapes[0].sum(axis=1) == pytest.approx(1)
+    assert 0.3 * channel.shapes[0] + 0.7 * np.eye(K) == pytest.approx(table, abs=0.03)
 
 
-def test_an_items_own_label_does_not_make_it_an_anchor() -> None:
-    truth = np.arange(400) % K
-    predictions = sure_predictions(truth)
-    right = estimate_channel(predictions, Annotations.of_codes(truth, K))
-    wrong = estimate_channel(predictions, Annotations.of_codes((truth + 1) % K, K))
-    assert right.anchor_labels == wrong.anchor_labels
-    assert (wrong.shared.argmax(axis=1) == (np.arange(K) + 1) % K).all()
+def test_the_likelihood_is_the_modules_equation() -> None:
+    random = np.random.default_rng(0)
+    truth, rates = random.integers(K, size=50), random.uniform(0.05, 0.5, (50, K))
+    labels, looks = random.integers(K, size=50), random.dirichlet(np.ones(K), 50)
+    annotations = Annotations.of_codes(labels, K)
+    channel = NoiseChannel.start(rates, np.full(50, 0.5), truth, annotations)
+    channel = NoiseChannel(
+        rates, channel.weights, channel.shapes, channel.factors, channel.table_of_annotation, 0.3, looks
+    )
+    found = channel.log_likelihood(annotations)
+    for i, t in np.ndindex(50, K):
+        y = labels[i]
+        wrong = 0.7 * channel.shapes[0][t, y] + 0.3 * looks[i, y] / (1 - looks[i, t])
+        assert np.exp(found[i, t]) == pytest.approx(1 - rates[i, t] if t == y else rates[i, t] * wrong)
 
 
 def test_a_careless_annotator_has_a_channel_of_their_own() -> None:
@@ -55,28 +55,54 @@ def test_a_careless_annotator_has_a_channel_of_their_own() -> None:
     who = np.repeat([0, 1, 2], [3000, 3000, 20])
     items = np.concatenate([np.arange(3000), np.arange(3000), np.arange(20)])
     annotations = Annotations(items, labels, who, 3000, K)
-    channel = estimate_channel(sure_predictions(truth), annotations)
-    tables = [channel.tables[channel.table_of_annotation[np.flatnonzero(who == a)[0]]] for a in range(3)]
-    assert np.diag(tables[0]).min() > 0.97
-    assert np.diag(tables[1]).mean() == pytest.approx(0.55, abs=0.05)
-    assert (tables[2] == channel.shared).all(), "twenty labels are too few for a channel"
+    channel = started(truth, annotations, 0.22)
+    of_people = [channel.table_of_annotation[np.flatnonzero(who == person)[0]] for person in range(3)]
+    assert 0.22 * channel.factors[of_people[0]].max() < 0.03
+    assert 0.22 * channel.factors[of_people[1]].mean() == pytest.approx(0.45, abs=0.05)
+    assert of_people[2] == 0, "twenty labels are too few for a channel"
     likelihood = channel.log_likelihood(annotations)
     doubted = np.flatnonzero(labels[3000:6000] != truth)[0]
     assert likelihood[doubted].argmax() == truth[doubted], "the careful one counts for more"
 
 
-def test_a_table_of_equal_rows_tells_nothing() -> None:
-    truth = np.random.default_rng(0).integers(K, size=20_000)
-    given = np.random.default_rng(1).integers(K, size=20_000)
-    channel = estimate_channel(sure_predictions(truth), Annotations.of_codes(given, K))
-    assert channel.information() == pytest.approx(0, abs=0.01)
-    clean = estimate_channel(sure_predictions(truth), Annotations.of_codes(truth, K))
-    assert clean.information() == pytest.approx(np.log(K), abs=0.02)
+def test_people_who_take_items_for_what_they_look_like() -> None:
+    random = np.random.default_rng(0)
+    looks = random.dirichlet(np.full(K, 0.5), 6000)
+    truth = (looks.cumsum(axis=1) < random.random((6000, 1))).sum(axis=1)
+    others = looks * (1 - np.eye(K)[truth])
+    by_look = (others.cumsum(axis=1) < random.random((6000, 1)) * others.sum(axis=1, keepdims=True)).sum(axis=1)
+    wrong = random.random(6000) < 0.3
+    for expected, mistaken in ((0.9, by_look), (0.1, (truth + random.integers(1, K, 6000)) % K)):
+        annotations = Annotations.of_codes(np.where(wrong, mistaken, truth), K)
+        channel = started(truth, annotations, 0.3)
+        found = channel.with_lookalikes(np.log(looks), annotations).lookalikes
+        assert found == pytest.approx(expected, abs=0.25)
 
 
-def test_one_class_has_the_trivial_channel() -> None:
+def test_items_that_look_like_one_class_alone_keep_all_numbers_finite() -> None:
+    annotations = Annotations.of_codes(np.arange(40) % K, K)
+    channel = started(np.zeros(40, int), annotations, 0.2)
+    certain = log_softmax(1000 * np.eye(K)[np.zeros(40, int)], axis=1)
+    assert np.isfinite(channel.with_lookalikes(certain, annotations).log_likelihood(annotations)).all()
+
+
+def test_raised_rates_rise_in_odds_and_keep_their_shape() -> None:
+    annotations = Annotations.of_codes(np.arange(40) % K, K)
+    channel = started(np.arange(40) % K, annotations, 0.2)
+    raised = channel.raised(np.log(2))
+    assert raised.rates == pytest.approx(1 / 3)
+    assert (raised.shapes == channel.shapes).all()
+
+
+def test_one_class_has_no_errors() -> None:
     only = Annotations.of_codes(np.zeros(5, int), 1)
-    assert estimate_channel(np.ones((5, 1)), only).shared.tolist() == [[1.0]]
+    assert np.exp(started(np.zeros(5, int), only, 0.1).log_likelihood(only)) == pytest.approx(0.9)
+
+
+def test_an_item_without_a_label_is_told_nothing() -> None:
+    annotations = Annotations(np.arange(30), np.arange(30) % K, np.zeros(30, int), 40, K)
+    likelihood = started(np.arange(40) % K, annotations, 0.2).log_likelihood(annotations)
+    assert (likelihood[30:] == 0).all()
 
 
 def test_few_counts_are_pulled_to_the_mean_and_many_are_not() -> None:
@@ -88,108 +114,9 @@ def test_few_counts_are_pulled_to_the_mean_and_many_are_not() -> None:
     assert pulled.sum(axis=1) == pytest.approx(1)
 
 
-def test_softened_channels_keep_every_class_possible() -> None:
-    truth = np.random.default_rng(3).integers(K, size=8000)
-    table = 0.6 * np.eye(K) + 0.1 * np.ones((K, K))
-    channel = estimate_channel(sure_predictions(truth), Annotations.of_codes(labelled(truth, table), K))
-    assert channel.agreement == pytest.approx(0.7, abs=0.05)
-    assert channel.softened(0.5).error_rate == pytest.approx(channel.error_rate / 2)
-    assert channel.softened(0.0).shared.min() > 0
-
-
-def mistaken_for_the_next(truth: np.ndarray, share: float, seed: int = 2) -> np.ndarray:
-    """Predicted classes: the next one for *share* of the items."""
-    return (truth + (np.random.default_rng(seed).random(len(truth)) < share)) % K
-
-
-def test_anchors_of_other_classes_are_not_taken_for_wrong_labels() -> None:
-    truth = np.random.default_rng(3).integers(K, size=40_000)
-    table = 0.8 * np.eye(K) + 0.2 * np.roll(np.eye(K), 2, axis=1)
-    given = labelled(truth, table)
-    channel = estimate_channel(
-        sure_predictions(mistaken_for_the_next(truth, 0.15)), Annotations.of_codes(given, K), anchor_share=1.0
-    )
-    assert channel.shared[0, K - 1] > 0.1, "the next class's labels, as they look"
-    of_predicted = 0.85 * np.eye(K) + 0.15 * np.roll(np.eye(K), -1, axis=1)
-    seen_through = channel.of_true_classes(of_predicted)
-    assert seen_through.shared == pytest.approx(table, abs=0.02)
-    assert seen_through.counts is channel.counts
-    assert channel.of_true_classes(np.eye(K)).shared == pytest.approx(channel.shared)
-
-
-def test_with_many_labels_it_is_the_likeliest_channel() -> None:
-    random = np.random.default_rng(0)
-    of_predicted = random.dirichlet([0.3] * K, K) * 0.3 + 0.7 * np.eye(K)
-    table = random.dirichlet([0.3] * K, K) * 0.5 + 0.5 * np.eye(K)
-    counts = random.multinomial(1_000_000, of_predicted @ table)
-    everybodys = np.zeros(0, np.int64)
-    channel = NoiseChannel(shared_channel(counts)[None], everybodys, everybodys, counts[None], 1.0)
-    likeliest = naive.channel(counts, of_predicted)
-    assert channel.of_true_classes(of_predicted).shared == pytest.approx(likeliest, abs=0.015)
-
-
-def test_an_annotators_own_channel_is_seen_through_mistakes_as_well() -> None:
-    truth = np.random.default_rng(0).integers(K, size=6000)
-    careless = 0.4 * np.eye(K) + 0.15 * np.ones((K, K))
-    labels, who = np.concatenate([truth, labelled(truth, careless)]), np.repeat([0, 1], 6000)
-    annotations = Annotations(np.tile(np.arange(6000), 2), labels, who, 6000, K)
-    predictions = sure_predictions(mistaken_for_the_next(truth, 0.2))
-    channel = estimate_channel(predictions, annotations, anchor_share=1.0)
-    assert np.diag(channel.tables[1]).max() < 0.85
-    of_predicted = 0.8 * np.eye(K) + 0.2 * np.roll(np.eye(K), -1, axis=1)
-    tables = channel.of_true_classes(of_predicted).tables
-    assert np.diag(tables[1]).min() > 0.95
-    assert np.diag(tables[2]).mean() == pytest.approx(0.55, abs=0.04)
-
-
 def test_errors_are_of_one_shape_unless_classes_clearly_differ() -> None:
-    off_diagonal = ~np.eye(10, dtype=bool)
-    few = 200 * np.eye(10, dtype=int)
+    few = np.zeros((10, 10))
     few[0, 3], few[4, 8], few[7, 2], few[7, 5] = 2, 1, 1, 1
-    errors = shared_channel(few)[off_diagonal].reshape(10, 9)
-    assert errors == pytest.approx(np.repeat(errors[:, :1], 9, axis=1), rel=0.05)
-    many = few + 20 * np.roll(np.eye(10, dtype=int), 1, axis=1)
-    assert shared_channel(many)[0, 1] > 0.07
-
-
-def test_no_labels_make_a_channel_of_rare_errors() -> None:
-    nothing = Annotations(np.zeros(0, int), np.zeros(0, int), np.zeros(0, int), 40, K)
-    channel = estimate_channel(sure_predictions(np.arange(40) % K), nothing)
-    assert channel.agreement == 1
-    assert channel.tables.shape == (1, K, K)
-    assert channel.shared.sum(axis=1) == pytest.approx(1)
-
-
-def test_lowered_channels_keep_their_shape() -> None:
-    truth = np.random.default_rng(3).integers(K, size=8000)
-    many, few = 0.7 * np.eye(K) + 0.3 * np.roll(np.eye(K), 1, axis=1), np.eye(K)
-    few[0] = [0.9, 0.02, 0.03, 0.05]
-    channel, other = (
-        estimate_channel(sure_predictions(truth), Annotations.of_codes(labelled(truth, table), K), anchor_share=1.0)
-        for table in (many, few)
-    )
-    lowered = channel.lowered(to=other).shared
-    assert 1 - np.diag(lowered) == pytest.approx(1 - np.diag(other.shared))
-    assert lowered[0, 1] > 5 * lowered[0, 2]
-    assert other.lowered(to=channel).shared == pytest.approx(other.shared)
-
-
-def test_raised_channels_keep_their_shape() -> None:
-    truth = np.random.default_rng(3).integers(K, size=8000)
-    table = 0.9 * np.eye(K) + 0.1 * np.roll(np.eye(K), 1, axis=1)
-    raised = estimate_channel(sure_predictions(truth), Annotations.of_codes(labelled(truth, table), K)).raised(0.4)
-    assert np.diag(raised.shared) == pytest.approx(0.6)
-    assert raised.shared.sum(axis=1) == pytest.approx(1)
-    assert (np.roll(raised.shared, -1, axis=1).diagonal() > 0.35).all()
-
-
-def test_unseen_errors_come_on_top_of_those_seen() -> None:
-    truth = np.random.default_rng(0).integers(K, size=2000)
-    table = 0.8 * np.eye(K) + 0.2 * np.roll(np.eye(K), 1, axis=1)
-    channel = estimate_channel(sure_predictions(truth), Annotations.of_codes(labelled(truth, table), K))
-    raised = channel.with_unseen_errors(0.1)
-    assert raised.shared.sum(axis=1) == pytest.approx(1)
-    assert np.diag(raised.shared) == pytest.approx(0.9 * np.diag(channel.shared))
-    assert raised.shared[0, 2] == pytest.approx(0.9 * channel.shared[0, 2] + 0.1 / 3)
-    alone = estimate_channel(np.ones((50, 1)), Annotations.of_codes(np.zeros(50, int), 1))
-    assert alone.with_unseen_errors(0.1).shared.tolist() == [[1.0]]
+    errors = common_shape(few)[~np.eye(10, dtype=bool)].reshape(10, 9)
+    assert errors == pytest.approx(1 / 9, rel=0.05)
+    assert common_shape(few + 20 * np.roll(np.eye(10), 1, axis=1))[0, 1] > 0.7
