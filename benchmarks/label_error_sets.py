@@ -9,6 +9,11 @@ None is shipped. ``digits`` comes with scikit-learn; every other set is one file
 ``trec.csv.gz``        split, text, coarse, fine: https://cogcomp.seas.upenn.edu/Data/QA/QC/
 ``adult.csv.gz``       OpenML's adult, columns named, ``income`` the label, ``split`` ignored
 ``phoneme.csv.gz``     OpenML's phoneme: V1 ... V5, y
+``cifar100_human.npz``   ``features`` float[N, D] of CIFAR-100's images by a pretrained network, ``clean_label``,
+                       ``human_label``, ``clean_coarse_label``, ``human_coarse_label`` of CIFAR-N:
+                       https://github.com/UCSC-REAL/cifar-10-100n
+``trec_embeddings.npz``  ``features`` float[N, D] of TREC's questions by a sentence encoder, ``coarse``, in the order of
+                       ``trec.csv.gz``
 =====================  ===============================================================================================
 """
 
@@ -31,9 +36,34 @@ TAIL = 50
 def load(name: str, folder: Path, items: int) -> Sample:
     """At most *items* of the set *name*, drawn with a fixed seed."""
     features, labels = LOADERS[name](folder)
-    rows = np.sort(np.random.default_rng(0).permutation(len(labels))[:items])
+    rows = _drawn(len(labels), items)
     codes = np.unique(labels[rows], return_inverse=True)[1]
     return features[rows], codes.astype(np.int64)
+
+
+def load_as_labelled_by_people(name: str, folder: Path, items: int) -> np.ndarray:
+    """What people labelled the same items, int64[N]; of a set of :data:`BY_PEOPLE`."""
+    with np.load(folder / "cifar100_human.npz") as arrays:
+        labels = arrays[BY_PEOPLE[name]].astype(np.int64)
+    return labels[_drawn(len(labels), items)]
+
+
+def load_guesses(name: str, folder: Path, items: int) -> np.ndarray:
+    """How probable each class is by a weak model that saw other items, float64[N, K]; of TREC's sets."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.model_selection import cross_val_predict
+    from sklearn.naive_bayes import MultinomialNB
+
+    table = pd.read_csv(folder / "trec.csv.gz")
+    codes = pd.factorize(table["coarse"], sort=True)[0]
+    guesses = cross_val_predict(
+        MultinomialNB(), TfidfVectorizer().fit_transform(table["text"]), codes, cv=5, method="predict_proba"
+    )
+    return guesses[_drawn(len(codes), items)]
+
+
+def _drawn(count: int, items: int) -> np.ndarray:
+    return np.sort(np.random.default_rng(0).permutation(count)[:items])
 
 
 def _digits(folder: Path) -> Sample:
@@ -84,6 +114,17 @@ def tabular(table: pd.DataFrame) -> np.ndarray:
     return np.column_stack([columns, np.ones(len(table))]).astype(np.float32)
 
 
+def _features(file: str, label: str) -> Callable[[Path], Sample]:
+    def read(folder: Path) -> Sample:
+        with np.load(folder / file) as arrays:
+            codes = np.unique(arrays[label], return_inverse=True)[1]
+            return arrays["features"].astype(np.float32), codes
+
+    return read
+
+
+BY_PEOPLE = {"cifar100-fine": "human_label", "cifar100-coarse": "human_coarse_label"}
+"""Sets that people labelled, and the array of their labels."""
 LOADERS: dict[str, Callable[[Path], Sample]] = {
     "digits": _digits,
     "mnist": _images("mnist.npz"),
@@ -94,4 +135,7 @@ LOADERS: dict[str, Callable[[Path], Sample]] = {
     "trec-fine": _trec("fine"),
     "phoneme": _table("phoneme.csv.gz", "y"),
     "adult": _table("adult.csv.gz", "income"),
+    "cifar100-fine": _features("cifar100_human.npz", "clean_label"),
+    "cifar100-coarse": _features("cifar100_human.npz", "clean_coarse_label"),
+    "trec-embeddings": _features("trec_embeddings.npz", "coarse"),
 }

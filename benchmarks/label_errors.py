@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 from label_error_methods import METHODS, OURS, OWN
 from label_error_scores import measured
-from label_error_sets import LOADERS, load
-from label_noise import corrupted
+from label_error_sets import LOADERS, load, load_as_labelled_by_people, load_guesses
+from label_noise import as_hard, corrupted
 
 from ntk_labelqa.diagnostics.refurbishment import METHODS as REFURBISHERS
 from ntk_labelqa.diagnostics.refurbishment import MOVING_RIDGE
@@ -78,7 +78,7 @@ def main() -> None:
     for name in asked.sets:
         features, right = load(name, asked.data_dir, asked.items)
         for noise in asked.noise:
-            rows = compared(features, right, noise, asked)
+            rows = compared(name, features, right, noise, asked)
             title = f"{name}, {len(right)} items, {int(right.max()) + 1} classes, {noise}, {len(asked.seeds)} seeds"
             blocks.append((lead(rows), title, rows))
             print(f"done: {title}", file=sys.stderr)
@@ -90,17 +90,31 @@ def main() -> None:
 
 
 def compared(
-    features: np.ndarray, right: np.ndarray, noise: str, asked: argparse.Namespace
+    name: str, features: np.ndarray, right: np.ndarray, noise: str, asked: argparse.Namespace
 ) -> dict[str, dict[str, float]]:
     """Each method's figures, medians over the seeds."""
-    runs: dict[str, list[dict[str, float]]] = {name: [] for name in asked.methods}
+    runs: dict[str, list[dict[str, float]]] = {method: [] for method in asked.methods}
     for seed in asked.seeds:
-        given = corrupted(noise, features, right, seed)
-        for name in asked.methods:
+        given = labels_with(noise, name, features, right, seed, asked)
+        for method in asked.methods:
             start = time.perf_counter()
-            verdict = METHODS[name](features, given)
-            runs[name].append({"seconds": time.perf_counter() - start, **measured(verdict, given, right)})
-    return {name: {key: statistics.median(run[key] for run in each) for key in each[0]} for name, each in runs.items()}
+            verdict = METHODS[method](features, given)
+            runs[method].append({"seconds": time.perf_counter() - start, **measured(verdict, given, right)})
+    return {
+        method: {key: statistics.median(run[key] for run in each) for key in each[0]} for method, each in runs.items()
+    }
+
+
+def labels_with(
+    noise: str, name: str, features: np.ndarray, right: np.ndarray, seed: int, asked: argparse.Namespace
+) -> np.ndarray:
+    """The labels of the set *name* with errors: what people gave (``people``), or planted ones."""
+    if noise == "people":
+        return load_as_labelled_by_people(name, asked.data_dir, asked.items)
+    if noise.startswith("hard-"):
+        share = float(noise.removeprefix("hard-")) / 100
+        return as_hard(share, load_guesses(name, asked.data_dir, asked.items), right, seed)
+    return corrupted(noise, features, right, seed)
 
 
 def lead(rows: dict[str, dict[str, float]]) -> float:

@@ -7,6 +7,8 @@
 ``rates-s``    s % on average, class by class from 0 to 2 s %; to any other class
 ``boundary-s`` s % of the labels, all among the 3 s % of the items where a forest that saw the right labels is least
                sure between the right class and another; to that other class
+``hard-s``     s % of the labels, drawn in proportion to a weak model's doubt in the right class, and to a class by its
+               guess: as people err
 =============  =======================================================================================================
 """
 
@@ -38,6 +40,19 @@ def corrupted(kind: str, features: np.ndarray, right: np.ndarray, seed: int) -> 
         wrong = rng.choice(len(right), round(share * len(right)), replace=False)
     step = {"uniform": None, "rates": None, "pairwise": 1}[name]
     given[wrong] = (right[wrong] + (step or rng.integers(1, k, len(wrong)))) % k
+    return given
+
+
+def as_hard(share: float, guesses: np.ndarray, right: np.ndarray, seed: int) -> np.ndarray:
+    """``hard-s``; *guesses*, float64[N, K], of a model that did not see the item."""
+    rng, rows = np.random.default_rng(seed), np.arange(len(right))
+    doubt = 1 - guesses[rows, right]
+    wrong = rng.choice(rows, round(share * len(right)), replace=False, p=doubt / doubt.sum())
+    others = guesses[wrong].copy()
+    others[np.arange(len(wrong)), right[wrong]] = 0
+    up_to = others.cumsum(axis=1)
+    given = right.copy()
+    given[wrong] = (up_to < rng.random((len(wrong), 1)) * up_to[:, -1:]).sum(axis=1)
     return given
 
 

@@ -19,7 +19,7 @@ from label_noise import corrupted
 from ntk_labelqa.dataset import from_arrays
 from ntk_labelqa.diagnostics.architecture_choice import choose_architecture
 from ntk_labelqa.diagnostics.label_issues import find_label_issues_in
-from ntk_labelqa.diagnostics.self_measurement import measure
+from ntk_labelqa.diagnostics.self_measurement import calibration_error, measure
 from ntk_labelqa.gram.choose import invert
 
 NOISES = ("none", "uniform-10", "uniform-30", "pairwise-20", "pairwise-40", "boundary-10")
@@ -34,15 +34,16 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=3000)
     parser.add_argument("--seeds", type=int, default=3)
     asked = parser.parse_args()
-    print("| set, noise | recall said / true | precision said / true | error rate said / true | inside |")
-    print("|---|---|---|---|---|")
+    figures = " | ".join(f"{figure} said / true" for figure in ("recall", "precision", "calibration", "rate"))
+    print(f"| set, noise | {figures} | inside |")
+    print("|---|---|---|---|---|---|")
     for name in asked.sets:
         features, right = load(name, asked.data_dir, asked.items)
         for noise in asked.noise:
             runs = np.array([audited(features, right, noise, seed) for seed in range(asked.seeds)])
             medians = np.median(runs, axis=0)
-            pairs = " | ".join(f"{said:.3f} / {true:.3f}" for said, true in medians[:6].reshape(3, 2))
-            print(f"| {name} {noise} | {pairs} | {runs[:, 6].mean():.2f} |", flush=True)
+            pairs = " | ".join(f"{said:.3f} / {true:.3f}" for said, true in medians[:8].reshape(4, 2))
+            print(f"| {name} {noise} | {pairs} | {runs[:, 8].mean():.2f} |", flush=True)
 
 
 def audited(features: np.ndarray, right: np.ndarray, noise: str, seed: int) -> list[float]:
@@ -57,7 +58,8 @@ def audited(features: np.ndarray, right: np.ndarray, noise: str, seed: int) -> l
     recall = (flagged & wrong).sum() / wrong.sum() if wrong.any() else np.nan
     precision = (flagged & wrong).sum() / flagged.sum() if flagged.any() else np.nan
     inside = said.error_rate_low <= rate <= said.error_rate_high
-    figures = (said.recall.value, recall, said.precision.value, precision, said.error_rate, rate, inside)
+    calibration = said.calibration_error, calibration_error(issues.error_probability, wrong)
+    figures = (said.recall.value, recall, said.precision.value, precision, *calibration, said.error_rate, rate, inside)
     return [np.nan if figure is None else float(figure) for figure in figures]
 
 

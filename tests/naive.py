@@ -195,6 +195,7 @@ def common_error_rate(predictions: np.ndarray, labels: np.ndarray, agree: np.nda
         agreement = votes / (items + 0.5)
         right = 1 / k + (1 - 1 / k) * np.sqrt(max((agreement - 1 / k) / (1 - 1 / k), 0.0))
         cells.append(((low + high) / 2, items, hits, (1 - right) / right))
+    sure = min(parameters.sure_mistakes, np.mean([odds for *_, odds in cells]))
     total, sums = 0.0, np.zeros(3)
     deviates = np.linspace(-4, 4, 201)
     for level in np.linspace(-8, 3, 89):
@@ -204,7 +205,7 @@ def common_error_rate(predictions: np.ndarray, labels: np.ndarray, agree: np.nda
             for middle, items, hits, odds in cells:
                 rate = 1 / (1 + np.exp(-level - slope * middle))
                 missed = np.exp(parameters.mistakes_spread * deviates)
-                missed = missed * (parameters.shared_mistakes * odds + parameters.sure_mistakes)
+                missed = missed * (parameters.shared_mistakes * odds + sure)
                 accuracy = np.maximum(1 / (1 + missed), 1 / k)
                 hit = (1 - rate) * accuracy + rate * (1 - accuracy) / (k - 1)
                 each = hits * np.log(hit) + (items - hits) * np.log(1 - hit) - deviates**2 / 2

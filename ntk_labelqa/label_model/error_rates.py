@@ -9,7 +9,7 @@ with u from 0, clearest, to 1. a, the accuracy of predictions, comes from votes 
 (:mod:`~ntk_labelqa.label_model.split_votes`): with o the odds that a vote is wrong by their agreement, those that a
 prediction is wrong are taken to be
 
-.. math:: \frac{1 - a_c}{a_c} = e^{σ z_c} (κ o_c + ε), \qquad z_c \sim N(0, 1)
+.. math:: \frac{1 - a_c}{a_c} = e^{σ z_c} (κ o_c + \min(ε, \bar o)), \qquad z_c \sim N(0, 1)
 
 for votes share mistakes. Where votes agree, labels tell ρ; where they do not, little, and the priors of
 ρ₀ and β take over. Then each class gets a ρ₀ of its own, pulled towards the common one as far as the classes' likeness
@@ -170,7 +170,8 @@ def _common(
     by_votes = np.clip(accuracy_of_agreeing(agreement, round(1 / chance)), chance, 1 - LEAST)
     by_chance = (1 - by_votes) / by_votes
     spread = np.exp(parameters.mistakes_spread * DEVIATES)
-    odds = spread[:, None] * (parameters.shared_mistakes * by_chance + parameters.sure_mistakes)
+    sure = min(parameters.sure_mistakes, by_chance.mean())  # where votes always agree, little is mistaken surely
+    odds = spread[:, None] * (parameters.shared_mistakes * by_chance + sure)
     accuracies = np.maximum(1 / (1 + odds), chance)
     prior = _normal(DEVIATES)
     labels, agreeing = counts.labels.sum(axis=0), counts.agreeing.sum(axis=0)

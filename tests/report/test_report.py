@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser, Page
 
+from ntk_labelqa.cli.audit import headline as sentence
 from ntk_labelqa.errors import LabelQAError
 from ntk_labelqa.report.html import render_report, write_report
 from ntk_labelqa.report.items import Items, in_words
@@ -262,3 +263,16 @@ def test_the_file_is_whole_or_not_there(tmp_path: Path) -> None:
         write_report(audit, tmp_path / "no such folder" / "report.html")
     assert write_report(audit, tmp_path / "report.html").read_text().rstrip().endswith("</html>")
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_where_nothing_can_be_known_the_first_lines_say_why_and_what_to_do() -> None:
+    audit = audits.digits_audit()
+    why = "From 17% to 40% of the labels may be wrong."
+    measured = {**audits.MEASURED, "is_informative": False, "why_unknown": why}
+    audit.manifest["summary"] = {**audit.summary, "self_measurement": measured}
+    page = render_report(audit)
+    for said in ("No label can be called wrong or right", why, "--encoder"):
+        assert said in page
+    assert "Flags that are right" not in page
+    for said in ("No label can be called wrong or right", why, "--encoder"):
+        assert said in sentence(audit)
