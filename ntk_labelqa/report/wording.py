@@ -133,6 +133,8 @@ def _tiles(audit: Audit, said: Reviewed | None) -> list[Tile]:
 
 
 def _steps(audit: Audit, said: Reviewed | None) -> list[Markup]:
+    if _why_unknown(audit):
+        return [Markup.escape(UNKNOWN_REMEDY)]
     found, warned = audit.findings, warned_pairs(audit)
     flagged = found[found["is_label_issue"]]
     first = _go_on(said) if said is not None else _review(flagged) if len(flagged) else None
@@ -238,7 +240,7 @@ def _caution(audit: Audit) -> str:
     if audit.stale:
         said.append(f"Labels have changed since {audit.stale}, after this audit: audit again for what holds now.")
     if why := _why_unknown(audit):
-        said.append(f"{why} {UNKNOWN_REMEDY}")
+        said.append(why)
     elif figures["classes"] == 2 and figures["error_rate_high"] >= UNDECIDABLE:
         said.append(
             "With two classes and this many wrong labels, right and wrong ones cannot be told apart reliably: "

@@ -274,5 +274,6 @@ def test_where_nothing_can_be_known_the_first_lines_say_why_and_what_to_do() -> 
     for said in ("No label can be called wrong or right", why, "--encoder"):
         assert said in page
     assert "Flags that are right" not in page
+    assert "guideline tells" not in page
     for said in ("No label can be called wrong or right", why, "--encoder"):
         assert said in sentence(audit)
