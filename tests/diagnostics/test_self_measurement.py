@@ -34,9 +34,9 @@ def test_recall_precision_and_error_rate_are_near_the_truth(noise: float) -> Non
     dataset, inverse, _ = audited(features, given)
     plantings = [measure(dataset, inverse, issues, seed=seed) for seed in range(3)]
     recalls = np.mean([each.recall.value for each in plantings])
-    assert recalls == pytest.approx(issues.is_label_issue[wrong].mean(), abs=0.08)
+    assert recalls == pytest.approx(issues.is_label_issue[wrong].mean(), abs=0.06)
     assert np.mean([each.recall_hard.value for each in plantings]) < recalls, "where items are hard they are missed"
-    assert said.precision.value == pytest.approx(wrong[issues.is_label_issue].mean(), abs=0.06)
+    assert said.precision.value == pytest.approx(wrong[issues.is_label_issue].mean(), abs=0.05)
     assert said.error_rate_low <= wrong.mean() <= said.error_rate_high
     assert said.error_rate == pytest.approx(wrong.mean(), abs=0.02)
     assert said.calibration_error < 0.05
@@ -77,8 +77,7 @@ def test_labels_without_any_doubt_are_measured_too() -> None:
     labels = np.arange(600) % 3
     said, issues = measured(np.random.default_rng(0).normal(size=(600, 3)) + 30.0 * np.eye(3)[labels], labels)
     assert issues.error_probability.sum() < 1e-300, "small enough for a quotient by it to overflow"
-    assert said.recall.value is not None
-    assert np.isfinite(said.calibration_error)
+    assert said.recall.value > 0.5
     assert said.error_rate == 0.0
 
 

@@ -151,20 +151,6 @@ def test_errors_as_people_make_them_are_found_and_counted() -> None:
         assert issues.posterior.rates.slope > 0.5
 
 
-def test_what_the_kernel_cannot_tell_is_said_and_not_flagged() -> None:
-    """Clouds whose overlap shows in no vote: a coarse grid of places, each of two classes."""
-    random = np.random.default_rng(0)
-    places, centres = random.integers(40, size=3000), random.normal(size=(40, 6))
-    right = np.where(random.random(3000) < 0.62, places % 8, (places * 3 + 1) % 8)
-    features = centres[places] + 0.6 * random.normal(size=(3000, 6))
-    issues = find_issues(invert(features, np.eye(8)[right], architecture="2-L"), Annotations.of_codes(right, 8))
-    posterior = issues.posterior
-    assert posterior.is_informative == (posterior.why_unknown == "")
-    if not posterior.is_informative:
-        assert "cannot be told" in posterior.why_unknown
-        assert not issues.is_label_issue.any()
-
-
 def test_splits_dealt_anew_say_nearly_the_same() -> None:
     inverse, right = digits()
     given = as_people_err(load_digits().data, right, 0.2, 0)
