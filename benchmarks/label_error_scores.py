@@ -31,13 +31,18 @@ class Verdict:
 
 
 def measured(verdict: Verdict, given: np.ndarray, right: np.ndarray) -> dict[str, float]:
-    """Shares in 0..1; NaN where nothing was planted or nothing is given to judge by."""
+    """Shares in 0..1; NaN where nothing was planted or nothing is given to judge by.
+
+    *missed*: of the wrong labels, by whoever looks at as many as are wrong, the most suspect first.
+    """
     wrong = given != right
-    figures = {"auroc": np.nan, "ap": np.nan, "f1": np.nan, "mended": np.nan}
+    figures = {"auroc": np.nan, "ap": np.nan, "missed": np.nan, "f1": np.nan, "mended": np.nan}
     if wrong.any():
         hit = (verdict.flagged & wrong).sum()
         figures["auroc"] = roc_auc_score(wrong, verdict.score)
         figures["ap"] = average_precision_score(wrong, verdict.score)
+        looked_at = np.argsort(-verdict.score, kind="stable")[: wrong.sum()]
+        figures["missed"] = 1 - wrong[looked_at].mean()
         figures["f1"] = 2 * hit / (verdict.flagged.sum() + wrong.sum())
         figures["mended"] = (verdict.corrected == right)[wrong].mean()
     figures["broken"] = (verdict.corrected != given)[~wrong].mean()

@@ -57,6 +57,7 @@ PAPER = {
 SHOWN = {
     "AUROC": "auroc",
     "AP": "ap",
+    "missed": "missed",
     "F1": "f1",
     "mended": "mended",
     "broken": "broken",

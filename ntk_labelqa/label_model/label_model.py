@@ -137,7 +137,7 @@ def label_posterior(
     answer = rounds[-1]
     if annotations.class_count > 2:
         answer = _with_lookalikes(answer, annotations, parameters.lookalike_gain)
-    why = "" if _is_beyond_chance(made) else "The labels do not follow from the items beyond chance."
+    why = _why_unrelated(made)
     if not why and len(rounds) == 1 and rates.is_in_dispute and _accuracy(agree, annotations) < parameters.telling:
         why = (
             f"From {rates.low:.0%} to {rates.high:.0%} of the labels may be wrong: what the items are compared by "
@@ -236,12 +236,22 @@ def _fitted_to(annotations: Annotations) -> slice | np.ndarray:
     return np.argsort(annotations.ranks(), kind="stable")[:FITTED_TO]
 
 
-def _is_beyond_chance(made: Predictions) -> bool:
-    """Whether predictions go with labels: the score test of the link's temperature being above 0."""
+def _why_unrelated(made: Predictions) -> str:
+    """Why predictions tell too little of the labels, in words; empty where they tell enough.
+
+    They have to go with the labels (the score test of the link's temperature being above 0), and to agree with them
+    more often than the commonest label does: else overlap of the classes looks like errors of all the rarer ones.
+    """
     labelled = made.fed.any(axis=1)  # to have a label at all is no evidence
     predictions, labels = made.values[labelled], made.fed[labelled]
     score = ((predictions - predictions.mean(axis=0)) * (labels - labels.mean(axis=0))).sum(axis=1)
-    return len(score) > 0 and is_gain(score, 0.0, BEYOND_CHANCE)
+    if not len(score) or not is_gain(score, 0.0, BEYOND_CHANCE):
+        return "The labels do not follow from the items beyond chance."
+    right = labels[np.arange(len(labels)), predictions.argmax(axis=1)]
+    commonest = labels[:, np.argmax(labels.sum(axis=0))]
+    if is_gain(right - commonest, 0.0):
+        return ""
+    return "What the items are compared by predicts their labels no better than always naming the commonest one."
 
 
 def _accuracy(agree: np.ndarray, annotations: Annotations) -> float:

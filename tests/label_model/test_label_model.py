@@ -252,3 +252,15 @@ def test_an_item_without_a_label_still_has_a_prediction() -> None:
     annotations = Annotations(rows, right[20:], np.zeros(len(rows), int), len(right), 10)
     posterior = label_posterior(with_best_ridge(inverse, annotations.means()), annotations)
     assert (posterior.probabilities[:20].argmax(axis=1) == right[:20]).mean() >= 0.9
+
+
+@pytest.mark.parametrize("shares", [[0.9, 0.1], [0.5, *[0.5 / 9] * 9]], ids=["two classes", "ten classes"])
+def test_rarer_classes_are_not_called_errors_where_nothing_but_the_commonest_is_predicted(shares: list[float]) -> None:
+    random, k = np.random.default_rng(2), len(shares)
+    right = random.choice(k, 2000, p=shares)
+    centres = random.normal(size=(k, 8))
+    features = random.normal(size=(2000, 8)) + 0.7 * (centres / np.linalg.norm(centres, axis=1)[:, None])[right]
+    inverse = invert(np.c_[features, np.ones(2000)], np.eye(k)[right], architecture="10-L")
+    issues = find_issues(inverse, Annotations.of_codes(right, k))
+    assert "commonest" in issues.posterior.why_unknown
+    assert not issues.is_label_issue.any()

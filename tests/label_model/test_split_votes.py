@@ -60,3 +60,23 @@ def test_both_votes_share_no_label() -> None:
         first, second = (pair for pair in (pairs[(fold + 1) % 5], pairs[(fold - 2) % 5]))
         assert not first & second
         assert fold not in first | second
+
+
+class Waverers:
+    """Items that all look like class 0, more or less so by chance, and anew whenever they are asked."""
+
+    size = 3000
+
+    def __init__(self, class_count: int) -> None:
+        self.random, self.class_count = np.random.default_rng(0), class_count
+
+    def predicted_from(self, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        predicted = self.random.uniform(0.0, 0.4, (self.size, self.class_count))
+        return predicted + np.eye(self.class_count)[0] * 0.5
+
+
+def test_votes_that_all_name_the_commoner_of_two_classes_are_no_agreement() -> None:
+    rare = np.random.default_rng(1).random(3000) < 0.25
+    agree = votes_agree(Waverers(2), Annotations.of_codes(rare.astype(int), 2))
+    # By chance alone: both within the quarter that looks most like the rarer class, or both without.
+    assert agree.mean() == pytest.approx(0.25**2 + 0.75**2, abs=0.03)
