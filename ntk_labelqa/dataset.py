@@ -35,9 +35,14 @@ class Control:
     to_name: str
     tag: str = "Choices"
     value_key: str = ""
-    """Key of the task data that the object tag shows, for example ``image``."""
+    """Key of the task data that the object tag shows, for example ``image``, or the path to it, as in ``doc.body``."""
     part: str = ""
     """Which labelling of a control that holds several: the option of a multiple choice, the level of a taxonomy."""
+    encoding: str = ""
+    """How the value is encoded: ``base64`` or ``base64unicode``."""
+    shown_when: tuple[tuple[str, ...], ...] = ()
+    """What has to hold for the control to be shown: ``visibleWhen``, ``whenTagName`` and ``whenChoiceValue`` of each
+    tag with such a condition."""
 
     @property
     def full_name(self) -> str:

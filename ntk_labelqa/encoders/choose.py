@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +12,20 @@ import numpy as np
 
 from ntk_labelqa.dataset import ItemKind, LabeledDataset, split_span
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.task_data import value_shown
 
 ENCODERS = ("pixels", "text", "fields", "vector[:KEY]", "embeddings:FOLDER")
 """The encoders, and what may follow the name: the key of the task data, the folder of the model."""
 _BY_KIND: dict[ItemKind, str] = {"image": "pixels", "crop": "pixels", "text": "text", "span": "text", "row": "fields"}
 _TEXTUAL: tuple[ItemKind, ...] = ("text", "span")
 _WHOLE: tuple[ItemKind, ...] = ("image", "text", "row")
+
+_FILE_ADDRESS = re.compile(
+    r"([a-z][a-z0-9+.-]*://|/data/)\S+\.(txt|text|md|json|jsonl|csv|tsv|xml|html?|pdf|docx?|rtf)(\?\S*)?"
+    r"|(?!https?:)[a-z][a-z0-9+.-]*://\S+|/data/\S+",
+    re.IGNORECASE,
+)
+"""Of a file by its ending, or by a scheme that leads nowhere else; web addresses as such may be what is judged."""
 
 Progress = Callable[[int, int], None]
 
@@ -92,6 +101,7 @@ def _encoded(
         from ntk_labelqa.encoders.text import encode_spans, encode_texts
 
         values = items["value"].tolist()
+        _refuse_addresses(dataset, values)
         spans = dataset.kind == "span"
         return encode_spans(list(map(split_span, values)), seed=seed) if spans else encode_texts(values, seed=seed), ""
     if name == "fields" and dataset.kind in _WHOLE and "data" in items and not argument:
@@ -119,12 +129,25 @@ def _encoded(
     )
 
 
+def _refuse_addresses(dataset: LabeledDataset, values: list[str]) -> None:
+    """Raise InvalidInputError where most texts are addresses of files: their letters say nothing of what is in them."""
+    behind = [row for row, value in enumerate(values) if _FILE_ADDRESS.fullmatch(value.strip())]
+    if 2 * len(behind) > len(values):
+        raise InvalidInputError(
+            f"{len(behind)} of {len(values)} texts are addresses of files, for example that of task "
+            f"{dataset.items['task_id'].iloc[behind[0]]}: {values[behind[0]]!r}.",
+            why="What is in the files is not read.",
+            remedy="Import the texts themselves, or give features of them with --features.",
+        )
+
+
 def _rows(dataset: LabeledDataset) -> list[dict[str, Any]]:
     """The row that each task shows; the whole task data where it shows no single one."""
-    key = dataset.control.value_key if dataset.control else ""
-    shown = [data.get(key) for data in dataset.items["data"]]
+    control = dataset.control
+    shown = [value_shown(data, control) if control else None for data in dataset.items["data"]]
+    missing = dataset.kind == "row" and control is not None and control.value_key
     return [
-        row if isinstance(row, dict) else {} if dataset.kind == "row" and key else data
+        row if isinstance(row, dict) else {} if missing else data
         for row, data in zip(shown, dataset.items["data"], strict=True)
     ]
 

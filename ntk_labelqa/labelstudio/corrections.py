@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ntk_labelqa.dataset import Control
-from ntk_labelqa.labelstudio.label_config import taxonomy_paths
-from ntk_labelqa.labelstudio.label_values import REGIONS, STEP, Said, choices_of, labels_given
+from ntk_labelqa.labelstudio.config_xml import choice_paths, read
+from ntk_labelqa.labelstudio.label_values import REGIONS, Said, labels_given
+from ntk_labelqa.labelstudio.results import STEP, choices_of
 from ntk_labelqa.labelstudio.review_tasks import finding_key
 
 META = "ntk_labelqa"
@@ -67,11 +68,18 @@ def _value(before: Mapping[str, Any], control: Control, final: str, config: str)
     if control.tag == "Rating":
         return {"rating": int(final)}
     if control.tag == "Taxonomy":
-        return {"taxonomy": [list(path) for path in taxonomy_paths(config, control.name) if STEP.join(path) == final]}
-    if control.part:
-        others = [choice for choice in choices_of({"value": before}) if choice != control.part]
-        return {"choices": [*others, control.part] if final == control.part else others}
-    return {"choices": [final]}
+        return {"taxonomy": [_path(final, control, config)]}
+    named = choices_of({"value": before})
+    others = [choice for choice, name in zip(before.get("choices") or (), named, strict=True) if name != control.part]
+    kept = others if control.part else []
+    if control.part and final != control.part:
+        return {"choices": kept}
+    nested = any(isinstance(choice, list) for choice in before.get("choices") or ())
+    return {"choices": [*kept, _path(final, control, config) if nested else final]}
+
+
+def _path(label: str, control: Control, config: str) -> list[str]:
+    return next(list(path) for path in choice_paths(read(config), control.name) if STEP.join(path) == label)
 
 
 def mark_of(annotation: Mapping[str, Any]) -> Mapping[str, Any] | None:

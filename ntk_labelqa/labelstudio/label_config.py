@@ -11,7 +11,9 @@ from xml.etree import ElementTree
 
 from ntk_labelqa.dataset import Control, ItemKind
 from ntk_labelqa.errors import InvalidInputError
-from ntk_labelqa.labelstudio.label_values import STEP, choices_of, opposite
+from ntk_labelqa.labelstudio.config_xml import choice_paths, conditions, is_true, read
+from ntk_labelqa.labelstudio.label_values import opposite
+from ntk_labelqa.labelstudio.results import STEP, choices_of, is_of_part
 
 if TYPE_CHECKING:
     from label_studio_sdk.label_interface.control_tags import ControlTag
@@ -71,7 +73,8 @@ def parse(config: str, control: str | None = None) -> LabelledControl:
     from label_studio_sdk.label_interface import LabelInterface
 
     try:
-        interface = LabelInterface(config)
+        tree = read(config)
+        interface = LabelInterface(ElementTree.tostring(tree, encoding="unicode"))
         objects = {tag.name: tag for tag in interface.objects}
         obstacles = {str(tag.name): _obstacle(tag, objects) for tag in interface.controls}
         candidates = [tag for tag in interface.controls if not obstacles[str(tag.name)]]
@@ -82,18 +85,29 @@ def parse(config: str, control: str | None = None) -> LabelledControl:
             remedy="Copy it from the project's Settings, Labeling Interface, Code.",
         ) from error
     chosen, part = _choose(candidates, control, seen)
-    classes, options = _labelling(chosen, part, config)
+    classes, options = _labelling(chosen, part, tree)
     item = objects[_shown_by(chosen)]
-    found = Control(str(chosen.name), str(item.name), str(chosen.tag), item.value_name or "", part)
+    encoding = str((item.attr or {}).get("encoding", "none"))
+    found = Control(
+        name=str(chosen.name),
+        to_name=str(item.name),
+        tag=str(chosen.tag),
+        value_key=item.value_name or "",
+        part=part,
+        encoding="" if encoding == "none" else encoding,
+        shown_when=conditions(tree, str(chosen.name)),
+    )
     kind = REGION_ITEMS[chosen.tag][1] if chosen.tag in REGION_ITEMS else WHOLE_ITEMS[item.tag]
     return LabelledControl(found, classes, kind, options, "" if control else _others(candidates, chosen))
 
 
-def _labelling(tag: ControlTag, part: str, config: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _labelling(tag: ControlTag, part: str, tree: ElementTree.Element) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The classes of the labelling *part* of a control, and the options where it is a multiple choice."""
     name, labels = str(tag.name), tuple(map(str, tag.labels or ()))
     if tag.tag == "Taxonomy":
-        return _taxonomy_classes(taxonomy_paths(config, name), name, part), ()
+        return _taxonomy_classes(choice_paths(tree, name), name, part), ()
+    if tag.tag == "Choices" and is_true((tag.attr or {}).get("allowNested")):
+        labels = tuple(map(STEP.join, choice_paths(tree, name)))
     if tag.tag == "Choices" and _is_multiple(tag):
         if part not in labels:
             several = ", ".join(f"{name}:{label}" for label in labels)
@@ -123,22 +137,6 @@ def _taxonomy_classes(paths: Sequence[tuple[str, ...]], name: str, level: str) -
     return tuple(STEP.join(path) for path in paths if not level or len(path) == int(level))
 
 
-def taxonomy_paths(config: str, name: str) -> list[tuple[str, ...]]:
-    """Every node of a taxonomy as the path to it, in the config's order; the SDK flattens the tree."""
-    found: list[tuple[str, ...]] = []
-
-    def walk(node: ElementTree.Element, above: tuple[str, ...]) -> None:
-        for child in node.findall("Choice"):
-            path = (*above, child.get("alias") or child.get("value") or "")
-            found.append(path)
-            walk(child, path)
-
-    for tag in ElementTree.fromstring(config).iter("Taxonomy"):
-        if tag.get("name") == name:
-            walk(tag, ())
-    return found
-
-
 def infer(tasks: Sequence[Mapping[str, Any]], control: str | None = None) -> LabelledControl:
     """The control to audit, from the results of an export that came without its config.
 
@@ -152,6 +150,9 @@ def infer(tasks: Sequence[Mapping[str, Any]], control: str | None = None) -> Lab
     for result, task in _results(tasks):
         kind, name, to_name = (str(result.get(key, "")) for key in ("type", "from_name", "to_name"))
         seen[name] = kind
+        if is_of_part(result):
+            seen[name] = f"{kind} of regions or of single images"
+            continue
         choices = choices_of(result)
         if kind == "choices" and len(choices) == 1:
             used.setdefault(name, Counter())[choices[0]] += 1
@@ -183,10 +184,12 @@ def _obstacle(tag: ControlTag, objects: Mapping[str, ObjectTag]) -> str:
     over = (REGION_ITEMS[tag.tag][0],) if tag.tag in REGION_ITEMS else tuple(WHOLE_ITEMS)
     if tag.tag not in (*REGION_ITEMS, "Choices", "Taxonomy", "Rating"):
         return " (of a type that cannot be audited)"
-    if str(attributes.get("perRegion", "false")).lower() == "true":
+    if is_true(attributes.get("perRegion")):
         return " (of regions, not of the item)"
-    if str(attributes.get("perItem", "false")).lower() == "true":
+    if is_true(attributes.get("perItem")):
         return " (of single items of a list)"
+    if is_true(attributes.get("labeling")):
+        return " (its labels are of regions)"
     if tag.tag == "Rating" and not str(attributes.get("maxRating", "5")).isdigit():
         return " (without a largest rating)"
     if tag.tag != "Rating" and (not tag.labels or "value" in attributes or "apiUrl" in attributes):
@@ -197,7 +200,7 @@ def _obstacle(tag: ControlTag, objects: Mapping[str, ObjectTag]) -> str:
         return f" (over {shown.tag} {shown.name!r})"
     if "valueList" in (shown.attr or {}) or not shown.value_is_variable:
         return f" (over {shown.tag} {shown.name!r}, which does not show one value of the task)"
-    if shown.tag in ("Text", "Table") and shown.value_type == "url":
+    if shown.tag in ("Text", "Table") and (shown.value_type == "url" or "resolver" in (shown.attr or {})):
         return f" (over {shown.tag} {shown.name!r}, whose values are behind addresses)"
     return ""
 

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from ntk_labelqa.dataset import Control
+from ntk_labelqa.labelstudio.config_xml import was_shown
 from ntk_labelqa.labelstudio.regions import Box, Place, Span
+from ntk_labelqa.labelstudio.results import STEP, choices_of, is_of_part, paths_of, value_of
+from ntk_labelqa.task_data import value_shown
 
 REGIONS = ("RectangleLabels", "Labels")
 """Controls whose items are regions of what the task shows."""
-STEP = " / "
-"""Between the levels of a taxonomy's label."""
 
 SEVERAL_CHOICES, NO_CHOICE = "more than one choice", "no choice with this control"
 NO_REGION, ABOVE_LEVEL = "no region with this control", "no choice at this level of the taxonomy"
 BAD_REGION = "region whose place cannot be read"
+NOT_SHOWN = "control that was not shown to the annotator"
+MAYBE_NOT_SHOWN = "control that may not have been shown to the annotator"
 
 
 @dataclass(frozen=True)
@@ -55,16 +58,20 @@ def labels_given(labelling: Mapping[str, Any], control: Control, data: Mapping[s
         data: of the task.
     """
     results = labelling.get("result") or ()
-    mine = [one for one in results if isinstance(one, Mapping) and one.get("from_name") == control.name]
+    mine = [one for one in results if _is_mapping(one) and one.get("from_name") == control.name]
     if control.tag in REGIONS:
         return [_of_region(one, control, data) for one in mine] or [Unusable(NO_REGION)]
+    mine = [one for one in mine if not is_of_part(one)]
     if control.tag == "Rating":
-        given = [str(int(value["rating"])) for value in map(_value, mine) if _is_rating(value.get("rating"))]
+        given = [str(int(value["rating"])) for value in map(value_of, mine) if _is_rating(value.get("rating"))]
         return [_one(given)]
     if control.tag == "Taxonomy":
         return [_of_taxonomy(mine, control.part)]
     choices = [choice for one in mine for choice in choices_of(one)]
     if control.part:
+        shown = bool(choices) or was_shown(control.shown_when, filter(_is_mapping, results))
+        if not shown:
+            return [Unusable(MAYBE_NOT_SHOWN if shown is None else NOT_SHOWN)]
         return [Said(control.part if control.part in choices else opposite(control.part))]
     return [_one(choices)]
 
@@ -74,15 +81,8 @@ def opposite(option: str) -> str:
     return f"not {option}"
 
 
-def choices_of(result: Mapping[str, Any]) -> list[str]:
-    """The choices that a result of an annotation or a prediction holds; none where it is not of that kind."""
-    choices = _value(result).get("choices")
-    return [str(choice) for choice in choices] if isinstance(choices, list) else []
-
-
-def _value(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    value = result.get("value")
-    return value if isinstance(value, Mapping) else {}
+def _is_mapping(result: object) -> bool:
+    return isinstance(result, Mapping)
 
 
 def _one(given: list[str]) -> Said | Unusable:
@@ -96,20 +96,20 @@ def _is_rating(value: object) -> bool:
 
 
 def _of_taxonomy(results: list[Mapping[str, Any]], level: str) -> Said | Unusable:
-    chosen = [path for result in results for path in _value(result).get("taxonomy") or () if isinstance(path, list)]
+    chosen = [path for result in results for path in paths_of(result)]
     if not level:
-        return _one([STEP.join(map(str, path)) for path in chosen])
+        return _one([STEP.join(path) for path in chosen])
     depth = int(level)
-    deep = dict.fromkeys(STEP.join(map(str, path[:depth])) for path in chosen if len(path) >= depth)
+    deep = dict.fromkeys(STEP.join(path[:depth]) for path in chosen if len(path) >= depth)
     return Unusable(ABOVE_LEVEL) if chosen and not deep else _one(list(deep))
 
 
 def _of_region(result: Mapping[str, Any], control: Control, data: Mapping[str, Any]) -> Said | Unusable:
-    value = _value(result)
+    value = value_of(result)
     labels = value.get(control.tag.lower())
     if not isinstance(labels, list) or len(labels) != 1:
         return Unusable(SEVERAL_CHOICES if labels else NO_CHOICE, tuple(map(str, labels or ())))
-    place = _box(value, result) if control.tag == "RectangleLabels" else _span(value, data.get(control.value_key))
+    place = _box(value, result) if control.tag == "RectangleLabels" else _span(value, value_shown(data, control))
     region = str(result.get("id") or "")
     if place is None or not region:
         return Unusable(BAD_REGION)

@@ -22,8 +22,10 @@ from ntk_labelqa.dataset import (
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.labelstudio.corrections import superseded_in
 from ntk_labelqa.labelstudio.label_config import LabelledControl
-from ntk_labelqa.labelstudio.label_values import REGIONS, Said, Unusable, choices_of, labels_given
+from ntk_labelqa.labelstudio.label_values import REGIONS, Said, Unusable, labels_given
 from ntk_labelqa.labelstudio.regions import Place, same_regions
+from ntk_labelqa.labelstudio.results import choices_of
+from ntk_labelqa.task_data import value_shown
 
 OUR_MODEL = "ntk-labelqa"
 """Predictions whose ``model_version`` starts so are ours, and never read back as somebody's labels."""
@@ -135,7 +137,7 @@ class _Reader:
             self.annotations.append((int(annotation["id"]), row, by, self.codes[one.label], saved, one.region_id))
 
     def _add_item(self, task: Mapping[str, Any], said: Said, places: list[Place]) -> None:
-        value = _text(task["data"].get(self.control.value_key))
+        value = _text(value_shown(task["data"], self.control))
         if said.place is not None:
             places.append(said.place)
             value = said.place.value(value)
