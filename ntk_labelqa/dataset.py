@@ -16,9 +16,9 @@ import pandas as pd
 
 from ntk_labelqa.errors import InvalidInputError
 
-ItemKind = Literal["image", "text", "row", "crop", "span", "features"]
+ItemKind = Literal["image", "text", "row", "crop", "span", "other", "features"]
 """What an item is: the whole of what a task shows (image, text, table row), a region of it (crop of an image, span of
-a text), or plain features."""
+a text), anything else that a task shows, whole or in part (sounds, videos, shapes), or plain features."""
 SPAN_MARKS = ("⟦", "⟧")
 """What stands before and after the span in an item's ``value``, which is the span in its context."""
 
@@ -43,6 +43,16 @@ class Control:
     shown_when: tuple[tuple[str, ...], ...] = ()
     """What has to hold for the control to be shown: ``visibleWhen``, ``whenTagName`` and ``whenChoiceValue`` of each
     tag with such a condition."""
+
+    over: str = ""
+    """Tag of the object that is labelled, for example ``Image``; empty in audits of earlier versions."""
+    per_region: bool = False
+    """Whether a control that usually labels whole items labels regions here."""
+
+    @property
+    def of_regions(self) -> bool:
+        """Whether the labels are of regions of what the task shows, and not of the whole."""
+        return self.per_region or self.tag.endswith("Labels")
 
     @property
     def full_name(self) -> str:

@@ -18,7 +18,7 @@ ENCODERS = ("pixels", "text", "fields", "vector[:KEY]", "embeddings:FOLDER")
 """The encoders, and what may follow the name: the key of the task data, the folder of the model."""
 _BY_KIND: dict[ItemKind, str] = {"image": "pixels", "crop": "pixels", "text": "text", "span": "text", "row": "fields"}
 _TEXTUAL: tuple[ItemKind, ...] = ("text", "span")
-_WHOLE: tuple[ItemKind, ...] = ("image", "text", "row")
+_WHOLE: tuple[ItemKind, ...] = ("image", "text", "row", "other")
 
 _FILE_ADDRESS = re.compile(
     r"([a-z][a-z0-9+.-]*://|/data/)\S+\.(txt|text|md|json|jsonl|csv|tsv|xml|html?|pdf|docx?|rtf)(\?\S*)?"
@@ -123,6 +123,15 @@ def _encoded(
                 _words(dataset), argument, progress=progress
             ), f"Features are by the model in {argument}."
         return embed_images(items["path"].tolist(), argument, progress=progress), f"Features are by {argument}."
+    if not name and dataset.control:
+        control, what = dataset.control, "regions of" if dataset.control.of_regions else "labels of"
+        raise InvalidInputError(
+            f"Audited are {what} {control.over} {control.to_name!r}, which cannot be compared without features.",
+            why="Of an Image, a Text or a Table, rectangles in an Image and spans of a Text they are made here.",
+            remedy="Give features that you computed, one row a task"
+            + (" and region" if control.of_regions else "")
+            + ", with --features.",
+        )
     raise InvalidInputError(
         f"The encoder {name!r} does not fit items of kind {dataset.kind!r}.",
         remedy=f"Use one of {', '.join(ENCODERS)} where it fits, or give a features file with --features.",
@@ -160,13 +169,9 @@ def _words(dataset: LabeledDataset) -> list[str]:
 def _from_file(dataset: LabeledDataset, path: str | Path) -> np.ndarray:
     from ntk_labelqa.encoders.precomputed import read_features
 
-    if dataset.kind in ("crop", "span"):
-        raise InvalidInputError(
-            "A features file has a row a task, but the items of this audit are regions of tasks.",
-            remedy="Leave out --features.",
-        )
     unused = [task for gone in dataset.left_out if gone.of == "task" for task in gone.ids]
-    return read_features(path, dataset.items["task_id"].to_numpy(np.int64), unused_ids=unused)
+    regions = dataset.item_regions if "region_id" in dataset.items else None
+    return read_features(path, dataset.items["task_id"].to_numpy(np.int64), regions, unused_ids=unused)
 
 
 def features_that_carry(features: np.ndarray) -> np.ndarray:

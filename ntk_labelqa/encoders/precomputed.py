@@ -1,4 +1,4 @@
-"""Features that the user computed elsewhere, matched to the items by task id and never by position."""
+"""Features that the user computed elsewhere, matched to the items by task and region id and never by position."""
 
 from __future__ import annotations
 
@@ -11,28 +11,40 @@ import numpy as np
 from ntk_labelqa.errors import InvalidInputError
 
 _FORM = "An .npz needs `ids` (task ids) and `features`; a parquet file needs a `task_id` column and numeric columns."
+_FORM_OF_REGIONS = (
+    "Beside its task each row needs its region: `region_ids` of an .npz, a `region_id` column of a parquet file, with "
+    "the ids that Label Studio's results have."
+)
 
 
-def read_features(path: str | Path, task_ids: np.ndarray, *, unused_ids: Iterable[int] = ()) -> np.ndarray:
+def read_features(
+    path: str | Path, task_ids: np.ndarray, region_ids: np.ndarray | None = None, *, unused_ids: Iterable[int] = ()
+) -> np.ndarray:
     """Rows of a features file in the order of *task_ids*, float[N, …].
 
     Args:
         path: ``.npz`` with ``ids`` and ``features``, or ``.parquet`` with ``task_id`` and one numeric column a feature
-            (or one column of equally long lists).
+            (or one column of equally long lists). For regions, ``region_ids`` or ``region_id`` beside them.
         task_ids: int64[N].
+        region_ids: str[N], where the items are regions; the file may then have rows for more regions of these tasks.
         unused_ids: tasks of the source that the audit leaves out; the file may have rows for them.
 
     Raises:
         InvalidInputError: not readable, or rows missing, extra, duplicate or not finite; the message names them.
     """
     path = Path(path)
-    ids, features = _read(path)
-    if len(ids) != len(features):
-        raise InvalidInputError(f"{path} has {len(ids)} ids and {len(features)} rows of features.", remedy=_FORM)
+    tasks, regions, features = _read(path)
+    if len(tasks) != len(features) or (regions is not None and len(regions) != len(tasks)):
+        raise InvalidInputError(f"{path} has {len(tasks)} ids and {len(features)} rows of features.", remedy=_FORM)
+    ids, wanted, what = tasks, task_ids, "tasks"
+    if region_ids is not None:
+        if regions is None:
+            raise InvalidInputError(f"{path} has a row a task, but the audit is of regions.", remedy=_FORM_OF_REGIONS)
+        ids, wanted, what = _of_regions(tasks, regions), _of_regions(task_ids, region_ids), "regions"
     unique, counts = np.unique(ids, return_counts=True)
-    _refuse(path, "Duplicate tasks", unique[counts > 1], "Keep one row a task.")
-    _refuse(path, "Missing tasks", np.setdiff1d(task_ids, ids), "Compute features for every labelled task.")
-    extra = np.setdiff1d(ids, np.concatenate([task_ids, np.fromiter(unused_ids, np.int64)]))
+    _refuse(path, f"Duplicate {what}", unique[counts > 1], f"Keep one row a {what[:-1]}.")
+    _refuse(path, f"Missing {what}", np.setdiff1d(wanted, ids), f"Compute features for every labelled {what[:-1]}.")
+    extra = np.setdiff1d(tasks, np.concatenate([task_ids, np.fromiter(unused_ids, np.int64)]))
     _refuse(
         path,
         "Tasks that are not in the source",
@@ -40,16 +52,21 @@ def read_features(path: str | Path, task_ids: np.ndarray, *, unused_ids: Iterabl
         "Take these rows out, or check that the file belongs to this source.",
     )
     finite = np.isfinite(features.reshape(len(features), -1)).all(axis=1)
-    _refuse(path, "Tasks with NaN or infinite features", ids[~finite], "Mend or leave out these items.")
-    return features[np.argsort(ids)][np.searchsorted(unique, task_ids)]
+    _refuse(path, f"{what.capitalize()} with NaN or infinite features", ids[~finite], "Mend or leave out these items.")
+    return features[np.argsort(ids)][np.searchsorted(unique, wanted)]
 
 
-def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _of_regions(tasks: np.ndarray, regions: np.ndarray) -> np.ndarray:
+    """Names of regions, str[N], told apart across tasks."""
+    return np.array([f"task {task} region {region}" for task, region in zip(tasks, regions, strict=True)], str)
+
+
+def _read(path: Path) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
     try:
         if path.suffix == ".parquet":
             return _read_parquet(path)
         with np.load(path, allow_pickle=False) as archive:
-            return _as_ids(path, archive["ids"]), _as_floats(path, archive["features"])
+            return _as_ids(path, archive["ids"]), archive.get("region_ids"), _as_floats(path, archive["features"])
     except FileNotFoundError:
         raise InvalidInputError(f"There is no features file {path}.", remedy="Check the path.") from None
     except KeyError as error:
@@ -60,14 +77,15 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise InvalidInputError(f"{path} cannot be read as a features file: {error}", remedy=_FORM) from error
 
 
-def _read_parquet(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _read_parquet(path: Path) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
     import pandas as pd
 
     table = pd.read_parquet(path)
-    values = table.drop(columns="task_id")
-    if values.shape[1] == 1 and values.dtypes.iloc[0] == np.dtype(object):
-        return _as_ids(path, table["task_id"].to_numpy()), np.stack(values.iloc[:, 0].tolist()).astype(float)
-    return _as_ids(path, table["task_id"].to_numpy()), _as_floats(path, values.to_numpy())
+    regions = table.pop("region_id").to_numpy(str) if "region_id" in table else None
+    ids = _as_ids(path, table.pop("task_id").to_numpy())
+    if table.shape[1] == 1 and table.dtypes.iloc[0] == np.dtype(object):
+        return ids, regions, np.stack(table.iloc[:, 0].tolist()).astype(float)
+    return ids, regions, _as_floats(path, table.to_numpy())
 
 
 def _as_ids(path: Path, ids: np.ndarray) -> np.ndarray:

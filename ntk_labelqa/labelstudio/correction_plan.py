@@ -160,7 +160,8 @@ class _Source:
         self.corrections = {str(one.get("unique_id")): one for one in self.annotations.values()}
         self.labels, self.config_problem = self._labels(config)
 
-    def _labels(self, config: str) -> tuple[frozenset[str], str]:
+    def _labels(self, config: str) -> tuple[frozenset[str] | None, str]:
+        """The labels of the config, None where any may be given; and what is wrong with it."""
         try:
             labelled = label_config.parse(config, self.control.full_name)
         except InvalidInputError as error:
@@ -168,7 +169,7 @@ class _Source:
         now = labelled.control
         if (now.to_name, now.tag, now.part) != (self.control.to_name, self.control.tag, self.control.part):
             return frozenset(), f"the labelling config has changed: {now.name!r} is another control now"
-        return frozenset(labelled.class_names), ""
+        return None if labelled.open_classes else frozenset(labelled.class_names), ""
 
     def obstacle(self, correction: Correction, existing: Mapping[str, Any] | None) -> str:
         """Why *correction* must not be written; empty where nothing speaks against it."""
@@ -180,7 +181,7 @@ class _Source:
         if self.config_problem:
             return self.config_problem
         for label in (correction.given_label, correction.final_label):
-            if label not in self.labels:
+            if self.labels is not None and label not in self.labels:
                 return f"the labelling config no longer has the label {label!r}"
         if correction.task not in self.tasks:
             return "its task is gone"

@@ -14,7 +14,7 @@ from typing import Any
 
 from ntk_labelqa.dataset import Control
 from ntk_labelqa.labelstudio.config_xml import choice_paths, read
-from ntk_labelqa.labelstudio.label_values import REGIONS, Said, labels_given
+from ntk_labelqa.labelstudio.label_values import Said, labels_given
 from ntk_labelqa.labelstudio.results import STEP, choices_of
 from ntk_labelqa.labelstudio.review_tasks import finding_key
 
@@ -29,7 +29,7 @@ def correction_id(key: str) -> str:
 
 def can_be_corrected(control: Control) -> bool:
     """Whether a label of *control* can be replaced: those of whole items, but no single level of a taxonomy."""
-    return control.tag not in REGIONS and not (control.tag == "Taxonomy" and control.part)
+    return not control.of_regions and not (control.tag == "Taxonomy" and control.part)
 
 
 def given_label(annotation: Mapping[str, Any], control: Control) -> str | None:
@@ -67,6 +67,10 @@ def corrected_result(
 def _value(before: Mapping[str, Any], control: Control, final: str, config: str) -> dict[str, Any]:
     if control.tag == "Rating":
         return {"rating": int(final)}
+    if control.tag == "Number":
+        return {"number": float(final) if "." in final else int(final)}
+    if control.tag == "Pairwise":
+        return {"selected": final}
     if control.tag == "Taxonomy":
         return {"taxonomy": [_path(final, control, config)]}
     named = choices_of({"value": before})
@@ -105,7 +109,7 @@ def superseded_in(task: Mapping[str, Any]) -> set[int]:
         if child.get("unique_id", ours) != ours:  # somebody's copy of a correction
             continue
         kinds = {part["from_name"]: str(part.get("type")) for part in child["result"]}
-        tag = {"taxonomy": "Taxonomy", "rating": "Rating"}.get(kinds[mark["control"]], "Choices")
+        tag = kinds[mark["control"]].capitalize()
         if given_label(parent, Control(mark["control"], "", tag, part=mark["part"])) == mark["given_label"]:
             found.add(int(parent["id"]))
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 from ntk_labelqa.dataset import Control, ItemKind
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.labelstudio.config_xml import choice_paths, conditions, is_true, read
-from ntk_labelqa.labelstudio.label_values import opposite
+from ntk_labelqa.labelstudio.label_values import REGION_ITEMS, opposite
 from ntk_labelqa.labelstudio.results import STEP, choices_of, is_of_part
 
 if TYPE_CHECKING:
@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from label_studio_sdk.label_interface.object_tags import ObjectTag
 
 WHOLE_ITEMS: dict[str, ItemKind] = {"Image": "image", "Text": "text", "Table": "row"}
-"""Object tags whose items can be audited, and what the items are."""
-REGION_ITEMS: dict[str, tuple[str, ItemKind]] = {"RectangleLabels": ("Image", "crop"), "Labels": ("Text", "span")}
-"""Controls whose items are regions: over which object tag, and what the items are."""
+"""Object tags whose items can be compared as they are, and what the items are; all others need features."""
+OF_ITEMS = ("Choices", "Taxonomy", "Rating", "Number", "Pairwise")
+"""Controls that give a whole item one of several classes."""
 CAN_BE_AUDITED = (
-    "Choices, Taxonomy and Rating over an Image, a Text or a Table, RectangleLabels over an Image, Labels over a Text"
+    "Choices, Taxonomy, Rating, Number and Pairwise, and all controls that label regions; without --features, over an "
+    "Image, a Text or a Table, RectangleLabels over an Image, Labels over a Text"
 )
+MOST_NUMBERS = 50
+"""Classes that a Number may have by its least, largest and step; with more, those that were given are its classes."""
 MANY_CHOICES = 0.05
 """Share of results with several choices from which on a control without its config counts as multiple-choice."""
 MULTIPLE = " (several may be chosen)"
@@ -41,6 +44,7 @@ class LabelledControl:
         kind: what the items are.
         options: of a multiple choice, all of them.
         note: which other controls could be audited; empty where there is none.
+        open_classes: whether the config does not say the classes: they are those that were given.
     """
 
     control: Control
@@ -48,6 +52,7 @@ class LabelledControl:
     kind: ItemKind
     options: tuple[str, ...] = ()
     note: str = ""
+    open_classes: bool = False
 
 
 def parse(config: str, control: str | None = None) -> LabelledControl:
@@ -76,15 +81,17 @@ def parse(config: str, control: str | None = None) -> LabelledControl:
         tree = read(config)
         interface = LabelInterface(ElementTree.tostring(tree, encoding="unicode"))
         objects = {tag.name: tag for tag in interface.objects}
-        obstacles = {str(tag.name): _obstacle(tag, objects) for tag in interface.controls}
+        repeated = {str(tag.get("name")) for around in tree.iter("Repeater") for tag in around.iter()}
+        obstacles = {str(tag.name): _obstacle(tag, objects, repeated) for tag in interface.controls}
         candidates = [tag for tag in interface.controls if not obstacles[str(tag.name)]]
+        ready = [tag for tag in candidates if _kind_of(tag, objects) != "other"]
         seen = [f"{tag.tag} {tag.name!r}{obstacles[str(tag.name)]}" for tag in interface.controls]
     except Exception as error:  # the SDK lets whatever its XML and schema parsers raise through
         raise InvalidInputError(
             f"The labelling config cannot be read: {str(error).splitlines()[0]}",
             remedy="Copy it from the project's Settings, Labeling Interface, Code.",
         ) from error
-    chosen, part = _choose(candidates, control, seen)
+    chosen, part = _choose(candidates, ready, control, seen)
     classes, options = _labelling(chosen, part, tree)
     item = objects[_shown_by(chosen)]
     encoding = str((item.attr or {}).get("encoding", "none"))
@@ -92,25 +99,36 @@ def parse(config: str, control: str | None = None) -> LabelledControl:
         name=str(chosen.name),
         to_name=str(item.name),
         tag=str(chosen.tag),
-        value_key=item.value_name or "",
+        value_key=(item.value_name or "") if item.value_is_variable else "",
         part=part,
         encoding="" if encoding == "none" else encoding,
         shown_when=conditions(tree, str(chosen.name)),
+        over=item.tag,
+        per_region=is_true((chosen.attr or {}).get("perRegion")),
     )
-    kind = REGION_ITEMS[chosen.tag][1] if chosen.tag in REGION_ITEMS else WHOLE_ITEMS[item.tag]
-    return LabelledControl(found, classes, kind, options, "" if control else _others(candidates, chosen))
+    return LabelledControl(
+        control=found,
+        class_names=classes,
+        kind=_kind_of(chosen, objects),
+        options=options,
+        note="" if control else _others(candidates, chosen),
+        open_classes=not classes,
+    )
 
 
 def _labelling(tag: ControlTag, part: str, tree: ElementTree.Element) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The classes of the labelling *part* of a control, and the options where it is a multiple choice."""
-    name, labels = str(tag.name), tuple(map(str, tag.labels or ()))
-    if tag.tag == "Taxonomy":
-        return _taxonomy_classes(choice_paths(tree, name), name, part), ()
-    if tag.tag == "Choices" and is_true((tag.attr or {}).get("allowNested")):
+    """The classes of the labelling *part* of a control, none where each task brings its own; and the options where it
+    is a multiple choice.
+    """
+    name, attributes = str(tag.name), tag.attr or {}
+    labels = () if _brings_classes(tag) else tuple(map(str, tag.labels or ()))
+    if tag.tag == "Taxonomy" and (labels or not part):
+        return _taxonomy_classes(choice_paths(tree, name) if labels else [], name, part), ()
+    if tag.tag == "Choices" and is_true(attributes.get("allowNested")):
         labels = tuple(map(STEP.join, choice_paths(tree, name)))
     if tag.tag == "Choices" and _is_multiple(tag):
-        if part not in labels:
-            several = ", ".join(f"{name}:{label}" for label in labels)
+        if not part or (labels and part not in labels):
+            several = ", ".join(f"{name}:{label}" for label in labels or ("OPTION",))
             raise InvalidInputError(
                 f"The control {name!r} is a multiple choice: each of its options is a labelling of its own.",
                 remedy=f"Name one with --control: {several}.",
@@ -122,13 +140,26 @@ def _labelling(tag: ControlTag, part: str, tree: ElementTree.Element) -> tuple[t
             remedy=f"Name it with --control {name}.",
         )
     if tag.tag == "Rating":
-        most = str((tag.attr or {}).get("maxRating", "5"))
-        return tuple(str(stars) for stars in range(1, int(most) + 1)), ()
-    return labels, ()
+        return tuple(str(stars) for stars in range(1, int(attributes.get("maxRating", "5")) + 1)), ()
+    if tag.tag == "Number":
+        return _numbers(attributes), ()
+    return ("left", "right") if tag.tag == "Pairwise" else labels, ()
+
+
+def _numbers(attributes: Mapping[str, Any]) -> tuple[str, ...]:
+    """The numbers from least to largest; none where there is no end of them, or too many."""
+    try:
+        least, most, step = (
+            float(attributes.get(key, usual)) for key, usual in (("min", "nan"), ("max", "nan"), ("step", 1))
+        )
+        count = round((most - least) / step) + 1
+    except (ValueError, ZeroDivisionError, OverflowError):
+        return ()
+    return tuple(f"{least + number * step:g}" for number in range(count)) if 1 < count <= MOST_NUMBERS else ()
 
 
 def _taxonomy_classes(paths: Sequence[tuple[str, ...]], name: str, level: str) -> tuple[str, ...]:
-    deepest = max(map(len, paths))
+    deepest = max(map(len, paths), default=0)
     if level and (not level.isdigit() or not 1 <= int(level) <= deepest):
         raise InvalidInputError(
             f"The taxonomy {name!r} has no level {level!r}.",
@@ -177,32 +208,46 @@ def infer(tasks: Sequence[Mapping[str, Any]], control: str | None = None) -> Lab
     return LabelledControl(Control(name, to_name, "Choices", key), tuple(sorted(used[chosen])), _kind(tasks, key))
 
 
-def _obstacle(tag: ControlTag, objects: Mapping[str, ObjectTag]) -> str:
+def _obstacle(tag: ControlTag, objects: Mapping[str, ObjectTag], repeated: Collection[str]) -> str:
     """Why the control cannot be audited, to follow its name; empty where it can."""
     attributes = tag.attr or {}
-    shown = objects.get(_shown_by(tag))
-    over = (REGION_ITEMS[tag.tag][0],) if tag.tag in REGION_ITEMS else tuple(WHOLE_ITEMS)
-    if tag.tag not in (*REGION_ITEMS, "Choices", "Taxonomy", "Rating"):
+    if tag.tag not in OF_ITEMS and not str(tag.tag).endswith("Labels"):
         return " (of a type that cannot be audited)"
-    if is_true(attributes.get("perRegion")):
+    if str(tag.name) in repeated:
+        return " (inside a Repeater: each entry of a list has one of its own)"
+    if tag.tag != "Choices" and (is_true(attributes.get("perRegion")) or is_true(attributes.get("labeling"))):
         return " (of regions, not of the item)"
     if is_true(attributes.get("perItem")):
         return " (of single items of a list)"
-    if is_true(attributes.get("labeling")):
-        return " (its labels are of regions)"
     if tag.tag == "Rating" and not str(attributes.get("maxRating", "5")).isdigit():
         return " (without a largest rating)"
-    if tag.tag != "Rating" and (not tag.labels or "value" in attributes or "apiUrl" in attributes):
-        return " (its choices come with each task)"
-    if shown is None:
-        return " (over several objects)"
-    if shown.tag not in over:
-        return f" (over {shown.tag} {shown.name!r})"
-    if "valueList" in (shown.attr or {}) or not shown.value_is_variable:
-        return f" (over {shown.tag} {shown.name!r}, which does not show one value of the task)"
-    if shown.tag in ("Text", "Table") and (shown.value_type == "url" or "resolver" in (shown.attr or {})):
-        return f" (over {shown.tag} {shown.name!r}, whose values are behind addresses)"
+    if tag.tag in ("Choices", "Taxonomy") and not tag.labels and not _brings_classes(tag):
+        return " (without any choice)"
+    if _shown_by(tag) not in objects:
+        return f" (over {_shown_by(tag)!r}, which is not in the config)"
     return ""
+
+
+def _brings_classes(tag: ControlTag) -> bool:
+    """Whether each task, or a server, brings the classes of the control."""
+    return "value" in (tag.attr or {}) or "apiUrl" in (tag.attr or {})
+
+
+def _kind_of(tag: ControlTag, objects: Mapping[str, ObjectTag]) -> ItemKind:
+    """What the items of a control are: ``other`` where they cannot be compared without features."""
+    shown = objects[_shown_by(tag)]
+    attributes = shown.attr or {}
+    behind = shown.tag in ("Text", "Table") and (shown.value_type == "url" or "resolver" in attributes)
+    several = len(tag.to_name or ()) > 1 or "valueList" in attributes or not shown.value_is_variable
+    if behind or several or is_true((tag.attr or {}).get("perRegion")):
+        return "other"
+    if tag.tag in OF_ITEMS:
+        return WHOLE_ITEMS.get(str(shown.tag), "other")
+    return REGION_ITEMS.get((str(tag.tag), str(shown.tag)), "other")
+
+
+def _is_single_choice(tag: ControlTag) -> bool:
+    return tag.tag == "Choices" and not _is_multiple(tag) and not is_true((tag.attr or {}).get("perRegion"))
 
 
 def _is_multiple(tag: ControlTag) -> bool:
@@ -210,15 +255,21 @@ def _is_multiple(tag: ControlTag) -> bool:
 
 
 def _shown_by(tag: ControlTag) -> str:
-    """The object tag that a control belongs to; empty where there are several."""
-    return tag.to_name[0] if tag.to_name and len(tag.to_name) == 1 else ""
+    """The object tag that a control belongs to, the first where there are several."""
+    return tag.to_name[0] if tag.to_name else ""
 
 
-def _choose(candidates: Sequence[ControlTag], control: str | None, seen: list[str]) -> tuple[ControlTag, str]:
-    """The control to audit, and which of its labellings is asked for: none, an option, or a level."""
+def _choose(
+    candidates: Sequence[ControlTag], ready: Sequence[ControlTag], control: str | None, seen: list[str]
+) -> tuple[ControlTag, str]:
+    """The control to audit, and which of its labellings is asked for: none, an option, or a level.
+
+    Those of *candidates* that are *ready*, without features, go first.
+    """
     if control is None:
-        single = [tag for tag in candidates if tag.tag == "Choices" and not _is_multiple(tag)]
-        matching = single if len(single) == 1 else candidates
+        pool = ready or candidates
+        single = [tag for tag in pool if _is_single_choice(tag)]
+        matching = single if len(single) == 1 else pool
         if len(matching) == 1:
             return matching[0], ""
     for tag in candidates:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
-from ntk_labelqa.dataset import Control
+from ntk_labelqa.dataset import Control, ItemKind
 from ntk_labelqa.labelstudio.config_xml import was_shown
 from ntk_labelqa.labelstudio.regions import Box, Place, Span
 from ntk_labelqa.labelstudio.results import STEP, choices_of, is_of_part, paths_of, value_of
 from ntk_labelqa.task_data import value_shown
 
-REGIONS = ("RectangleLabels", "Labels")
-"""Controls whose items are regions of what the task shows."""
+REGION_ITEMS: dict[tuple[str, str], ItemKind] = {("RectangleLabels", "Image"): "crop", ("Labels", "Text"): "span"}
+"""Controls and the objects they are over whose regions can be cut out, and what the items then are."""
+_OVER = dict(REGION_ITEMS.keys())
 
 SEVERAL_CHOICES, NO_CHOICE = "more than one choice", "no choice with this control"
 NO_REGION, ABOVE_LEVEL = "no region with this control", "no choice at this level of the taxonomy"
@@ -24,7 +25,10 @@ MAYBE_NOT_SHOWN = "control that may not have been shown to the annotator"
 
 @dataclass(frozen=True)
 class Said:
-    """One label that was given: to a region, or to the whole item where there is none."""
+    """One label that was given: to a region, or to the whole item where there is none.
+
+    *place* is None for regions that cannot be cut out, too.
+    """
 
     label: str
     region_id: str = ""
@@ -40,13 +44,13 @@ class Unusable:
 
 
 def control_of(manifest: Mapping[str, Any]) -> Control:
-    """The control as an audit's manifest has it; audits of earlier versions lack its part."""
+    """The control as an audit's manifest has it; audits of earlier versions lack some of its fields."""
     return Control(**manifest["data"]["control"])
 
 
 def is_single_choice(control: Control) -> bool:
     """Whether the control gives each item one of its choices."""
-    return control.tag == "Choices" and not control.part
+    return control.tag == "Choices" and not control.part and not control.per_region
 
 
 def labels_given(labelling: Mapping[str, Any], control: Control, data: Mapping[str, Any]) -> list[Said | Unusable]:
@@ -57,23 +61,20 @@ def labels_given(labelling: Mapping[str, Any], control: Control, data: Mapping[s
         control: see :class:`~ntk_labelqa.dataset.Control`.
         data: of the task.
     """
-    results = labelling.get("result") or ()
-    mine = [one for one in results if _is_mapping(one) and one.get("from_name") == control.name]
-    if control.tag in REGIONS:
+    results = [one for one in labelling.get("result") or () if isinstance(one, Mapping)]
+    mine = [one for one in results if one.get("from_name") == control.name]
+    if control.of_regions:
         return [_of_region(one, control, data) for one in mine] or [Unusable(NO_REGION)]
     mine = [one for one in mine if not is_of_part(one)]
-    if control.tag == "Rating":
-        given = [str(int(value["rating"])) for value in map(value_of, mine) if _is_rating(value.get("rating"))]
-        return [_one(given)]
     if control.tag == "Taxonomy":
         return [_of_taxonomy(mine, control.part)]
+    if not control.part:
+        return [_one([label for one in mine for label in _labels(one, control.tag)])]
     choices = [choice for one in mine for choice in choices_of(one)]
-    if control.part:
-        shown = bool(choices) or was_shown(control.shown_when, filter(_is_mapping, results))
-        if not shown:
-            return [Unusable(MAYBE_NOT_SHOWN if shown is None else NOT_SHOWN)]
-        return [Said(control.part if control.part in choices else opposite(control.part))]
-    return [_one(choices)]
+    shown = bool(choices) or was_shown(control.shown_when, results)
+    if not shown:
+        return [Unusable(MAYBE_NOT_SHOWN if shown is None else NOT_SHOWN)]
+    return [Said(control.part if control.part in choices else opposite(control.part))]
 
 
 def opposite(option: str) -> str:
@@ -81,8 +82,16 @@ def opposite(option: str) -> str:
     return f"not {option}"
 
 
-def _is_mapping(result: object) -> bool:
-    return isinstance(result, Mapping)
+def _labels(result: Mapping[str, Any], tag: str) -> list[str]:
+    """The classes that a result of a control of the type *tag* gives a whole item."""
+    value = value_of(result)
+    if tag == "Rating":
+        return [str(int(value["rating"]))] if _is_number(value.get("rating")) and value["rating"] % 1 == 0 else []
+    if tag == "Number":
+        return [f"{value['number']:g}"] if _is_number(value.get("number")) else []
+    if tag == "Pairwise":
+        return [str(value["selected"])] if value.get("selected") else []
+    return choices_of(result)
 
 
 def _one(given: list[str]) -> Said | Unusable:
@@ -91,8 +100,8 @@ def _one(given: list[str]) -> Said | Unusable:
     return Unusable(SEVERAL_CHOICES, tuple(given)) if given else Unusable(NO_CHOICE)
 
 
-def _is_rating(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer()
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _of_taxonomy(results: list[Mapping[str, Any]], level: str) -> Said | Unusable:
@@ -109,11 +118,14 @@ def _of_region(result: Mapping[str, Any], control: Control, data: Mapping[str, A
     labels = value.get(control.tag.lower())
     if not isinstance(labels, list) or len(labels) != 1:
         return Unusable(SEVERAL_CHOICES if labels else NO_CHOICE, tuple(map(str, labels or ())))
-    place = _box(value, result) if control.tag == "RectangleLabels" else _span(value, value_shown(data, control))
     region = str(result.get("id") or "")
-    if place is None or not region:
+    if not region:
         return Unusable(BAD_REGION)
-    return Said(str(labels[0]), region, place)
+    shape = REGION_ITEMS.get((control.tag, control.over or _OVER.get(control.tag, "")))
+    if shape is None:
+        return Said(str(labels[0]), region)
+    place = _box(value, result) if shape == "crop" else _span(value, value_shown(data, control))
+    return Unusable(BAD_REGION) if place is None else Said(str(labels[0]), region, place)
 
 
 def _box(value: Mapping[str, Any], result: Mapping[str, Any]) -> Box | None:

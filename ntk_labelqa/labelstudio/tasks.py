@@ -15,6 +15,7 @@ from ntk_labelqa.dataset import (
     ANNOTATION_COLUMNS,
     ITEM_COLUMNS,
     PREDICTION_COLUMNS,
+    Control,
     LabeledDataset,
     LeftOut,
     Provenance,
@@ -22,7 +23,7 @@ from ntk_labelqa.dataset import (
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.labelstudio.corrections import superseded_in
 from ntk_labelqa.labelstudio.label_config import LabelledControl
-from ntk_labelqa.labelstudio.label_values import REGIONS, Said, Unusable, labels_given
+from ntk_labelqa.labelstudio.label_values import Said, Unusable, labels_given
 from ntk_labelqa.labelstudio.regions import Place, same_regions
 from ntk_labelqa.labelstudio.results import choices_of
 from ntk_labelqa.task_data import value_shown
@@ -58,6 +59,8 @@ def build_dataset(
     Raises:
         InvalidInputError: no annotation is left.
     """
+    if labelled.open_classes:
+        labelled = replace(labelled, class_names=_classes_used(tasks, labelled.control))
     reader = _Reader(labelled, annotators or {})
     for task in sorted(tasks, key=lambda task: int(task["id"])):
         reader.read(task)
@@ -67,7 +70,7 @@ def build_dataset(
             why="; ".join(f"{len(ids)} {of}s: {why}" for (of, why), ids in reader.gone.items()) or "There is no task.",
             remedy="Label some tasks first, or name another control with --control.",
         )
-    regions = labelled.control.tag in REGIONS
+    regions = labelled.control.of_regions
     return LabeledDataset(
         items=_table(reader.items, [*ITEM_COLUMNS, "data"], regions).astype({"task_id": np.int64}),
         annotations=_table(reader.annotations, list(ANNOTATION_COLUMNS), regions),
@@ -78,6 +81,18 @@ def build_dataset(
         predictions=pd.DataFrame(reader.predictions, columns=list(PREDICTION_COLUMNS)),
         left_out=tuple(LeftOut(why, tuple(ids), of) for (of, why), ids in reader.gone.items()),
     )
+
+
+def _classes_used(tasks: Sequence[Mapping[str, Any]], control: Control) -> tuple[str, ...]:
+    """The labels that were given: numbers by size, else by name."""
+    said = {
+        one.label
+        for task in tasks
+        for annotation in task.get("annotations") or ()
+        for one in labels_given(annotation, control, task["data"])
+        if isinstance(one, Said)
+    }
+    return tuple(sorted(said, key=float if control.tag == "Number" else str))
 
 
 def _table(rows: list[tuple[Any, ...]], columns: list[str], regions: bool) -> pd.DataFrame:
@@ -111,7 +126,7 @@ class _Reader:
                 self._read_annotation(task, annotation, first, places)
         if len(self.items) == first:
             self.gone.setdefault(("task", UNANNOTATED), []).append(int(task["id"]))
-        elif self.control.tag not in REGIONS:
+        elif not self.control.of_regions:
             self._read_predictions(task, first)
 
     def _read_annotation(
@@ -128,7 +143,10 @@ class _Reader:
             elif refused is not None:
                 self._leave_out(annotation, refused.reason)
         drawn = [one.place for one in usable if one.place is not None]
-        known = same_regions(places, drawn) if drawn else [0 if len(self.items) > first else None] * len(usable)
+        if drawn:
+            known = same_regions(places, drawn)
+        else:  # a whole item is the same for all; regions whose place is not compared are items of their own
+            known = [0 if len(self.items) > first and not self.control.of_regions else None] * len(usable)
         by, saved = self._annotator(annotation.get("completed_by")), str(annotation.get("updated_at") or "")
         for one, same in zip(usable, known, strict=True):
             row = len(self.items) if same is None else first + same

@@ -65,3 +65,24 @@ def test_files_that_are_no_features_files(tmp_path) -> None:
     (tmp_path / "cut.parquet").write_bytes(b"PAR1")
     with pytest.raises(InvalidInputError, match="cannot be read"):
         read_features(tmp_path / "cut.parquet", TASKS)
+
+
+REGIONS = np.array(["b", "a", "a"])
+
+
+def test_rows_of_regions_follow_task_and_region(tmp_path) -> None:
+    ids, regions = [3, 5, 5, 9], ["a", "a", "b", "a"]
+    np.savez(tmp_path / "f.npz", ids=ids, region_ids=regions, features=[[3.0], [5.1], [5.2], [9.0]])
+    assert read_features(tmp_path / "f.npz", TASKS, REGIONS).tolist() == [[5.2], [3.0], [9.0]]
+    table = pd.DataFrame({"task_id": ids, "region_id": regions, "x": [3.0, 5.1, 5.2, 9.0]})
+    table.to_parquet(tmp_path / "f.parquet")
+    assert read_features(tmp_path / "f.parquet", TASKS, REGIONS).tolist() == [[5.2], [3.0], [9.0]]
+
+
+def test_regions_that_are_missing_are_named(tmp_path) -> None:
+    np.savez(tmp_path / "f.npz", ids=[5, 3, 9], region_ids=["b", "c", "a"], features=[[1.0]] * 3)
+    with pytest.raises(InvalidInputError, match=r"Missing regions in .* \(1\): task 3 region a"):
+        read_features(tmp_path / "f.npz", TASKS, REGIONS)
+    np.savez(tmp_path / "g.npz", ids=[5, 3, 9], features=[[1.0]] * 3)
+    with pytest.raises(InvalidInputError, match=r"row a task, but the audit is of regions.*region_ids"):
+        read_features(tmp_path / "g.npz", TASKS, REGIONS)

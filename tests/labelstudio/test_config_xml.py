@@ -35,17 +35,16 @@ def labels(dataset: LabeledDataset) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("tag", "said"),
+    ("tag", "name"),
     [
-        ('<Choices name="c" toName="text" {}="true"><Choice value="a"/></Choices>', "perRegion"),
+        ('<Taxonomy name="c" toName="text" {}="true"><Choice value="a"/></Taxonomy>', "perRegion"),
         ('<Choices name="c" toName="text" {}="TRUE"><Choice value="a"/></Choices>', "perItem"),
         ('<Taxonomy name="c" toName="text" {}="true"><Choice value="a"/></Taxonomy>', "labeling"),
-        ('<Taxonomy name="c" toName="text" {}="http://x/y"><Choice value="a"/></Taxonomy>', "apiUrl"),
     ],
 )
-def test_attributes_are_heeded_in_any_case(tag: str, said: str) -> None:
+def test_attributes_are_heeded_in_any_case(tag: str, name: str) -> None:
     refusals = []
-    for written in (said, said.lower(), said.upper()):
+    for written in (name, name.lower(), name.upper()):
         with pytest.raises(InvalidInputError, match="no control that can be audited") as raised:
             parse(config(TEXT + tag.format(written)))
         refusals.append(str(raised.value))
@@ -54,8 +53,23 @@ def test_attributes_are_heeded_in_any_case(tag: str, said: str) -> None:
 
 @pytest.mark.parametrize("written", ["valueList", "valuelist"])
 def test_a_list_of_images_is_not_one_image(written: str) -> None:
-    with pytest.raises(InvalidInputError, match="does not show one value"):
-        parse(config(f'<Image name="i" {written}="$pages"/><Choices name="c" toName="i">{A_OR_B}</Choices>'))
+    found = parse(config(f'<Image name="i" {written}="$pages"/><Choices name="c" toName="i">{A_OR_B}</Choices>'))
+    assert found.kind == "other"
+
+
+@pytest.mark.parametrize("written", ["perRegion", "perregion"])
+def test_a_choice_of_regions_is_of_regions(written: str) -> None:
+    found = parse(config(f'{TEXT}<Choices name="c" toName="text" {written}="true">{A_OR_B}</Choices>'))
+    assert found.control.of_regions
+    assert found.kind == "other"
+
+
+@pytest.mark.parametrize("written", ["apiUrl", "apiurl"])
+def test_a_taxonomy_from_elsewhere_has_the_classes_that_were_given(written: str) -> None:
+    xml = config(f'{TEXT}<Taxonomy name="c" toName="text" {written}="https://example.org/tree"/>')
+    result = {"from_name": "c", "to_name": "text", "type": "taxonomy", "value": {"taxonomy": [["x", "y"]]}}
+    dataset = audited(xml, [task(1, annotation(1, result))])
+    assert dataset.class_names == ("x / y",)
 
 
 def test_tags_and_names_of_a_usable_control_in_any_case() -> None:

@@ -199,16 +199,7 @@ def test_a_single_choice_goes_first_and_the_others_are_named() -> None:
     assert "Choices 'topic', Rating 'stars'" in dataset.provenance.notes[0]
 
 
-@pytest.mark.parametrize(
-    ("config", "said"),
-    [
-        (BOXES.replace("RectangleLabels", "PolygonLabels"), "PolygonLabels 'label' (of a type that cannot be audited)"),
-        (SPANS.replace("<Text", "<HyperText"), "over HyperText 'text'"),
-        (RATING.replace("maxRating", 'perRegion="true" maxRating'), "of regions, not of the item"),
-        (TAXONOMY.replace('toName="text"', 'toName="text" apiUrl="https://example.org"'), "come with each task"),
-    ],
-)
-def test_what_is_not_supported_is_named(config: str, said: str) -> None:
+def test_what_is_not_supported_is_named() -> None:
     with pytest.raises(InvalidInputError, match="no control that can be audited") as raised:
-        parse(config)
-    assert said in str(raised.value)
+        parse(RATING.replace("maxRating", 'perRegion="true" maxRating'))
+    assert "of regions, not of the item" in str(raised.value)
