@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ntk_labelqa.images import decoded, eight_bit
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -21,18 +23,14 @@ ICON_SIDE = 32
 def thumbnail(path: str | os.PathLike[str]) -> bytes | None:
     """The image at *path* as a PNG of at most 96 pixels a side; None where the file holds no image Pillow can show.
 
-    The first frame of an animation, upright as its EXIF orientation says; transparency becomes white; values beyond
-    8 bits are stretched to the image's own range.
+    As it is decoded everywhere, but that values beyond 8 bits are stretched to the image's own range, to be seen.
 
     Cost: one decoding; about 1 to 7 kB out.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path) as opened:
-            opened.draft("RGB", (2 * LONGEST_SIDE, 2 * LONGEST_SIDE))  # JPEGs decode at a fraction of their size
-            upright = ImageOps.exif_transpose(opened)
-            small = _eight_bit(upright)
+        small = _eight_bit(decoded(path, about=2 * LONGEST_SIDE))
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None  # each of these is Pillow's way to say that the file is damaged, or no image
     small.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
@@ -44,16 +42,9 @@ def thumbnail(path: str | os.PathLike[str]) -> bytes | None:
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """*image* in mode L or RGB."""
     from PIL import Image
 
-    if image.mode.startswith(("I", "F")):
-        values = np.nan_to_num(np.asarray(image, np.float64))
-        span = np.ptp(values) or 1.0
-        return Image.fromarray(((values - values.min()) * (255.0 / span)).astype(np.uint8))
-    if image.mode in ("1", "L"):
-        return image.convert("L")
-    if image.has_transparency_data:
-        layered = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered).convert("RGB")
-    return image.convert("RGB")
+    if image.mode != "F":
+        return image
+    values = np.asarray(image)
+    return eight_bit(Image.fromarray((values - values.min()) / (np.ptp(values) or 1.0)))

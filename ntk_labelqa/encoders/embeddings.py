@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ntk_labelqa.encoders.pixels import opened
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.images import decoded, eight_bit
 
 BATCH = 32
 
@@ -37,8 +37,7 @@ def embed_images(paths: Sequence[str], folder: str, *, progress: Progress | None
 
 
 def _image(path: str) -> Any:
-    with opened(path) as image:
-        return image.convert("RGB")
+    return eight_bit(decoded(path)).convert("RGB")
 
 
 def _embedded(items: list[str], folder: str, prepare: Callable[[str], Any], progress: Progress | None) -> np.ndarray:

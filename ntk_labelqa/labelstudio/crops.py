@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ntk_labelqa.dataset import LabeledDataset
+from ntk_labelqa.images import decoded, save, shape_of
 from ntk_labelqa.labelstudio.regions import Box, split_crop
 
 if TYPE_CHECKING:
     from PIL import Image
 
-EXIF_ORIENTATION = 0x0112
-"""From 5 on it says that the image lies on its side."""
+DECODED = 2
+"""Version of how images are decoded; crops that were cut otherwise are cut anew."""
 SMALLEST = 2
 """Pixels a side that a region has to have within its image."""
 
@@ -41,7 +42,7 @@ def cut_regions(dataset: LabeledDataset, folder: Path) -> LabeledDataset:
             if place is None or wanted[row].exists():
                 kept[row] = place is not None
                 continue
-            image = image or _upright(str(path))
+            image = image or decoded(str(path))
             crop = cut(image, place)
             kept[row] = crop is not None
             if crop is not None:
@@ -52,15 +53,11 @@ def cut_regions(dataset: LabeledDataset, folder: Path) -> LabeledDataset:
 
 def _with_sizes(dataset: LabeledDataset) -> list[str]:
     """The items' values, with the images' sizes where Label Studio does not know them: imported regions lack them."""
-    from PIL import Image
-
     values = []
     for value, path in zip(dataset.items["value"], dataset.items["path"], strict=True):
         address, box = split_crop(value)
         if box is not None and not (box.image_width and box.image_height):
-            with Image.open(path) as image:  # reads the head alone
-                turned = image.getexif().get(EXIF_ORIENTATION, 1) > 4
-                width, height = image.size[::-1] if turned else image.size
+            height, width, _ = shape_of(path)
             value = replace(box, image_width=width, image_height=height).value(address)
         values.append(value)
     return values
@@ -91,23 +88,13 @@ def cut(image: Image.Image, box: Box) -> Image.Image | None:
     return image.crop(inside)
 
 
-def _upright(path: str) -> Image.Image:
-    from PIL import Image, ImageOps
-
-    with Image.open(path) as opened:
-        image = ImageOps.exif_transpose(opened)
-        if image.has_transparency_data:
-            return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA")).convert("RGB")
-        return image.convert("L" if image.mode in ("1", "L") else "RGB")
-
-
 def _target(folder: Path, path: str, place: Box | None) -> Path:
     """Cached images are named by their content, others change in place: hence their time of change."""
-    about = f"{path}|{os.stat(path).st_mtime_ns}|{place}"
+    about = f"{DECODED}|{path}|{os.stat(path).st_mtime_ns}|{place}"
     return folder / f"{hashlib.sha256(about.encode()).hexdigest()[:32]}.png"
 
 
 def _save(crop: Image.Image, path: Path) -> None:
     beside = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    crop.save(beside, "PNG")
+    save(crop, beside)
     os.replace(beside, path)

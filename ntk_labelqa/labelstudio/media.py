@@ -23,6 +23,7 @@ import numpy as np
 from ntk_labelqa.cache import cache_root
 from ntk_labelqa.dataset import LabeledDataset, LeftOut
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.images import decoded, opened
 from ntk_labelqa.labelstudio.crops import cut_regions
 from ntk_labelqa.labelstudio.media_cache import MediaCache
 from ntk_labelqa.labelstudio.media_download import MOST_BYTES, Downloader, UnusableImage
@@ -187,10 +188,10 @@ def _checked(path: Path) -> Path:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with opened(path) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise Image.DecompressionBombError
-            image.load()
+        decoded(path)
     except Image.DecompressionBombError as error:
         raise UnusableImage(f"image of more than {MOST_PIXELS // 10**6} megapixels") from error
     except Exception as error:  # Pillow's many decoders let whatever damaged files cause through
