@@ -10,8 +10,8 @@ which is solved for a. How wrong the labels are has no part in it. Mistakes that
 :mod:`~ntk_labelqa.label_model.error_rates` allows for these.
 
 Of two classes of unlike size, regression gives nearly every item to the larger, and votes that always say the same
-agree, however little they know. There votes are counted a second time, where each class gets as many as it has labels,
-and agree if they do so both times.
+agree, however little they know. There votes are counted a second time, half-way between what is predicted of the items
+labelled one way and of those labelled the other, and agree if they do so both times.
 """
 
 from __future__ import annotations
@@ -35,27 +35,27 @@ def votes_agree(inverse: RegularizedInverse, annotations: Annotations) -> np.nda
     Cost: five times :meth:`~ntk_labelqa.gram.inverse.RegularizedInverse.predicted_from` two fifths of the items.
     """
     labels, folds, ranks = annotations.means(), annotations.folds(), annotations.ranks()
-    shares = np.bincount(annotations.labels, minlength=annotations.class_count) / max(len(annotations), 1)
     votes = np.empty((2, inverse.size, 2), np.int64)
     members = [np.flatnonzero(folds == fold) for fold in range(FOLDS)]
     drawn = [rows[np.argsort(ranks[rows])[:MOST_A_FOLD]] for rows in members]
     for first in range(FOLDS):
         pair = np.sort(np.concatenate([drawn[first], drawn[(first + 1) % FOLDS]]))
-        predicted = inverse.predicted_from(pair, labels)
+        said = _votes(inverse.predicted_from(pair, labels), labels)
         # The fold before the pair and the one two after it are each predicted by this pair and by one other.
         for vote, fold in enumerate([first - 1, first + 2]):
             rows = members[fold % FOLDS]
-            votes[vote, rows] = _votes(predicted[rows], shares)
+            votes[vote, rows] = said[rows]
     return (votes[0] == votes[1]).all(axis=1)
 
 
-def _votes(predicted: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """The class predicted; and, of two, the one predicted if each gets its share of the items. int64[N, 2]."""
+def _votes(predicted: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The class predicted; and, of two, the one whose labels are predicted so on average. int64[N, 2]."""
     first = predicted.argmax(axis=1)
-    if len(shares) != 2 or not len(predicted):
+    if labels.shape[1] != 2:
         return np.stack([first, first], axis=1)
     lead = predicted[:, 1] - predicted[:, 0]
-    return np.stack([first, lead > np.quantile(lead, shares[0])], axis=1)
+    averages = (lead @ labels) / np.maximum(labels.sum(axis=0), 1.0)
+    return np.stack([first, lead > averages.mean()], axis=1)
 
 
 def accuracy_of_agreeing(agreement: np.ndarray, class_count: int) -> np.ndarray:

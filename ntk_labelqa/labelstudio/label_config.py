@@ -61,8 +61,8 @@ def parse(config: str, control: str | None = None) -> LabelledControl:
     Args:
         config: the XML.
         control: ``NAME``, needed where several could be audited (a single-choice ``Choices``, if there is just one,
-            goes first); ``NAME:OPTION`` for one option of a multiple choice, ``NAME:LEVEL`` for one level, counted from
-            1, of a taxonomy.
+            goes first); ``NAME:OPTION`` for one option of a multiple choice, or one label of regions that may have
+            several; ``NAME:LEVEL`` for one level, counted from 1, of a taxonomy.
 
     Raises:
         InvalidInputError: not a labelling config, nothing in it that can be audited, several controls and none named,
@@ -133,6 +133,8 @@ def _labelling(tag: ControlTag, part: str, tree: ElementTree.Element) -> tuple[t
                 f"The control {name!r} is a multiple choice: each of its options is a labelling of its own.",
                 remedy=f"Name one with --control: {several}.",
             )
+        return (part, opposite(part)), labels
+    if part in labels and tag.tag not in OF_ITEMS:
         return (part, opposite(part)), labels
     if part:
         raise InvalidInputError(

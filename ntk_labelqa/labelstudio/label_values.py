@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
 
 from ntk_labelqa.dataset import Control, ItemKind
@@ -16,9 +16,13 @@ REGION_ITEMS: dict[tuple[str, str], ItemKind] = {("RectangleLabels", "Image"): "
 """Controls and the objects they are over whose regions can be cut out, and what the items then are."""
 _OVER = dict(REGION_ITEMS.keys())
 
+DRAWN_TWICE = 0.9
+"""Intersection over union from which on two regions of one person are one region with two labels."""
+
 SEVERAL_CHOICES, NO_CHOICE = "more than one choice", "no choice with this control"
 NO_REGION, ABOVE_LEVEL = "no region with this control", "no choice at this level of the taxonomy"
-BAD_REGION = "region whose place cannot be read"
+BAD_REGION, NO_ID = "region whose place cannot be read", "region without an id"
+SEVERAL_LABELS = "several labels on one region, which --control NAME:LABEL audits one by one"
 NOT_SHOWN = "control that was not shown to the annotator"
 MAYBE_NOT_SHOWN = "control that may not have been shown to the annotator"
 
@@ -27,12 +31,14 @@ MAYBE_NOT_SHOWN = "control that may not have been shown to the annotator"
 class Said:
     """One label that was given: to a region, or to the whole item where there is none.
 
-    *place* is None for regions that cannot be cut out, too.
+    *place* is None for regions that cannot be cut out, too. *named* are all the options that were chosen, where the
+    label is about one of them.
     """
 
     label: str
     region_id: str = ""
     place: Place | None = None
+    named: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ def labels_given(labelling: Mapping[str, Any], control: Control, data: Mapping[s
     results = [one for one in labelling.get("result") or () if isinstance(one, Mapping)]
     mine = [one for one in results if one.get("from_name") == control.name]
     if control.of_regions:
-        return [_of_region(one, control, data) for one in mine] or [Unusable(NO_REGION)]
+        return _of_regions(mine, control, data) or [Unusable(NO_REGION)]
     mine = [one for one in mine if not is_of_part(one)]
     if control.tag == "Taxonomy":
         return [_of_taxonomy(mine, control.part)]
@@ -74,7 +80,7 @@ def labels_given(labelling: Mapping[str, Any], control: Control, data: Mapping[s
     shown = bool(choices) or was_shown(control.shown_when, results)
     if not shown:
         return [Unusable(MAYBE_NOT_SHOWN if shown is None else NOT_SHOWN)]
-    return [Said(control.part if control.part in choices else opposite(control.part))]
+    return [Said(control.part if control.part in choices else opposite(control.part), named=tuple(choices))]
 
 
 def opposite(option: str) -> str:
@@ -113,19 +119,62 @@ def _of_taxonomy(results: list[Mapping[str, Any]], level: str) -> Said | Unusabl
     return Unusable(ABOVE_LEVEL) if chosen and not deep else _one(list(deep))
 
 
-def _of_region(result: Mapping[str, Any], control: Control, data: Mapping[str, Any]) -> Said | Unusable:
+@dataclass(frozen=True)
+class _Region:
+    """A region as one person drew it; *place* is None where it cannot be cut out."""
+
+    id: str
+    labels: tuple[str, ...]
+    place: Place | None
+
+
+def _of_regions(results: list[Mapping[str, Any]], control: Control, data: Mapping[str, Any]) -> list[Said | Unusable]:
+    """One entry a region. What one person drew twice in the same place is one region, with the labels of both."""
+    said: list[Said | Unusable] = []
+    regions: list[_Region] = []
+    for result in results:
+        found = _region(result, control, data)
+        if isinstance(found, Unusable):
+            said.append(found)
+            continue
+        again = next((row for row, known in enumerate(regions) if _is_same(known, found)), None)
+        if again is None:
+            regions.append(found)
+        else:
+            both = dict.fromkeys((*regions[again].labels, *found.labels))
+            regions[again] = replace(regions[again], labels=tuple(both))
+    return [*said, *(_label_of(region, control) for region in regions)]
+
+
+def _label_of(region: _Region, control: Control) -> Said | Unusable:
+    if control.part:
+        label = control.part if control.part in region.labels else opposite(control.part)
+        return Said(label, region.id, region.place, region.labels)
+    if len(region.labels) > 1:
+        return Unusable(SEVERAL_LABELS, region.labels)
+    return Said(region.labels[0], region.id, region.place)
+
+
+def _is_same(known: _Region, other: _Region) -> bool:
+    if known.place is None or other.place is None:
+        return known.id == other.id
+    return known.place.overlap(other.place) >= DRAWN_TWICE  # type: ignore[arg-type] # of one control, of one kind
+
+
+def _region(result: Mapping[str, Any], control: Control, data: Mapping[str, Any]) -> _Region | Unusable:
     value = value_of(result)
     labels = value.get(control.tag.lower())
-    if not isinstance(labels, list) or len(labels) != 1:
-        return Unusable(SEVERAL_CHOICES if labels else NO_CHOICE, tuple(map(str, labels or ())))
+    if not isinstance(labels, list) or not labels:
+        return Unusable(NO_CHOICE)
     region = str(result.get("id") or "")
     if not region:
-        return Unusable(BAD_REGION)
+        return Unusable(NO_ID)
+    named = tuple(map(str, labels))
     shape = REGION_ITEMS.get((control.tag, control.over or _OVER.get(control.tag, "")))
     if shape is None:
-        return Said(str(labels[0]), region)
+        return _Region(region, named, None)
     place = _box(value, result) if shape == "crop" else _span(value, value_shown(data, control))
-    return Unusable(BAD_REGION) if place is None else Said(str(labels[0]), region, place)
+    return Unusable(BAD_REGION) if place is None else _Region(region, named, place)
 
 
 def _box(value: Mapping[str, Any], result: Mapping[str, Any]) -> Box | None:

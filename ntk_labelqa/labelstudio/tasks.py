@@ -25,7 +25,6 @@ from ntk_labelqa.labelstudio.corrections import superseded_in
 from ntk_labelqa.labelstudio.label_config import LabelledControl
 from ntk_labelqa.labelstudio.label_values import Said, Unusable, labels_given
 from ntk_labelqa.labelstudio.regions import Place, same_regions
-from ntk_labelqa.labelstudio.results import choices_of
 from ntk_labelqa.task_data import value_shown
 
 OUR_MODEL = "ntk-labelqa"
@@ -137,7 +136,7 @@ class _Reader:
         """
         usable: list[Said] = []
         for one in labels_given(annotation, self.control, task["data"]):
-            refused = one if isinstance(one, Unusable) else self._unknown(one, annotation)
+            refused = one if isinstance(one, Unusable) else self._unknown(one)
             if isinstance(one, Said) and refused is None:
                 usable.append(one)
             elif refused is not None:
@@ -161,12 +160,10 @@ class _Reader:
             value = said.place.value(value)
         self.items.append((int(task["id"]), value, task["data"], said.region_id))
 
-    def _unknown(self, said: Said, labelling: Mapping[str, Any]) -> Unusable | None:
+    def _unknown(self, said: Said) -> Unusable | None:
         """Why *said* names no class of ours; None where it does. A renamed option would read as *not chosen*."""
-        named = {said.label} - self.codes.keys()
-        if self.labelled.options:
-            mine = [one for one in labelling.get("result") or () if one.get("from_name") == self.control.name]
-            named = {choice for one in mine for choice in choices_of(one)} - set(self.labelled.options)
+        options = self.labelled.options
+        named = set(said.named).difference(options) if options else {said.label} - self.codes.keys()
         self.unknown.update(named)
         return Unusable(UNKNOWN_LABEL) if named else None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.label_model.annotations import Annotations
 from ntk_labelqa.label_model.split_votes import accuracy_of_agreeing, votes_agree
 
@@ -78,5 +79,13 @@ class Waverers:
 def test_votes_that_all_name_the_commoner_of_two_classes_are_no_agreement() -> None:
     rare = np.random.default_rng(1).random(3000) < 0.25
     agree = votes_agree(Waverers(2), Annotations.of_codes(rare.astype(int), 2))
-    # By chance alone: both within the quarter that looks most like the rarer class, or both without.
-    assert agree.mean() == pytest.approx(0.25**2 + 0.75**2, abs=0.03)
+    # By chance alone: half of the items look more like the rarer class than the average one, whoever is asked.
+    assert agree.mean() == pytest.approx(0.5, abs=0.03)
+
+
+def test_votes_on_two_classes_that_are_far_apart_agree_whatever_their_sizes() -> None:
+    rare = np.arange(600) % 10 == 0
+    inverse = invert(np.c_[np.where(rare, 5.0, -5.0), np.ones(600)], np.eye(2)[rare.astype(int)], architecture="linear")
+    given = rare.copy()
+    given[:60:4] ^= True  # by far more items are labelled as the rare class than are of it
+    assert votes_agree(inverse, Annotations.of_codes(given.astype(int), 2)).mean() > 0.98

@@ -153,7 +153,7 @@ def test_boxes_of_two_annotators_that_overlap_are_one_item_with_both_labels() ->
 
 def test_other_results_and_regions_without_a_place_do_not_become_items() -> None:
     lost = given("label", {"x": 1, "rectanglelabels": ["Car"]}, "ee")
-    both = box("Car", 10, "ff")
+    both = box("Car", 50, "ff")
     both["value"]["rectanglelabels"] = ["Car", "Airplane"]
     other = given("other", {"choices": ["Car"]}, "gg")
     good = annotation(1, lost, both, other, box("Car", 10, "aa"))
@@ -161,7 +161,7 @@ def test_other_results_and_regions_without_a_place_do_not_become_items() -> None
     assert dataset.annotations["region_id"].tolist() == ["aa"]
     assert left_out(dataset) == {
         values.BAD_REGION: (1,),
-        values.SEVERAL_CHOICES: (1,),
+        values.SEVERAL_LABELS: (1,),
         values.NO_REGION: (2,),
         reading.UNANNOTATED: (2,),
     }
