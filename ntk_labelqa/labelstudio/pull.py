@@ -13,7 +13,7 @@ from ntk_labelqa.dataset import LabeledDataset, Provenance
 from ntk_labelqa.errors import LabelStudioError
 from ntk_labelqa.labelstudio import label_config
 from ntk_labelqa.labelstudio.connect import ONCE, server_url, translating_errors
-from ntk_labelqa.labelstudio.export_file import parse_tasks
+from ntk_labelqa.labelstudio.task_files import parse_tasks
 from ntk_labelqa.labelstudio.tasks import build_dataset
 
 if TYPE_CHECKING:
@@ -40,12 +40,14 @@ class Snapshot(NamedTuple):
 
     tasks: list[dict[str, Any]]
     begun: datetime
+    notes: tuple[str, ...] = ()
 
 
 def whole_project(client: LabelStudio, project_id: int, project: ProjectExt) -> Pulled:
     """All of *project*, by one snapshot."""
     # The server looks up predictions task by task, a tenth more work: only where there are some.
-    return Pulled(take_snapshot(client, project_id, predictions=bool(project.total_predictions_number)))
+    snapshot = snapshot_of(client, project_id, predictions=bool(project.total_predictions_number))
+    return Pulled(snapshot.tasks, snapshot.notes)
 
 
 def pull_project(
@@ -151,7 +153,8 @@ def snapshot_of(
                 client.projects.exports.delete(project_id, snapshot.id)
     # A server that does not say when is taken to have begun at the dawn of time: all is then pulled again.
     begun = snapshot.created_at or datetime.min.replace(tzinfo=UTC)
-    return Snapshot(parse_tasks(content, f"The snapshot of project {project_id}"), begun)
+    tasks, notes = parse_tasks(content, f"The snapshot of project {project_id}")
+    return Snapshot(tasks, begun, notes)
 
 
 def _wait_until_made(client: LabelStudio, project_id: int, snapshot_id: int) -> None:

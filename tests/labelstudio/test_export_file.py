@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +84,7 @@ def test_not_json(tmp_path: Path, content: bytes) -> None:
     assert "not JSON" in refused(written(tmp_path, content))
 
 
-@pytest.mark.parametrize(
-    "content", [{}, 7, ["text"], [{"text": "only data"}], [{"id": 1, "data": {}}], [{"id": "1", "annotations": []}]]
-)
+@pytest.mark.parametrize("content", [{}, 7, ["text"], [{"text": "only data"}], [{"id": "1", "annotations": []}]])
 def test_json_that_is_no_list_of_tasks(tmp_path: Path, content: object) -> None:
     assert "not a list of Label Studio tasks" in refused(written(tmp_path, content))
 
@@ -108,3 +108,99 @@ def test_a_config_that_cannot_be_read(tmp_path: Path) -> None:
 
 def test_an_empty_export(tmp_path: Path) -> None:
     assert "None of the 0 tasks has an annotation" in refused(written(tmp_path, []))
+
+
+def lines(records: list[Any]) -> bytes:
+    return b"\n".join(json.dumps(record).encode() for record in records) + b"\n"
+
+
+def zipped(**files: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name.replace("_", "."), content)
+    return buffer.getvalue()
+
+
+def stored(one: dict[str, Any]) -> list[dict[str, Any]]:
+    """A task as a target storage holds it: an annotation a file, with its task in it."""
+    whole = {key: value for key, value in one.items() if key != "annotations"}
+    return [{**labelled, "task": whole} for labelled in one["annotations"]]
+
+
+TWICE = [*TASKS[:-1], task(20, annotation(30, choice("space")), annotation(31, choice("cars")))]
+OLD = [{"id": one["id"], "data": one["data"], "completions": one["annotations"]} for one in TASKS]
+SKIPPED = [OLD[0] | {"completions": [{"id": 11, "result": [], "skipped": True}]}, *OLD[1:]]
+
+
+@pytest.mark.parametrize(
+    ("content", "items", "annotations"),
+    [
+        (lines(TASKS), 20, 20),
+        ({"tasks": TASKS, "total": 20, "total_annotations": 20}, 20, 20),
+        ({"count": 20, "next": None, "results": TASKS}, 20, 20),
+        (TASKS[0], 1, 1),
+        (OLD, 20, 20),
+        (SKIPPED, 19, 19),
+        (lines([record for one in TWICE for record in stored(one)]), 20, 21),
+        ([record for one in TWICE for record in stored(one)], 20, 21),
+        (stored(TASKS[0])[0], 1, 1),
+        (zipped(result_json=json.dumps(TASKS).encode()), 20, 20),
+        (zipped(result_json=json.dumps(TASKS).encode(), notes_txt=b"hello"), 20, 20),
+        ([{**one, "id": str(one["id"])} for one in TASKS], 20, 20),
+    ],
+)
+def test_other_forms_that_leave_no_doubt_are_read(tmp_path: Path, content: Any, items: int, annotations: int) -> None:
+    dataset = read_export(written(tmp_path, content))
+    assert (len(dataset), len(dataset.annotations)) == (items, annotations)
+    as_exported = read_export(written(tmp_path, TASKS, "plain.json"))
+    labels = dict(zip(as_exported.items["task_id"], as_exported.label_codes, strict=True))
+    names = [dataset.class_names[code] for code in dataset.label_codes]
+    for row, name in zip(dataset.item_of_annotation[:items], names[:items], strict=True):
+        assert name == as_exported.class_names[labels[dataset.items["task_id"][row]]]
+
+
+def test_tasks_for_import_are_counted(tmp_path: Path) -> None:
+    bare = [{"data": one["data"], "annotations": [{"result": one["annotations"][0]["result"]}]} for one in TASKS]
+    dataset = read_export(written(tmp_path, bare))
+    assert dataset.items["task_id"].tolist() == list(range(1, 21))
+    assert "counted from 1" in dataset.provenance.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"tasks": TASKS, "total": 500}, "one page of the API's answer: 20 of 500 tasks"),
+        ({"images": [], "annotations": [], "categories": []}, "COCO"),
+        (b"id,text,choice\n1,a,b\n", "It is CSV"),
+        (b"id\ttext\tchoice\n1\ta\tb\n", "It is TSV"),
+        (b"<annotation><object/></annotation>", "It is XML"),
+        (b"-DOCSTART- -X- O\n\nAnna -X- _ B-PER\n", "CONLL"),
+        (zipped(a_json=b"[]", b_json=b"[]"), "archive with 2 JSON files"),
+        (zipped(classes_txt=b"car", labels_txt=b"0 .5 .5 .1 .1"), "archive with 0 JSON files"),
+        (b"PK\x03\x04 no archive at all", "cannot be unpacked"),
+        ([{"data": {"text": "a"}}], "without annotations, as files for import have"),
+        ([*TASKS, {**TASKS[0], "id": "x7"}], "The id of task number 21 is no whole number: 'x7'"),
+        ([*TASKS, {"data": {}, "annotations": []}], "The id of task number 21 is no whole number: None"),
+        ([*TASKS, 7], "The first that is none is number 21: 7"),
+        ([{**TASKS[0], "annotations": "none"}], "The annotations of number 1 are none: 'none'"),
+    ],
+)
+def test_what_cannot_be_read_is_named_for_what_it_is(tmp_path: Path, content: Any, said: str) -> None:
+    assert said in refused(written(tmp_path, content))
+
+
+@pytest.mark.parametrize("half", ["\\ud83d", "\\uDE00", "\\ud83d and \\ud83d"])
+def test_half_a_character_costs_no_audit(tmp_path: Path, half: str) -> None:
+    content = json.dumps(TASKS).replace("text 3", f"smile {half}", 1).encode()
+    dataset = read_export(written(tmp_path, content))
+    assert len(dataset) == 20
+    assert "\ufffd" in dataset.items["value"][2]
+    assert "in 1 tasks: 3" in dataset.provenance.notes[0]
+    dataset.items.to_json().encode()
+
+
+def test_whole_characters_beyond_the_first_plane_stay(tmp_path: Path) -> None:
+    dataset = read_export(written(tmp_path, json.dumps(TASKS).replace("text 3", "smile \\ud83d\\ude00", 1).encode()))
+    assert dataset.items["value"][2] == "smile \U0001f600"
+    assert "Halves" not in dataset.provenance.notes[0]

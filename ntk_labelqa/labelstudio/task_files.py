@@ -1,0 +1,229 @@
+"""Files of tasks in the forms that Label Studio has given them over the years, brought to that of its JSON export.
+
+Read is what leaves no doubt: exports, JSON lines, answers of the API, the ``completions`` of old versions, files of a
+target storage, files for import, and a zip of one such file. What does not say by which control a label was given is
+named for what it is.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ntk_labelqa.errors import InvalidInputError
+
+REMEDY = "Export the project again, as JSON."
+MOST_BYTES = 8 * 2**30
+"""That a zip may unpack to."""
+
+_STORED = "_stored"
+"""Marks a task that came with one annotation of a target storage, while it is read."""
+
+Record = dict[str, Any]
+
+
+def parse_tasks(content: bytes, name: str) -> tuple[list[Record], tuple[str, ...]]:
+    """The tasks in *content*, each with ``id``, ``data`` and ``annotations``; and what is to be said of them.
+
+    Raises InvalidInputError, naming *name* and what it seems to be, where it holds no tasks that could be audited.
+    """
+    content = _unpacked(content, name) if content[:4] == b"PK\x03\x04" else content
+    found = _records(_parsed(content, name), name)
+    notes: list[str] = []
+    tasks = [_task(record, number, name) for number, record in enumerate(found, 1)]
+    if tasks and not any(task["annotations"] for task in tasks) and all("annotations" not in one for one in found):
+        raise InvalidInputError(
+            f"{name} has tasks without annotations, as files for import have.",
+            remedy="Label them first; or, if they are labelled, export the project, as JSON.",
+        )
+    tasks = _joined(tasks)
+    _number(tasks, "task", name, notes)
+    _number([one for task in tasks for one in task["annotations"]], "annotation", name, notes)
+    _refuse_twins([task["id"] for task in tasks], "task", name)
+    _refuse_twins([one["id"] for task in tasks for one in task["annotations"]], "annotation", name)
+    cleaned = [task["id"] for task in tasks if _clean(task)] if b"\\ud" in content.lower() else []
+    if cleaned:
+        notes.append(
+            f"Halves of characters were replaced by the sign for unknown ones in {len(cleaned)} tasks: "
+            f"{', '.join(map(str, cleaned[:10]))}{' …' if len(cleaned) > 10 else ''}."
+        )
+    return tasks, tuple(notes)
+
+
+def _unpacked(content: bytes, name: str) -> bytes:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            files = [entry for entry in archive.infolist() if not entry.is_dir()]
+            inside = [entry for entry in files if entry.filename.endswith((".json", ".jsonl", ".ndjson"))]
+            if len(inside) == 1 and inside[0].file_size <= MOST_BYTES:
+                return archive.read(inside[0])
+    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+        raise InvalidInputError(f"{name} cannot be unpacked: {error}", remedy=REMEDY) from error
+    shown = ", ".join(entry.filename for entry in files[:5]) or "nothing"
+    raise InvalidInputError(
+        f"{name} is an archive with {len(inside)} JSON files in it; there is: {shown}.",
+        why="Archives as exported for COCO, YOLO and the like do not say which annotation a label is from.",
+        remedy=REMEDY,
+    )
+
+
+def _parsed(content: bytes, name: str) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        lines = _lines(content)
+        if lines is not None:
+            return lines
+        why = _other_format(content) or "It is of another format, or was cut off."
+        raise InvalidInputError(f"{name} is not JSON: {error}", why=why, remedy=REMEDY) from error
+
+
+def _lines(content: bytes) -> list[Any] | None:
+    """The objects of JSON lines; None where it is none."""
+    lines = [line for line in content.splitlines() if line.strip()]
+    if len(lines) < 2 or not lines[0].lstrip(b"\xef\xbb\xbf \t").startswith(b"{"):
+        return None
+    try:
+        return [json.loads(line) for line in lines]
+    except (ValueError, RecursionError):
+        return None
+
+
+def _other_format(content: bytes) -> str:
+    """What text that is no JSON seems to be, in words; empty where nothing is known."""
+    head = content[:10_000].decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
+    if head.startswith("<"):
+        return "It is XML: a labelling config, or an export for VOC."
+    if "-DOCSTART-" in head:
+        return "It is an export for CONLL, which does not say which annotation a label is from."
+    first = head.splitlines()[0] if head else ""
+    for delimiter, kind in ((",", "CSV"), ("\t", "TSV")):
+        columns = next(csv.reader([first], delimiter=delimiter), [])
+        if len(columns) > 1 and all(column.strip().isprintable() and column.strip() for column in columns):
+            return f"It is {kind}, whose columns do not say which control a label was given with."
+    return ""
+
+
+def _records(parsed: Any, name: str) -> list[Any]:
+    """One object a task, or an annotation of a target storage."""
+    if isinstance(parsed, Mapping) and {"images", "categories", "annotations"} <= parsed.keys():
+        raise InvalidInputError(
+            f"{name} is an export for COCO, which does not say which annotation a label is from.", remedy=REMEDY
+        )
+    for key, count in (("tasks", "total"), ("results", "count")):
+        page = parsed.get(key) if isinstance(parsed, Mapping) else None
+        if isinstance(page, list) and all(isinstance(one, Mapping) for one in page):
+            most = parsed.get(count, len(page))
+            if isinstance(most, int) and most > len(page):
+                raise InvalidInputError(
+                    f"{name} is one page of the API's answer: {len(page)} of {most} tasks.", remedy=REMEDY
+                )
+            return page
+    found = [parsed] if isinstance(parsed, Mapping) else parsed
+    if isinstance(found, list) and found and all(_is_minimal(one) for one in found):
+        raise InvalidInputError(
+            f"{name} is of the format JSON_MIN, which does not say which control a label was given with.",
+            remedy=REMEDY,
+        )
+    if not isinstance(found, list) or (isinstance(parsed, Mapping) and not _is_record(parsed)):
+        raise _no_tasks(name)
+    return found
+
+
+def _is_minimal(record: object) -> bool:
+    return isinstance(record, Mapping) and "annotation_id" in record and "annotations" not in record
+
+
+def _is_record(record: object) -> bool:
+    return isinstance(record, Mapping) and (
+        isinstance(record.get("data"), Mapping) or (isinstance(record.get("task"), Mapping) and "result" in record)
+    )
+
+
+def _task(record: Any, number: int, name: str) -> Record:
+    """A record as a task of an export."""
+    if not _is_record(record):
+        raise _no_tasks(name, f"The first that is none is number {number}: {_shown(record)}.")
+    if "data" not in record:  # an annotation of a target storage, which holds its task
+        task, annotation = record["task"], {key: value for key, value in record.items() if key != "task"}
+        return {**_task(task, number, name), "annotations": [annotation], _STORED: True}
+    annotations = record.get("annotations", record.get("completions")) or []
+    if not isinstance(annotations, list) or not all(isinstance(one, Mapping) for one in annotations):
+        raise _no_tasks(name, f"The annotations of number {number} are none: {_shown(annotations)}.")
+    return {**record, "annotations": [{"was_cancelled": bool(one.get("skipped")), **one} for one in annotations]}
+
+
+def _joined(tasks: Sequence[Record]) -> list[Record]:
+    """One task for each id: files of a target storage hold the task anew with each of its annotations."""
+    by_id: dict[Any, Record] = {}
+    for number, task in enumerate(tasks):
+        known = by_id.get(task.get("id"))
+        if task.pop(_STORED, False) and known is not None and known["data"] == task["data"]:
+            known["annotations"] = [*known["annotations"], *task["annotations"]]
+        else:
+            by_id[(number,) if known is not None or task.get("id") is None else task["id"]] = task
+    return list(by_id.values())
+
+
+def _number(records: Sequence[Record], of: str, name: str, notes: list[str]) -> None:
+    """Make all ids integers: those that are written as strings are read, and where there are none at all, counted."""
+    ids = [record.get("id") for record in records]
+    if records and all(key is None for key in ids):
+        for number, record in enumerate(records, 1):
+            record["id"] = number
+        notes.append(f"The {of}s have no ids: they are counted from 1, in the order of the file.")
+        return
+    for number, (record, key) in enumerate(zip(records, ids, strict=True), 1):
+        whole = int(key) if isinstance(key, str) and key.strip().isascii() and key.strip().isdigit() else key
+        if not isinstance(whole, int) or isinstance(whole, bool):
+            raise _no_tasks(name, f"The id of {of} number {number} is no whole number: {_shown(key)}.")
+        record["id"] = whole
+
+
+def _refuse_twins(ids: list[int], of: str, name: str) -> None:
+    """Raise InvalidInputError where an id comes twice: what is said of it could end up with the wrong item."""
+    if len(set(ids)) == len(ids):
+        return
+    twins = [str(key) for key, count in Counter(ids).items() if count > 1]
+    raise InvalidInputError(
+        f"{name} has {len(twins)} {of} ids more than once: {', '.join(twins[:10])}.",
+        why="Several exports may have been joined, or projects of several servers.",
+        remedy="Audit one export of one project.",
+    )
+
+
+def _no_tasks(name: str, why: str = "It may be of another of Label Studio's formats, or not an export.") -> Exception:
+    what = f"{name} is JSON, but not a list of Label Studio tasks with id, data and annotations."
+    return InvalidInputError(what, why=why, remedy=REMEDY)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}…"
+
+
+def _clean(record: Record) -> bool:
+    """Replace lone surrogates in all strings of *record*, which no encoding can write; whether there were any."""
+    found = False
+
+    def clean(value: Any) -> Any:
+        nonlocal found
+        if isinstance(value, str):
+            whole = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+            found = found or whole != value
+            return whole
+        return _mapped(value, clean)
+
+    record.update(clean(dict(record)))
+    return found
+
+
+def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
+    if isinstance(value, dict):
+        return {change(key): change(each) for key, each in value.items()}
+    return [change(each) for each in value] if isinstance(value, list) else value
