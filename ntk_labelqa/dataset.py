@@ -66,7 +66,8 @@ class LeftOut:
 
     reason: str
     ids: tuple[int, ...]
-    of: Literal["task", "annotation"] = "task"
+    of: Literal["task", "annotation", "region"] = "task"
+    """Ids of a region are those of its annotation, once for each region."""
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,11 @@ def encode(
     Raises:
         InvalidInputError: no encoder fits, the file does not match the items, or nothing is left.
     """
+    if not len(dataset):
+        gone = "; ".join(f"{len(left.ids)} {left.of}s: {left.reason}" for left in dataset.left_out)
+        raise InvalidInputError(
+            "Nothing is left to audit.", why=gone or "There is no item.", remedy="Mend what is named, then audit again."
+        )
     if features_file is not None:
         name, note = "precomputed", ""
         features = _from_file(dataset, features_file)

@@ -23,6 +23,7 @@ SEVERAL_CHOICES, NO_CHOICE = "more than one choice", "no choice with this contro
 NO_REGION, ABOVE_LEVEL = "no region with this control", "no choice at this level of the taxonomy"
 BAD_REGION, NO_ID = "region whose place cannot be read", "region without an id"
 SEVERAL_LABELS = "several labels on one region, which --control NAME:LABEL audits one by one"
+UNKNOWN_LABEL = "label not in the labelling config"
 NOT_SHOWN = "control that was not shown to the annotator"
 MAYBE_NOT_SHOWN = "control that may not have been shown to the annotator"
 

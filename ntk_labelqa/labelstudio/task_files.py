@@ -101,7 +101,7 @@ def _other_format(content: bytes) -> str:
         return "It is XML: a labelling config, or an export for VOC."
     if "-DOCSTART-" in head:
         return "It is an export for CONLL, which does not say which annotation a label is from."
-    first = head.splitlines()[0] if head else ""
+    first = head.splitlines()[0] if head and head[0] not in "[{" else ""
     for delimiter, kind in ((",", "CSV"), ("\t", "TSV")):
         columns = next(csv.reader([first], delimiter=delimiter), [])
         if len(columns) > 1 and all(column.strip().isprintable() and column.strip() for column in columns):

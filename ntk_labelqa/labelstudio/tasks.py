@@ -20,10 +20,10 @@ from ntk_labelqa.dataset import (
     LeftOut,
     Provenance,
 )
-from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.labelstudio.corrections import superseded_in
 from ntk_labelqa.labelstudio.label_config import LabelledControl
-from ntk_labelqa.labelstudio.label_values import Said, Unusable, labels_given
+from ntk_labelqa.labelstudio.label_values import NO_REGION, UNKNOWN_LABEL, Said, Unusable, labels_given
+from ntk_labelqa.labelstudio.plausibility import nothing_left, refuse_other_units
 from ntk_labelqa.labelstudio.regions import Place, same_regions
 from ntk_labelqa.task_data import value_shown
 
@@ -31,7 +31,6 @@ OUR_MODEL = "ntk-labelqa"
 """Predictions whose ``model_version`` starts so are ours, and never read back as somebody's labels."""
 
 UNANNOTATED, SKIPPED = "no annotation", "skipped by the annotator"
-UNKNOWN_LABEL = "label not in the labelling config"
 SUPERSEDED = "superseded by a reviewed correction"
 SHOWN_LABELS = 10
 
@@ -56,19 +55,16 @@ def build_dataset(
         annotators: names by user id.
 
     Raises:
-        InvalidInputError: no annotation is left.
+        InvalidInputError: no annotation is left; or boxes are not in per cent.
     """
     if labelled.open_classes:
         labelled = replace(labelled, class_names=_classes_used(tasks, labelled.control))
+    refuse_other_units(tasks, labelled.control)
     reader = _Reader(labelled, annotators or {})
     for task in sorted(tasks, key=lambda task: int(task["id"])):
         reader.read(task)
     if not reader.annotations:
-        raise InvalidInputError(
-            f"None of the {len(tasks)} tasks has an annotation that could be audited.",
-            why="; ".join(f"{len(ids)} {of}s: {why}" for (of, why), ids in reader.gone.items()) or "There is no task.",
-            remedy="Label some tasks first, or name another control with --control.",
-        )
+        raise nothing_left(tasks, labelled, reader.gone, reader.unknown)
     regions = labelled.control.of_regions
     return LabeledDataset(
         items=_table(reader.items, [*ITEM_COLUMNS, "data"], regions).astype({"task_id": np.int64}),
@@ -140,7 +136,7 @@ class _Reader:
             if isinstance(one, Said) and refused is None:
                 usable.append(one)
             elif refused is not None:
-                self._leave_out(annotation, refused.reason)
+                self._leave_out(annotation, refused.reason, "region" if self._is_of_region(refused) else "annotation")
         drawn = [one.place for one in usable if one.place is not None]
         if drawn:
             known = same_regions(places, drawn)
@@ -167,8 +163,11 @@ class _Reader:
         self.unknown.update(named)
         return Unusable(UNKNOWN_LABEL) if named else None
 
-    def _leave_out(self, annotation: Mapping[str, Any], reason: str) -> None:
-        self.gone.setdefault(("annotation", reason), []).append(int(annotation["id"]))
+    def _is_of_region(self, refused: Unusable) -> bool:
+        return self.control.of_regions and refused.reason != NO_REGION
+
+    def _leave_out(self, annotation: Mapping[str, Any], reason: str, of: str = "annotation") -> None:
+        self.gone.setdefault((of, reason), []).append(int(annotation["id"]))
 
     def _read_predictions(self, task: Mapping[str, Any], row: int) -> None:
         for prediction in task.get("predictions") or ():
