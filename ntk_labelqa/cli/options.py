@@ -47,7 +47,7 @@ def source_options(command: F) -> F:
             click.option(
                 "--project",
                 type=int,
-                help="Label Studio project, instead of an export file. The server and "
+                help="Label Studio project, instead of an export file, or beside it for its images. The server and "
                 "the key come from LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.",
             ),
             click.option("--label-config", type=FILE, help="Labelling config of an export; inferred if not given."),
@@ -57,7 +57,9 @@ def source_options(command: F) -> F:
                 help="The labelling control to audit, where there are several; NAME:OPTION for an option of a multiple "
                 "choice, NAME:LEVEL for a level of a taxonomy.",
             ),
-            click.option("--media-root", type=FOLDER, help="Folder that relative image paths of an export start from."),
+            click.option(
+                "--media-root", type=FOLDER, help="Folder of the images of an export, whatever their addresses."
+            ),
             click.option(
                 "--allow-host",
                 multiple=True,
@@ -158,30 +160,35 @@ def read_source(given: dict[str, Any], stages: Stages) -> LabeledDataset:
 
     With ``since`` among the values, only the tasks that changed since the last pull are pulled from the project.
 
-    Raises UsageError unless exactly one of the export file and the project is given.
+    With both an export and a project, the labels are those of the export, and the images come by way of the project.
+    Raises UsageError where there is neither.
     """
     source, project = given["source"], given["project"]
-    if given.get("since") and project is None:
+    if given.get("since") and (project is None or source is not None):
         raise UsageError("--since is for projects: an export is read as a whole.", remedy="Leave out --since.")
-    if (source is None) == (project is None):
+    if source is None and project is None:
         raise UsageError(
-            "Name either an export file or --project, not both." if source else "There is nothing to audit.",
+            "There is nothing to audit.",
             remedy="Give an export (.json, .json.gz), or --project ID with LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.",
         )
-    if project is None:
+    client = None
+    if project is not None:
+        from ntk_labelqa.labelstudio.connect import connect_from_environment
+
+        client = connect_from_environment()
+    if source is not None:
         from ntk_labelqa.labelstudio.export_file import read_export
 
-        client = None
         with stages.stage("Reading the export"):
             dataset = read_export(source, label_config=given["label_config"], control=given["control"])
     else:
-        from ntk_labelqa.labelstudio.connect import connect_from_environment
         from ntk_labelqa.labelstudio.incremental import since_last
         from ntk_labelqa.labelstudio.pull import pull_project, whole_project
 
         take = since_last if given.get("since") else whole_project
         with stages.stage("Pulling the annotations") as tick:
-            client = connect_from_environment()
+            assert client is not None
+            assert project is not None
             dataset = pull_project(client, project, control=given["control"], take=take, progress=tick)
     if dataset.kind not in ("image", "crop") or given["features"]:
         return dataset
@@ -191,6 +198,7 @@ def read_source(given: dict[str, Any], stages: Stages) -> LabeledDataset:
         return fetch_media(
             dataset,
             client=client,
+            project_id=project,
             root=given["media_root"] or (source.parent if source else None),
             allowed_hosts=given["allow_host"],
             max_failed=given["max_unreadable"],

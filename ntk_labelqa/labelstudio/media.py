@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import urllib.parse
 import warnings
 from collections import defaultdict
@@ -26,7 +27,7 @@ from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.images import decoded, opened
 from ntk_labelqa.labelstudio.crops import cut_regions
 from ntk_labelqa.labelstudio.media_cache import MediaCache
-from ntk_labelqa.labelstudio.media_download import MOST_BYTES, Downloader, UnusableImage
+from ntk_labelqa.labelstudio.media_download import CLOUDS, MOST_BYTES, Downloader, UnusableImage
 from ntk_labelqa.labelstudio.regions import split_crop
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 MOST_PIXELS = 100_000_000
 THREADS = 4
 
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+"""Of Windows, where a path begins."""
+
 Tick = Callable[[int, int], None]
 
 
@@ -42,6 +46,7 @@ def fetch_media(
     dataset: LabeledDataset,
     *,
     client: LabelStudio | None = None,
+    project_id: int | None = None,
     root: Path | None = None,
     allowed_hosts: Collection[str] = (),
     cache_dir: Path | None = None,
@@ -53,8 +58,10 @@ def fetch_media(
     Args:
         dataset: items whose ``value`` is an address: of the server, ``data:``, http(s), or a path below *root*;
             where they are crops, their images are fetched once each, and the crops cut out.
-        client: for addresses on the Label Studio server.
-        root: folder that paths in an export start from; nothing outside it is read.
+        client: for addresses on the Label Studio server, and for those in storages that it reads.
+        project_id: whose storages these are; None takes the project that the data set was pulled from.
+        root: folder that paths in an export start from, and that addresses of the server and of storages are looked up
+            in first; nothing outside it is read.
         allowed_hosts: hosts besides the server that images may come from, ``name`` or ``name:port``.
         cache_dir: where fetched images are kept; None takes the user's cache.
         max_failed: largest share of unusable images with which the result is still of use.
@@ -72,7 +79,8 @@ def fetch_media(
     crops = dataset.kind == "crop"
     values = [split_crop(value)[0] if crops else value for value in dataset.items["value"]]
     unique = list(dict.fromkeys(values)) if crops else values  # an image has several regions
-    with Downloader(client, allowed_hosts) as downloader:
+    project = dataset.provenance.project_id if project_id is None else project_id
+    with Downloader(client, allowed_hosts, project) as downloader:
         files = dict(zip(unique, _all(_Fetcher(cache, downloader, root), unique, progress), strict=True))
     results = [files[value] for value in values]
     reasons: dict[str, list[int]] = defaultdict(list)
@@ -127,7 +135,7 @@ def _refuse_too_many(dataset: LabeledDataset, reasons: dict[str, list[int]], max
     raise InvalidInputError(
         f"{failed} of {len(dataset)} images cannot be used: {shown}.",
         why=f"That is more than the {max_failed:.0%} with which an audit still says something.",
-        remedy="Mend the addresses, or raise --max-unreadable.",
+        remedy="Mend the addresses, give features that you computed with --features, or raise --max-unreadable.",
     )
 
 
@@ -145,8 +153,9 @@ class _Fetcher:
         if value.startswith("data:"):
             return _checked(self.cache.store(value, _from_data_uri(value)))
         try:
-            address = self.downloader.address_of(value)
-            path = self._download(address) if address else self._local(value)
+            path = self._below_root(value)
+            if path is None:
+                path = self._download(self.downloader.address_of(value))
         except (httpx.InvalidURL, ValueError) as error:
             raise UnusableImage("image address that is none") from error
         return _checked(path)
@@ -161,26 +170,57 @@ class _Fetcher:
             return self.cache.path_of(known.digest)
         return self.cache.store(address, answer.content, etag=answer.etag, last_modified=answer.last_modified)
 
-    def _local(self, value: str) -> Path:
-        """A file below the root, by its path or by the address that Label Studio had for it."""
-        parts = urllib.parse.urlsplit(value)
-        if parts.scheme not in ("", "file"):
-            raise UnusableImage(f"image in a storage that is not read: {parts.scheme}://")
+    def _below_root(self, value: str) -> Path | None:
+        """The file below the root that *value* names, as a path, a path of a storage, or an address of the server.
+
+        None where there is none, and it may be had elsewhere; raises UnusableImage where it cannot.
+        """
         if self.root is None:
-            raise UnusableImage("image address without a server or a folder it could belong to")
-        served = urllib.parse.parse_qs(parts.query).get("d", [urllib.parse.unquote(parts.path).removeprefix("/data/")])
-        # First as it stands, for names that only look encoded; then as a path within the folder.
-        paths = [(self.root / name).resolve() for name in (value, *served, served[0].lstrip("/"))]
+            return None
+        paths = [(self.root / name).resolve() for name in names_below(value)]
         inside = [path for path in paths if path.is_relative_to(self.root)]
-        if not inside:
-            raise UnusableImage("image path outside the folder of the export")
         try:
-            path = next(path for path in inside if path.is_file())
-        except (StopIteration, OSError) as error:  # a name can be too long to be one
-            raise UnusableImage("image file missing") from error
-        if path.stat().st_size > MOST_BYTES:
+            path = next((path for path in inside if path.is_file()), None)
+        except OSError:  # a name can be too long to be one
+            path = None
+        is_path = urllib.parse.urlsplit(value).scheme in ("", "file") or _DRIVE.match(value)
+        if path is None and is_path and not self.downloader.client:
+            raise UnusableImage("image file missing" if inside else "image path outside the folder of the export")
+        if path is not None and path.stat().st_size > MOST_BYTES:
             raise UnusableImage(f"image larger than {MOST_BYTES // 2**20} MiB")
         return path
+
+
+def names_below(value: str) -> list[str]:
+    """Where below a folder of media the image at *value* may be: its path, in every way that it is written.
+
+    Example:
+        >>> names_below("/data/local-files/?d=cats%5Ca.png")
+        ['/data/local-files/?d=cats%5Ca.png', 'cats/a.png']
+        >>> names_below("s3://bucket/cats/a.png")
+        ['bucket/cats/a.png', 'cats/a.png']
+        >>> names_below("https://studio.example/data/upload/3/a.png")
+        ['upload/3/a.png']
+        >>> names_below("https://elsewhere.example/a.png")
+        []
+    """
+    if _DRIVE.match(value):
+        return [value[3:].replace("\\", "/")]
+    parts = urllib.parse.urlsplit(value)
+    if parts.scheme in CLOUDS:
+        key = parts.path.lstrip("/")
+        return [f"{parts.netloc}/{key}", key]
+    served = urllib.parse.parse_qs(parts.query).get("d")
+    if served is None:
+        path = urllib.parse.unquote(parts.path)
+        below = path.partition("/data/")[2] if "/data/" in path else ""
+        served = [below or path]
+        if parts.scheme not in ("", "file") and not below:
+            return []
+    names = [served[0].replace("\\", "/"), served[0].replace("\\", "/").lstrip("/")]
+    # First as it stands, for names that only look encoded.
+    as_it_stands = [value] if not parts.scheme else []
+    return list(dict.fromkeys([*as_it_stands, *names]))
 
 
 def _checked(path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import posixpath
 import time
 import urllib.parse
@@ -27,6 +28,8 @@ GIVE_UP = 9
 PASSING = frozenset({429, 500, 502, 503, 504})
 """Statuses that may be gone at the next try; SQLite behind Label Studio answers 500 while it is locked."""
 REDIRECTS = 5
+CLOUDS = ("s3", "s3s", "gs", "gcs", "azure-blob", "azure_spi", "wasbs", "wasb", "dbfs")
+"""Schemes of storages, which the Label Studio server reads for those who have a key of its own."""
 
 
 class UnusableImage(Exception):
@@ -55,10 +58,13 @@ class Downloader:
     Args:
         client: of the Label Studio server; None where there is none.
         allowed_hosts: other hosts, ``name`` or ``name:port``.
+        project_id: whose storages the server is asked to read.
     """
 
-    def __init__(self, client: LabelStudio | None, allowed_hosts: Collection[str]) -> None:
-        self.client = client
+    def __init__(
+        self, client: LabelStudio | None, allowed_hosts: Collection[str], project_id: int | None = None
+    ) -> None:
+        self.client, self.project_id = client, project_id
         self.server = httpx.URL(server_url(client)) if client else None
         self.allowed = frozenset(host.lower() for host in allowed_hosts)
         self.failures: Counter[str] = Counter()
@@ -71,18 +77,32 @@ class Downloader:
     def __exit__(self, *_: object) -> None:
         self.http.close()
 
-    def address_of(self, value: str) -> str | None:
-        """The address that *value* of a task means; None where it does not lead to a server."""
+    def address_of(self, value: str) -> str:
+        """The address that *value* of a task means; raises UnusableImage where it does not lead to a server."""
         scheme = urllib.parse.urlsplit(value).scheme
         if scheme in ("http", "https"):
             return value
-        if self.server is None or scheme:
-            return None
+        if scheme in CLOUDS:
+            if self.server is None or self.project_id is None:
+                raise UnusableImage(
+                    f"image in a storage, {scheme}://, that the Label Studio server alone reads: name its --project, "
+                    "or give --features"
+                )
+            # Base64, as the labelling page asks for it.
+            asked = base64.urlsafe_b64encode(value.encode()).decode()
+            return self._origin(f"/projects/{self.project_id}/resolve/?fileuri={asked}")
+        if scheme:
+            raise UnusableImage(f"image in a storage that is not read, {scheme}://: give --features")
+        if self.server is None:
+            raise UnusableImage("image address without a server or a folder it could belong to")
         if value.startswith("//"):
             return f"{self.server.scheme}:{value}"
-        # Behind a sub-path, some releases write it into the task data and some do not.
+        return self._origin(value if value.startswith("/") else f"/{value}")
+
+    def _origin(self, path: str) -> str:
+        """*path* on the server. Behind a sub-path, some releases write that into the task data and some do not."""
+        assert self.server is not None
         base = self.server.path.rstrip("/")
-        path = value if value.startswith("/") else f"/{value}"
         origin = str(self.server.copy_with(path="/")).rstrip("/")
         return origin + (path if path.startswith(f"{base}/") else base + path)
 
@@ -104,7 +124,12 @@ class Downloader:
             answer = self._tried(url, conditions | self._credentials(url))
             if not (answer.location and 300 <= answer.status < 400):
                 break
+            at_storage = self.is_inside(url) and url.path.endswith("/resolve/")
             url = url.join(answer.location)
+            if at_storage and not self.is_inside(url):
+                # An address that the server signed, of one file in a storage of its own. No key goes there.
+                answer = self._tried(url, conditions)
+                break
         if answer.status == 200 or (answer.unchanged and known):
             return answer
         raise UnusableImage(f"image not fetched: status {answer.status}")

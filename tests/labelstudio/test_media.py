@@ -295,7 +295,7 @@ def test_nothing_outside_the_folder_is_read(fetch, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ("s3://bucket/a.png", "image in a storage that is not read: s3://"),
+        ("ftp://bucket/a.png", "image in a storage that is not read, ftp://: give --features"),
         ("http://[broken/a.png", "image address that is none"),
         ("a\0.png", "image address that is none"),
         ("word " * 2000, "image file missing"),
@@ -315,3 +315,69 @@ def test_a_cache_that_cannot_be_written(fetch, tmp_path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(LabelQAError, match="NTK_LABELQA_CACHE"):
         fetch(f"data:image/png;base64,{base64.b64encode(png()).decode()}", cache_dir=tmp_path / "file" / "cache")
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs", "azure-blob"])
+def test_images_in_a_storage_name_both_ways_out(fetch, scheme) -> None:
+    [reason] = reasons(fetch(f"{scheme}://bucket/a.png"))
+    assert f"{scheme}://" in reason
+    assert "--project" in reason
+    assert "--features" in reason
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "/data/local-files/?d=cats%5Cbig%5Ca.png",
+        "/data/local-files/?d=cats\\big\\a.png",
+        "/data/local-files/?d=cats/big/a.png",
+        "cats\\big\\a.png",
+        "C:\\cats\\big\\a.png",
+        "s3://bucket/cats/big/a.png",
+        "gs://cats/big/a.png",
+        "https://studio.example/data/cats/big/a.png",
+        "https://studio.example/sub/data/local-files/?d=cats/big/a.png",
+    ],
+)
+def test_every_address_that_a_folder_of_media_can_stand_for(fetch, tmp_path, value) -> None:
+    (tmp_path / "media/cats/big").mkdir(parents=True)
+    (tmp_path / "media/cats/big/a.png").write_bytes(png(7))
+    assert shades(fetch(value, root=tmp_path / "media")) == [7]
+
+
+@pytest.mark.parametrize("value", ["s3://../secret.png", "C:\\..\\secret.png", "https://x.example/data/../secret.png"])
+def test_no_address_leads_out_of_the_folder(fetch, tmp_path, value) -> None:
+    (tmp_path / "media").mkdir()
+    (tmp_path / "secret.png").write_bytes(png(7))
+    assert len(fetch(value, root=tmp_path / "media")) == 0
+
+
+def resolving(address: str) -> str:
+    """Where the server is asked for what is at *address* of a storage of project 5."""
+    return f"/projects/5/resolve/?fileuri={base64.urlsafe_b64encode(address.encode()).decode()}"
+
+
+def leading_to(target: str) -> Reply:
+    return Reply(status=303, headers={"Location": target})
+
+
+def test_the_server_resolves_addresses_of_storages_and_no_key_goes_to_the_storage(fetch, studio, elsewhere) -> None:
+    address = "s3://bucket/cats/a b.png"
+    elsewhere.replies["/signed/a.png"] = Reply(png(3))
+    studio.replies[resolving(address)] = leading_to(f"{elsewhere.web.url}/signed/a.png")
+    client = connect(studio.web.url, KEY)
+    assert shades(fetch(address, client=client, project_id=5)) == [3]
+    assert studio.asked() == [(resolving(address), f"Token {KEY}")]
+    assert elsewhere.asked() == [("/signed/a.png", "")]
+
+
+def test_a_server_that_reads_the_storage_itself(fetch, studio) -> None:
+    studio.replies[resolving("gs://bucket/a.png")] = Reply(png(4))
+    assert shades(fetch("gs://bucket/a.png", client=connect(studio.web.url, KEY), project_id=5)) == [4]
+
+
+def test_a_storage_leads_no_further_than_to_its_file(fetch, studio, elsewhere) -> None:
+    studio.replies[resolving("s3://bucket/a.png")] = leading_to(f"{elsewhere.web.url}/first")
+    elsewhere.replies |= {"/first": leading_to(f"{elsewhere.web.url}/second"), "/second": Reply(png(3))}
+    found = fetch("s3://bucket/a.png", client=connect(studio.web.url, KEY), project_id=5)
+    assert reasons(found) == {"image not fetched: status 303": (100,)}
