@@ -81,7 +81,7 @@ def since_last(client: LabelStudio, project_id: int, project: ProjectExt, *, ove
             return Pulled(list(tasks.values()), (f"Pulled the {len(changed)} of {len(tasks)} tasks that changed.",))
         why = "tasks or annotations were deleted since the last pull"
     predicted = bool(project.total_predictions_number)
-    everything = snapshot_of(client, project_id, predictions=predicted)
+    everything = snapshot_of(client, project_id, predictions=predicted, expected=project.task_number or 0)
     if not predicted:
         _write(path, LastPull(everything.begun, {int(task["id"]): task for task in everything.tasks}, 0))
     return Pulled(everything.tasks, (f"Pulled all {len(everything.tasks)} tasks: {why}.",))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -14,6 +15,7 @@ from ntk_labelqa.errors import LabelStudioError
 from ntk_labelqa.labelstudio import label_config
 from ntk_labelqa.labelstudio.connect import ONCE, server_url, translating_errors
 from ntk_labelqa.labelstudio.task_files import parse_tasks
+from ntk_labelqa.labelstudio.task_pages import tasks_by_page
 from ntk_labelqa.labelstudio.tasks import build_dataset
 
 if TYPE_CHECKING:
@@ -25,6 +27,9 @@ POLL_SECONDS = 0.2
 LONGEST_WAIT = 3600.0
 """Seconds. A server with a queue of its own prepares snapshots when their turn comes, or never if the queue is down."""
 
+STALLED_AFTER, SLOWEST = 30.0, 100.0
+"""Seconds, and tasks a second (a sixth of what was measured), after which a snapshot will come to nothing."""
+
 Tick = Callable[[int, int], None]
 
 
@@ -33,6 +38,12 @@ class Pulled(NamedTuple):
 
     tasks: list[dict[str, Any]]
     notes: tuple[str, ...] = ()
+    unreadable: int = 0
+    """Tasks that the server could not send."""
+
+
+class StalledSnapshot(LabelStudioError):
+    """The server began a snapshot, and does not get on with it."""
 
 
 class Snapshot(NamedTuple):
@@ -44,10 +55,23 @@ class Snapshot(NamedTuple):
 
 
 def whole_project(client: LabelStudio, project_id: int, project: ProjectExt) -> Pulled:
-    """All of *project*, by one snapshot."""
-    # The server looks up predictions task by task, a tenth more work: only where there are some.
-    snapshot = snapshot_of(client, project_id, predictions=bool(project.total_predictions_number))
+    """All of *project*, by one snapshot; page by page where the server does not get on with that."""
+    try:
+        # The server looks up predictions task by task, a tenth more work: only where there are some.
+        predicted = bool(project.total_predictions_number)
+        snapshot = snapshot_of(client, project_id, predictions=predicted, expected=project.task_number or 0)
+    except StalledSnapshot as stalled:
+        return _by_page(client, project_id, stalled)
     return Pulled(snapshot.tasks, snapshot.notes)
+
+
+def _by_page(client: LabelStudio, project_id: int, stalled: StalledSnapshot) -> Pulled:
+    pages = tasks_by_page(client, project_id)
+    tasks, notes = parse_tasks(json.dumps(pages.tasks).encode(), f"Project {project_id}")
+    said = f"{stalled.what} The tasks were read page by page instead."
+    if pages.unreadable:
+        said += f" {pages.unreadable} of them the server cannot send: they are left out."
+    return Pulled(tasks, (said, *notes), pages.unreadable)
 
 
 def pull_project(
@@ -82,10 +106,10 @@ def pull_project(
         annotators = {user.id: user.email for user in client.users.list()}
     config = before.label_config or ""
     labelled = label_config.parse(config, control)
-    tasks, notes = take(client, project_id, before)
+    tasks, notes, unreadable = take(client, project_id, before)
     with translating_errors(doing):
         after = client.projects.get(id=project_id)
-    _refuse_short(tasks, before, after)
+    _refuse_short(tasks, before, after, unreadable)
     if progress:
         progress(len(tasks), len(tasks))
     provenance = Provenance(
@@ -99,12 +123,17 @@ def pull_project(
     return build_dataset(tasks, labelled, provenance, annotators=annotators)
 
 
-def _refuse_short(tasks: Sequence[Mapping[str, Any]], before: ProjectExt, after: ProjectExt) -> None:
-    """Raise LabelStudioError where *tasks* lacks some of what the project had before and still has.
+def _refuse_short(
+    tasks: Sequence[Mapping[str, Any]], before: ProjectExt, after: ProjectExt, unreadable: int = 0
+) -> None:
+    """Raise LabelStudioError where *tasks*, and those that are *unreadable*, lack some of what the project had before
+    and still has.
 
     People may label and import while the snapshot is made, hence no comparison for equality.
     """
-    got = {"tasks": len(tasks), "annotations": sum(len(task["annotations"]) for task in tasks)}
+    got = {"tasks": len(tasks) + unreadable, "annotations": sum(len(task["annotations"]) for task in tasks)}
+    if unreadable:  # nobody knows how many annotations they have
+        del got["annotations"]
     for what, count in got.items():
         had, has = counts(before)[what], counts(after)[what]
         if count < min(had, has):
@@ -129,9 +158,18 @@ def take_snapshot(
 
 
 def snapshot_of(
-    client: LabelStudio, project_id: int, *, predictions: bool = True, drafts: bool = False, view: int | None = None
+    client: LabelStudio,
+    project_id: int,
+    *,
+    predictions: bool = True,
+    drafts: bool = False,
+    view: int | None = None,
+    expected: int = 0,
 ) -> Snapshot:
-    """:func:`take_snapshot`, of the tasks in *view* alone if one is named, with the server's time."""
+    """:func:`take_snapshot`, of the tasks in *view* alone if one is named, with the server's time.
+
+    Raises StalledSnapshot where it is not made in the time that *expected* tasks take at most.
+    """
     which: Any = {} if view is None else {"task_filter_options": {"view": view}}
     in_full: Any = {"predictions": {"only_id": not predictions}, "drafts": {"only_id": not drafts}}
     with translating_errors(f"Taking a snapshot of project {project_id}"):
@@ -145,7 +183,7 @@ def snapshot_of(
         if snapshot.id is None:
             raise LabelStudioError(f"The server made no snapshot of project {project_id}.", remedy="Try again.")
         try:
-            _wait_until_made(client, project_id, snapshot.id)
+            _wait_until_made(client, project_id, snapshot.id, expected)
             content = b"".join(client.projects.exports.download(project_id, snapshot.id))
         finally:
             # It is ours, and of no use to anyone else. That it could not be deleted must not hide what went wrong.
@@ -157,9 +195,16 @@ def snapshot_of(
     return Snapshot(tasks, begun, notes)
 
 
-def _wait_until_made(client: LabelStudio, project_id: int, snapshot_id: int) -> None:
-    deadline = time.monotonic() + LONGEST_WAIT
+def _wait_until_made(client: LabelStudio, project_id: int, snapshot_id: int, tasks: int) -> None:
+    begun = time.monotonic()
+    deadline = begun + LONGEST_WAIT
     while (status := client.projects.exports.get(project_id, snapshot_id).status) != "completed":
+        if status == "in_progress" and time.monotonic() > begun + STALLED_AFTER + tasks / SLOWEST:
+            raise StalledSnapshot(
+                f"The server's snapshot of project {project_id} made no progress in {time.monotonic() - begun:.0f} s.",
+                why="Half a character in a task, among others, makes it break off without a word.",
+                remedy="Audit the project without --since: its tasks are then read page by page.",
+            )
         if status == "failed" or time.monotonic() > deadline:
             raise LabelStudioError(
                 f"The server made no snapshot of project {project_id}: its status is {status!r}.",

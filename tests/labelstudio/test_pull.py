@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
 from ntk_labelqa.errors import InvalidInputError, LabelStudioError
-from ntk_labelqa.labelstudio import pull
+from ntk_labelqa.labelstudio import pull, task_pages
 from ntk_labelqa.labelstudio.connect import connect
 from ntk_labelqa.labelstudio.pull import pull_project
 from tests.labelstudio.samples import CONFIG, KEY, USER, annotation, choice, task
@@ -135,3 +136,51 @@ def test_a_config_without_a_control_costs_no_snapshot(studio: Studio) -> None:
     with pytest.raises(InvalidInputError, match="no control at all"):
         pull_project(connect(studio.web.url, KEY), 7)
     assert studio.count("POST") == 0
+
+
+class Paged:
+    """Answers for tasks by page, of which those numbered in *broken* cannot be sent."""
+
+    def __init__(self, studio: Studio, broken: set[int]) -> None:
+        self.studio, self.broken = studio, broken
+
+    def __call__(self) -> Reply:
+        query = parse_qs(self.studio.web.requests[-1].path.partition("?")[2])
+        page, size = (int(query[key][0]) for key in ("page", "page_size"))
+        mine = TASKS[(page - 1) * size : page * size]
+        if not mine:
+            return as_json({"detail": "Invalid page."}, 404)
+        if self.broken & {one["id"] for one in mine}:
+            return Reply(b"Server Error (500)", 500)
+        return as_json({"tasks": mine, "total": len(TASKS), "total_annotations": 10})
+
+
+@pytest.fixture
+def stalled(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Studio:
+    monkeypatch.setattr(pull, "STALLED_AFTER", 0.3)
+    monkeypatch.setattr(task_pages, "MOST_UNREADABLE", 0.3)
+    studio.status = "in_progress"
+    return studio
+
+
+@pytest.mark.parametrize("broken", [set(), {4}, {1, 10}])
+def test_where_a_snapshot_makes_no_progress_pages_are_read(stalled: Studio, broken: set[int]) -> None:
+    stalled.replies["GET", "/api/tasks"] = Paged(stalled, broken)
+    dataset = pull_project(connect(stalled.web.url, KEY), 7)
+    assert set(dataset.items["task_id"]) == set(range(1, 11)) - broken
+    [note] = dataset.provenance.notes
+    assert "made no progress" in note
+    assert ("the server cannot send" in note) == bool(broken)
+    assert stalled.count("DELETE") == 1
+
+
+def test_pages_that_do_not_add_up_are_refused(stalled: Studio) -> None:
+    stalled.replies["GET", "/api/tasks"] = lambda: as_json({"tasks": TASKS[:9], "total": 10})
+    assert "have 9 tasks, but the server counts 10" in refused(stalled)
+
+
+def test_pages_that_the_server_does_not_give_at_all(stalled: Studio) -> None:
+    stalled.replies["GET", "/api/tasks"] = lambda: Reply(status=500)
+    assert "cannot send" in refused(stalled)
+    stalled.replies["GET", "/api/tasks"] = lambda: as_json({"detail": "no"}, 403)
+    assert "403" in refused(stalled)
