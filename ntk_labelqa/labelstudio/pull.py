@@ -164,11 +164,12 @@ def snapshot_of(
     predictions: bool = True,
     drafts: bool = False,
     view: int | None = None,
-    expected: int = 0,
+    expected: int | None = None,
 ) -> Snapshot:
     """:func:`take_snapshot`, of the tasks in *view* alone if one is named, with the server's time.
 
-    Raises StalledSnapshot where it is not made in the time that *expected* tasks take at most.
+    Raises StalledSnapshot where it is not made in the time that *expected* tasks take at most; with None it
+    is waited for.
     """
     which: Any = {} if view is None else {"task_filter_options": {"view": view}}
     in_full: Any = {"predictions": {"only_id": not predictions}, "drafts": {"only_id": not drafts}}
@@ -195,11 +196,12 @@ def snapshot_of(
     return Snapshot(tasks, begun, notes)
 
 
-def _wait_until_made(client: LabelStudio, project_id: int, snapshot_id: int, tasks: int) -> None:
+def _wait_until_made(client: LabelStudio, project_id: int, snapshot_id: int, tasks: int | None) -> None:
     begun = time.monotonic()
     deadline = begun + LONGEST_WAIT
     while (status := client.projects.exports.get(project_id, snapshot_id).status) != "completed":
-        if status == "in_progress" and time.monotonic() > begun + STALLED_AFTER + tasks / SLOWEST:
+        in_vain = tasks is not None and time.monotonic() > begun + STALLED_AFTER + tasks / SLOWEST
+        if status == "in_progress" and in_vain:
             raise StalledSnapshot(
                 f"The server's snapshot of project {project_id} made no progress in {time.monotonic() - begun:.0f} s.",
                 why="Half a character in a task, among others, makes it break off without a word.",
