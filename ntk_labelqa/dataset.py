@@ -50,6 +50,11 @@ class Control:
     """Whether a control that usually labels whole items labels regions here."""
 
     @property
+    def identity(self) -> tuple[str, ...]:
+        """What makes it the same control as another: all that audits of every version know of it."""
+        return self.name, self.to_name, self.tag, self.value_key, self.part
+
+    @property
     def of_regions(self) -> bool:
         """Whether the labels are of regions of what the task shows, and not of the whole."""
         return self.per_region or self.tag.endswith("Labels")

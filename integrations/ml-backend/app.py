@@ -39,6 +39,7 @@ from ntk_labelqa.labelstudio.label_values import control_of, is_single_choice
 from ntk_labelqa.labelstudio.media import fetch_media
 from ntk_labelqa.labelstudio.tasks import OUR_MODEL
 from ntk_labelqa.suggestions import MOST_ITEMS, Suggester, audited_dataset
+from ntk_labelqa.task_data import value_shown
 
 USER = "labelqa"
 CHANGES = ("ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED")
@@ -108,7 +109,7 @@ class Backend:
     def check_config(self, config: str) -> None:
         """Raise InvalidInputError unless *config* has the audit's control and classes."""
         found = label_config.parse(config, self.control.full_name)
-        if found.control != self.control:
+        if found.control.identity != self.control.identity:
             ours, theirs = self.control, found.control
             raise InvalidInputError(
                 f"The audit is of {ours.tag} {ours.name!r} over {ours.value_key!r}, this project has {theirs.tag} "
@@ -150,7 +151,7 @@ class Backend:
 
     def _items(self, tasks: Sequence[Mapping[str, Any]]) -> tuple[list[int], list[str]]:
         """Which of *tasks* have an item that can be read, and these items: texts, or paths of images."""
-        values = [task["data"].get(self.control.value_key) for task in tasks]
+        values = [value_shown(task["data"], self.control) for task in tasks]
         rows = [row for row, value in enumerate(values) if isinstance(value, str) and value]
         if not rows or self.manifest["data"]["kind"] == "text":
             return rows, [values[row] for row in rows]

@@ -82,7 +82,9 @@ def parse(config: str, control: str | None = None) -> LabelledControl:
         interface = LabelInterface(ElementTree.tostring(tree, encoding="unicode"))
         objects = {tag.name: tag for tag in interface.objects}
         repeated = {str(tag.get("name")) for around in tree.iter("Repeater") for tag in around.iter()}
-        obstacles = {str(tag.name): _obstacle(tag, objects, repeated) for tag in interface.controls}
+        videos = {str(tag.get("toName")) for tag in tree.iter("VideoRectangle")}
+        tracked = {str(tag.name) for tag in interface.controls if _shown_by(tag) in videos}
+        obstacles = {str(tag.name): _obstacle(tag, objects, repeated, tracked) for tag in interface.controls}
         candidates = [tag for tag in interface.controls if not obstacles[str(tag.name)]]
         ready = [tag for tag in candidates if _kind_of(tag, objects) != "other"]
         seen = [f"{tag.tag} {tag.name!r}{obstacles[str(tag.name)]}" for tag in interface.controls]
@@ -134,7 +136,7 @@ def _labelling(tag: ControlTag, part: str, tree: ElementTree.Element) -> tuple[t
                 remedy=f"Name one with --control: {several}.",
             )
         return (part, opposite(part)), labels
-    if part in labels and tag.tag not in OF_ITEMS:
+    if part and part in labels and tag.tag not in OF_ITEMS:
         return (part, opposite(part)), labels
     if part:
         raise InvalidInputError(
@@ -210,11 +212,18 @@ def infer(tasks: Sequence[Mapping[str, Any]], control: str | None = None) -> Lab
     return LabelledControl(Control(name, to_name, "Choices", key), tuple(sorted(used[chosen])), _kind(tasks, key))
 
 
-def _obstacle(tag: ControlTag, objects: Mapping[str, ObjectTag], repeated: Collection[str]) -> str:
-    """Why the control cannot be audited, to follow its name; empty where it can."""
+def _obstacle(
+    tag: ControlTag, objects: Mapping[str, ObjectTag], repeated: Collection[str], tracked: Collection[str]
+) -> str:
+    """Why the control cannot be audited, to follow its name; empty where it can.
+
+    *repeated* are names within a Repeater, *tracked* those of controls whose labels a VideoRectangle holds.
+    """
     attributes = tag.attr or {}
     if tag.tag not in OF_ITEMS and not str(tag.tag).endswith("Labels"):
         return " (of a type that cannot be audited)"
+    if tag.tag == "Labels" and str(tag.name) in tracked:
+        return " (of tracks of a VideoRectangle)"
     if str(tag.name) in repeated:
         return " (inside a Repeater: each entry of a list has one of its own)"
     if tag.tag != "Choices" and (is_true(attributes.get("perRegion")) or is_true(attributes.get("labeling"))):

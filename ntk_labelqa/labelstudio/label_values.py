@@ -52,7 +52,8 @@ class Unusable:
 
 def control_of(manifest: Mapping[str, Any]) -> Control:
     """The control as an audit's manifest has it; audits of earlier versions lack some of its fields."""
-    return Control(**manifest["data"]["control"])
+    control = Control(**manifest["data"]["control"])
+    return replace(control, shown_when=tuple(map(tuple, control.shown_when)))  # JSON knows lists alone
 
 
 def is_single_choice(control: Control) -> bool:

@@ -19,11 +19,12 @@ from ntk_labelqa.demo.server import PEOPLE, LocalServer
 from ntk_labelqa.labelstudio import delivery, review_project
 from ntk_labelqa.labelstudio.clean_export import SUPERSEDED
 from ntk_labelqa.labelstudio.decisions import read_decisions
-from ntk_labelqa.labelstudio.export_file import parse_tasks, read_export
+from ntk_labelqa.labelstudio.export_file import read_export
 from ntk_labelqa.labelstudio.media import fetch_media
 from ntk_labelqa.labelstudio.pull import pull_project, take_snapshot
 from ntk_labelqa.labelstudio.push import push_findings
 from ntk_labelqa.labelstudio.review_project import ReviewTask
+from ntk_labelqa.labelstudio.task_files import parse_tasks
 from ntk_labelqa.options import AuditOptions
 from tests.browser import browser
 from tests.live.test_review_page import is_saved_annotation
@@ -153,7 +154,7 @@ def test_from_audit_to_second_audit_and_back(client, server, reviewers, command,
     given = [clean.class_names[code] for code in clean.label_codes]
     assert sum(one != other for one, other in zip(given, right, strict=True)) == len(seeded.wrong - corrected)
     imported = client.projects.create(title="From the export", label_config=client.projects.get(id=source).label_config)
-    exported = parse_tasks((tmp_path / "clean.json").read_bytes(), "export")
+    exported, _ = parse_tasks((tmp_path / "clean.json").read_bytes(), "export")
     assert sum(len(task.get(SUPERSEDED, ())) for task in exported) == len(corrected)
     taken = client.projects.import_tasks(id=imported.id, request=exported)
     assert (taken.task_count, taken.annotation_count) == (len(before), len(given))

@@ -158,9 +158,6 @@ def test_two_controls_and_none(client) -> None:
     with pytest.raises(InvalidInputError, match=r"'topic', 'mood'.*--control"):
         pull_project(client, both)
     assert pull_project(client, both, control="mood").class_names == ("glad", "sad")
-    points = (
-        '<View><Image name="i" value="$image"/><KeyPointLabels name="part" toName="i"><Label value="x"/>'
-        '<Label value="y"/></KeyPointLabels></View>'
-    )
-    with pytest.raises(InvalidInputError, match="KeyPointLabels 'part'"):
-        pull_project(client, new_project(client, [], points))
+    note = '<View><Image name="i" value="$image"/><TextArea name="note" toName="i"/></View>'
+    with pytest.raises(InvalidInputError, match="TextArea 'note'"):
+        pull_project(client, new_project(client, [], note))
