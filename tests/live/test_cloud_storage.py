@@ -94,7 +94,9 @@ def test_audited_reviewed_and_corrected(client, server, storage, presign, tmp_pa
     monkeypatch.setattr(delivery, "cache_root", lambda: tmp_path / "cache")
     source, folder = project_of(client, storage, presign=presign), tmp_path / "audit"
 
-    assert run(["audit", "--project", str(source), "--out", str(folder), "--arch", "linear"]) == 0, capsys.readouterr().err
+    assert run(["audit", "--project", str(source), "--out", str(folder), "--arch", "linear"]) == 0, (
+        capsys.readouterr().err
+    )
     assert run(["push", str(folder)]) == 0, capsys.readouterr().err
     numbers = {task["annotations"][0]["id"]: task["data"]["n"] for task in take_snapshot(client, source)}
     wrong = [annotation for annotation, number in numbers.items() if number in WRONG]
