@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,7 +26,12 @@ class AuditOptions:
     architecture: str = "auto"
     ridge: float | Literal["auto"] = "auto"
     encoder: str | None = None
-    features: str | None = None
+    features: str | os.PathLike[str] | None = None
     landmarks: int | Literal["all", "auto"] = "auto"
     dtype: DType = "float32"
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Paths become strings: the options are written into the audit's manifest."""
+        if self.features is not None:
+            object.__setattr__(self, "features", os.fspath(self.features))

@@ -9,6 +9,7 @@ import pandas as pd
 from ntk_labelqa import findings
 from ntk_labelqa.audit_folder import FORMAT, Audit
 from ntk_labelqa.auditing import describe
+from ntk_labelqa.dataset import Control
 from ntk_labelqa.demo.server import PEOPLE
 from ntk_labelqa.labelstudio import review_project
 from ntk_labelqa.labelstudio.connect import ONCE
@@ -78,10 +79,12 @@ def answer(decision: str, label: str = "", comment: str = "") -> list[dict[str, 
     return found
 
 
-def review(client, source: int, answers: dict[int, list[dict[str, Any]]], *, reviewer: int = 3) -> None:
+def review(
+    client, source: int, answers: dict[int, list[dict[str, Any]]], *, reviewer: int = 3, control: Control | None = None
+) -> None:
     """Answer the review tasks of the annotations that are the keys of *answers*, as one of the people."""
     people = {user.email: user.id for user in client.users.list()}
-    project = review_project.find(client, source)
+    project = review_project.find(client, source, control)
     assert project is not None
     for task in review_project.tasks_of(client, project):
         if task.data["source_annotation"] in answers:
