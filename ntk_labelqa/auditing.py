@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -14,9 +14,10 @@ from ntk_labelqa import bde, findings
 from ntk_labelqa.audit_folder import FORMAT, Audit
 from ntk_labelqa.cache import cache_root
 from ntk_labelqa.contents import contents
-from ntk_labelqa.dataset import LabeledDataset, label_means
+from ntk_labelqa.dataset import LabeledDataset, label_means, with_note
 from ntk_labelqa.diagnostics.annotators import annotators_table, consensus_table
 from ntk_labelqa.diagnostics.architecture_choice import choose_architecture
+from ntk_labelqa.diagnostics.encoder_comparison import choose_encoder
 from ntk_labelqa.diagnostics.entanglement import Entanglement, entangle
 from ntk_labelqa.diagnostics.evidence import influences
 from ntk_labelqa.diagnostics.label_issues import LabelIssues, find_label_issues_in
@@ -33,6 +34,8 @@ from ntk_labelqa.options import AuditOptions
 from ntk_labelqa.progress import Stages
 from ntk_labelqa.runtime import device, versions
 
+Pictures = Callable[[LabeledDataset], LabeledDataset]
+"""Fetches the images of a data set; items without one are left out."""
 SHOWN = 300
 """Findings that get thumbnails: those a report shows in full."""
 LISTED = 1000
@@ -44,6 +47,7 @@ def run_audit(
     options: AuditOptions | None = None,
     *,
     decisions: pd.DataFrame | None = None,
+    pictures: Pictures | None = None,
     stages: Stages | None = None,
 ) -> Audit:
     """Audit the labels of *dataset*: findings, evidence, classes, entanglement and schemes.
@@ -53,6 +57,7 @@ def run_audit(
         options: how to compute; see :class:`~ntk_labelqa.options.AuditOptions`.
         decisions: what reviewers said of earlier audits' findings, by which the probabilities are put right; see
             :mod:`ntk_labelqa.diagnostics.recalibration`.
+        pictures: fetches the images of the items that the report shows, where they were not fetched for all.
         stages: shows progress; None is silent.
 
     Raises:
@@ -62,12 +67,23 @@ def run_audit(
     Cost: the Gram matrix and one factorisation (N³/3 flops dense, O(Nm²) with m landmarks) carry nearly all of it.
     """
     options, stages = options or AuditOptions(), stages or Stages(quiet=True)
+    encoder = options.encoder
+    if encoder is None and options.features is None:
+        with stages.stage("Choosing the encoder"):
+            encoder, said = choose_encoder(dataset, seed=options.seed)
+        if said:
+            stages.note(said)
+            dataset = with_note(dataset, said)
     with stages.stage("Encoding the items") as tick:
-        encoded = encode(
-            dataset, encoder=options.encoder, features_file=options.features, seed=options.seed, progress=tick
-        )
+        encoded = encode(dataset, encoder=encoder, features_file=options.features, seed=options.seed, progress=tick)
     return audit_features(
-        encoded.features, encoded.dataset, options, encoder=encoded.encoder, decisions=decisions, stages=stages
+        encoded.features,
+        encoded.dataset,
+        options,
+        encoder=encoded.encoder,
+        decisions=decisions,
+        pictures=pictures,
+        stages=stages,
     )
 
 
@@ -79,6 +95,7 @@ def audit_features(
     encoder: str,
     stages: Stages,
     decisions: pd.DataFrame | None = None,
+    pictures: Pictures | None = None,
 ) -> Audit:
     """:func:`run_audit` once the items are features, float[N, …], a row an item of *dataset*."""
     check_auditable(dataset)
@@ -120,7 +137,7 @@ def audit_features(
     if recalibration:
         found = found.assign(model_probability=stated.error_probability)
     with stages.stage("Making thumbnails"):
-        items = items_table(dataset, found, pulls)
+        items = items_table(dataset, found, pulls, pictures)
     manifest = {
         "format": FORMAT,
         "began_at": stages.began.isoformat(timespec="milliseconds"),
@@ -215,21 +232,28 @@ def classes_table(
     return findings.conform("classes", table)
 
 
-def items_table(dataset: LabeledDataset, found: pd.DataFrame, pulls: pd.DataFrame) -> pd.DataFrame:
+def items_table(
+    dataset: LabeledDataset, found: pd.DataFrame, pulls: pd.DataFrame, pictures: Pictures | None = None
+) -> pd.DataFrame:
     """What a person needs to see of each item; thumbnails for the findings shown in full and their evidence."""
     table = dataset.items[["task_id", "value"]].assign(
         region_id=dataset.item_regions, content=contents(dataset), thumbnail=None
     )
-    if "path" in dataset.items:
-        from ntk_labelqa.thumbnails import thumbnail
+    if dataset.kind not in ("image", "crop") or ("path" not in dataset.items and pictures is None):
+        return table
+    from ntk_labelqa.thumbnails import thumbnail
 
-        worst = worst_first(found).head(SHOWN)
-        of_worst = pulls["annotation_id"].isin(worst["annotation_id"])
-        evidence = findings.keys(pulls[of_worst], "other_task_id", "other_region_id")
-        there = set(evidence)
-        shown = np.array([key in there for key in findings.keys(table)], bool)
-        shown[dataset.item_of_annotation[worst.index]] = True  # a row of findings is one of annotations
-        table.loc[shown, "thumbnail"] = [thumbnail(path) for path in dataset.items.loc[shown, "path"]]
+    worst = worst_first(found).head(SHOWN)
+    of_worst = pulls["annotation_id"].isin(worst["annotation_id"])
+    evidence = findings.keys(pulls[of_worst], "other_task_id", "other_region_id")
+    there = set(evidence)
+    shown = np.array([key in there for key in findings.keys(table)], bool)
+    shown[dataset.item_of_annotation[worst.index]] = True  # a row of findings is one of annotations
+    some = dataset.keep_items(shown, "not shown")
+    if "path" not in some.items and pictures is not None:
+        some = pictures(some)
+    drawn = dict(zip(findings.keys(some.items.assign(region_id=some.item_regions)), some.items["path"], strict=True))
+    table["thumbnail"] = [thumbnail(drawn[key]) if drawn.get(key) else None for key in findings.keys(table)]
     return table
 
 

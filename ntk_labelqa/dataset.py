@@ -171,6 +171,11 @@ class LabeledDataset:
         return digest.hexdigest()
 
 
+def with_note(dataset: LabeledDataset, note: str) -> LabeledDataset:
+    """*dataset* with one thing more that was decided on the user's behalf."""
+    return replace(dataset, provenance=replace(dataset.provenance, notes=(*dataset.provenance.notes, note)))
+
+
 def _regions(table: pd.DataFrame) -> np.ndarray:
     return table["region_id"].to_numpy(object) if "region_id" in table else np.full(len(table), "", object)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ntk_labelqa.cli.options import FILE, encoder_option, quiet_option, read_source, source_options, use_device
+from ntk_labelqa.cli.options import FILE, encoder_options, quiet_option, read_source, source_options, use_device
 from ntk_labelqa.errors import LabelQAError
 from ntk_labelqa.progress import Stages
 
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="linear, 2-L, 10-L, CNN-1, CNN-2, CNN-3, or module:attribute of a stax network. Repeatable; default: all.",
 )
-@click.option("--features", type=FILE, help="Precomputed features: .npz with ids and features, or .parquet.")
-@encoder_option
+@encoder_options
 @click.option("--sample", type=click.IntRange(min=10), default=1000, show_default=True, help="Items judged.")
 @click.option(
     "--budget", type=click.FloatRange(min=0.0), default=60.0, show_default=True, help="Seconds for one kernel at most."
@@ -79,13 +79,13 @@ def architectures(out: Path | None, names: tuple[str, ...], quiet: bool, **given
             fits,
             title=source.project_title or Path(source.source).name,
             notes=encoded.dataset.provenance.notes,
-            items=_shown(encoded.dataset, fits),
+            items=shown_items(encoded.dataset, fits),
         )
-        _write(out, page)
+        write_page(out, page)
         click.echo(f"\nReport: {out}")
 
 
-def _shown(dataset: LabeledDataset, fits: Fits) -> list[Shown]:
+def shown_items(dataset: LabeledDataset, fits: Fits) -> list[Shown]:
     """What the charts show of each item of the sample: its text, or its picture where it is drawn."""
     from ntk_labelqa.report.architectures_scatter import MOST_POINTS, TEXT_LENGTH, Shown
     from ntk_labelqa.report.items import in_words
@@ -122,14 +122,19 @@ def as_text(fits: Fits) -> str:
                 seconds(row.all_seconds),
             )
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     gone = [f"left out: {name}. {why}" for name, why in fits.left_out.items()]
     advice = recommend(fits)
-    return "\n".join([*lines, *gone, "", f"{advice.title}.", advice.doubt, CAVEAT])
+    return "\n".join([*aligned(rows), *gone, "", f"{advice.title}.", advice.doubt, CAVEAT])
 
 
-def _write(path: Path, page: str) -> None:
+def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Rows of cells as lines, each column as wide as its widest cell."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def write_page(path: Path, page: str) -> None:
+    """Write *page* to *path*; raises LabelQAError where that cannot be."""
     try:
         path.write_text(page, encoding="utf-8")
     except OSError as error:

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ntk_labelqa.cli.notify import audit_summary, deliver, notify_option
-from ntk_labelqa.cli.options import FOLDER, audit_options, compute_options, quiet_option, read_source, source_options
+from ntk_labelqa.cli.options import (
+    FOLDER,
+    audit_options,
+    compute_options,
+    pictures_of,
+    quiet_option,
+    read_source,
+    source_options,
+)
 from ntk_labelqa.progress import Stages
 
 if TYPE_CHECKING:
@@ -71,7 +79,7 @@ def audit(
         from ntk_labelqa.auditing import run_audit
         from ntk_labelqa.report.html import render_report
 
-        result = run_audit(dataset, options, decisions=decisions, stages=stages)
+        result = run_audit(dataset, options, decisions=decisions, pictures=pictures_of(given), stages=stages)
         with stages.stage("Writing the audit"):
             folder = result.save(out, overwrite=overwrite, report=render_report(result))
     if not quiet:
@@ -84,12 +92,22 @@ def audit(
 
 
 def as_before(options: AuditOptions, folder: Path) -> AuditOptions:
-    """*options* with the architecture of the audit in *folder*, if there is one and no other is asked for."""
-    from ntk_labelqa.audit_folder import MANIFEST, read_manifest
+    """*options* with the architecture and encoder of the audit in *folder*, where there is one and none is asked for.
 
-    if options.architecture != "auto" or not (folder / MANIFEST).is_file():
+    An encoder that is no more to be had, and features that were computed elsewhere, are not taken from it.
+    """
+    from ntk_labelqa.audit_folder import MANIFEST, read_manifest
+    from ntk_labelqa.encoders import hub
+
+    if not (folder / MANIFEST).is_file():
         return options
-    return replace(options, architecture=read_manifest(folder)["options"]["architecture"])
+    before = read_manifest(folder)["options"]
+    if options.architecture == "auto":
+        options = replace(options, architecture=before["architecture"])
+    model = hub.wanted(before["encoder"])
+    if options.encoder is None and options.features is None and model is not None and model.is_here:
+        options = replace(options, encoder=before["encoder"])
+    return options
 
 
 def decisions_in(folders: Sequence[Path], *, required: bool) -> pd.DataFrame | None:
@@ -119,15 +137,16 @@ def decisions_in(folders: Sequence[Path], *, required: bool) -> pd.DataFrame | N
 
 def headline(audit: Audit) -> str:
     """The result in one sentence, or why there is none and what to do."""
+    from ntk_labelqa.report.wording import remedy, weakness
+
     figures = audit.summary
     if why := figures["self_measurement"].get("why_unknown"):
-        from ntk_labelqa.findings import UNKNOWN_REMEDY
-
-        return f"No label can be called wrong or right. {why} {UNKNOWN_REMEDY}"
+        return f"No label can be called wrong or right. {why}\n{remedy(audit)}"
+    weak = weakness(audit)
     return (
         f"{figures['issues']} of {figures['annotations']} labels are probably wrong "
         f"(estimated error rate {figures['error_rate']:.1%}, between {figures['error_rate_low']:.1%} "
-        f"and {figures['error_rate_high']:.1%})."
+        f"and {figures['error_rate_high']:.1%})." + (f"\n{weak}" if weak else "")
     )
 
 

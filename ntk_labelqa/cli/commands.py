@@ -17,6 +17,8 @@ COMMANDS = (
     "history",
     "schemes",
     "architectures",
+    "encoders",
+    "embed",
     "doctor",
     "demo",
 )

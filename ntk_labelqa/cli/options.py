@@ -13,6 +13,8 @@ from ntk_labelqa.errors import UsageError
 from ntk_labelqa.progress import Stages
 
 if TYPE_CHECKING:
+    from label_studio_sdk.client import LabelStudio
+
     from ntk_labelqa.dataset import LabeledDataset
     from ntk_labelqa.options import AuditOptions
 
@@ -80,26 +82,19 @@ def source_options(command: F) -> F:
 
 
 def _encoder(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    name, _, argument = (value or "").partition(":")
-    if value is None or name == "vector" or (name == "embeddings" and argument):
-        return value
-    if value not in ("pixels", "text", "fields"):
-        wanted = "pixels, text, fields, vector, vector:KEY and embeddings:FOLDER"
-        raise click.BadParameter(f"{value!r} is not one of {wanted}.", ctx, param)
+    """*value* if an encoder is called that."""
+    if value is not None:
+        from ntk_labelqa.encoders.registry import check
+
+        try:
+            check(value)
+        except UsageError as error:
+            raise click.BadParameter(str(error), ctx, param) from error
     return value
 
 
-encoder_option = click.option(
-    "--encoder",
-    metavar="NAME",
-    callback=_encoder,
-    help="pixels, text, fields (of the task data), vector:KEY (in the task data) or embeddings:FOLDER "
-    "(a local sentence-transformers model). Default: what fits the items.",
-)
-
-
-def compute_options(command: F) -> F:
-    """How the audit is computed."""
+def encoder_options(command: F) -> F:
+    """What the items are compared by."""
     for decorate in reversed(
         (
             click.option(
@@ -107,7 +102,39 @@ def compute_options(command: F) -> F:
                 type=FILE,
                 help="Precomputed features: .npz with ids and features, or .parquet with task_id.",
             ),
-            encoder_option,
+            click.option(
+                "--encoder",
+                metavar="NAME",
+                callback=_encoder,
+                help="What items are compared by: pixels, text, fields or vector:KEY (of the task data); or a "
+                "pretrained model, such as dinov2, clip, minilm, e5, onnx:PATH, hf:ORG/NAME or embeddings:FOLDER. "
+                "Default: what fits the items. `ntk-labelqa encoders` lists them.",
+            ),
+            click.option("--download", is_flag=True, help="Fetch the encoder's model if it is not on this machine."),
+        )
+    ):
+        command = decorate(command)
+    return command
+
+
+def fetch_if_asked(given: dict[str, Any], stages: Stages) -> None:
+    """Download the model of ``--encoder``, where ``--download`` says so and it is not here yet."""
+    if not given["download"]:
+        return
+    if given["encoder"] is None:
+        raise UsageError("--download needs a model's name.", remedy="Name it with --encoder, for example dinov2.")
+    from ntk_labelqa.encoders import hub
+
+    if model := hub.wanted(given["encoder"]):
+        with stages.stage("Fetching the model"):
+            hub.fetch(model)
+
+
+def compute_options(command: F) -> F:
+    """How the audit is computed."""
+    for decorate in reversed(
+        (
+            encoder_options,
             click.option(
                 "--arch",
                 default="auto",
@@ -171,6 +198,7 @@ def read_source(given: dict[str, Any], stages: Stages) -> LabeledDataset:
             "There is nothing to audit.",
             remedy="Give an export (.json, .json.gz), or --project ID with LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.",
         )
+    fetch_if_asked(given, stages)
     client = None
     if project is not None:
         from ntk_labelqa.labelstudio.connect import connect_from_environment
@@ -192,15 +220,44 @@ def read_source(given: dict[str, Any], stages: Stages) -> LabeledDataset:
             dataset = pull_project(client, project, control=given["control"], take=take, progress=tick)
     if dataset.kind not in ("image", "crop") or given["features"]:
         return dataset
+    with stages.stage("Fetching the images") as tick:
+        return _with_images(dataset, given, client, max_failed=given["max_unreadable"], progress=tick)
+
+
+def pictures_of(given: dict[str, Any]) -> Callable[[LabeledDataset], LabeledDataset] | None:
+    """What fetches the images of the few items that a report shows, where features were given for comparing them all.
+
+    Items without an image are left out of what it returns. None where images have been fetched anyway.
+    """
+    if not given["features"]:
+        return None
+
+    def fetched(dataset: LabeledDataset) -> LabeledDataset:
+        from ntk_labelqa.labelstudio.connect import connect_from_environment
+
+        client = connect_from_environment() if given["project"] is not None else None
+        return _with_images(dataset, given, client, max_failed=1.0)
+
+    return fetched
+
+
+def _with_images(
+    dataset: LabeledDataset,
+    given: dict[str, Any],
+    client: LabelStudio | None,
+    *,
+    max_failed: float,
+    progress: Callable[[int, int], None] | None = None,
+) -> LabeledDataset:
     from ntk_labelqa.labelstudio.media import fetch_media
 
-    with stages.stage("Fetching the images") as tick:
-        return fetch_media(
-            dataset,
-            client=client,
-            project_id=project,
-            root=given["media_root"] or (source.parent if source else None),
-            allowed_hosts=given["allow_host"],
-            max_failed=given["max_unreadable"],
-            progress=tick,
-        )
+    source = given["source"]
+    return fetch_media(
+        dataset,
+        client=client,
+        project_id=given["project"],
+        root=given["media_root"] or (source.parent if source else None),
+        allowed_hosts=given["allow_host"],
+        max_failed=max_failed,
+        progress=progress,
+    )

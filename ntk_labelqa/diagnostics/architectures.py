@@ -149,9 +149,14 @@ def fit_architectures(
     sample: int = SAMPLE,
     budget: float = BUDGET,
     seed: int = 0,
+    items: int | None = None,
     progress: Tick | None = None,
 ) -> Fits:
-    """:func:`architecture_fit` with what a report shows besides; *codes*, int64[N], index *class_names*."""
+    """:func:`architecture_fit` with what a report shows besides; *codes*, int64[N], index *class_names*.
+
+    *items* is N where *features* are of a sample already.
+    """
+    items = len(features) if items is None else items
     if len(np.unique(codes)) < 2:
         raise InvalidInputError("All items are of one class.", remedy="Pass items of two classes or more.")
     rows = np.sort(np.random.default_rng(seed).permutation(len(features))[:sample])
@@ -169,10 +174,10 @@ def fit_architectures(
             if expected > budget:
                 left_out[name] = f"Its kernel of {len(rows):,} items would take about {expected:,.0f} s."
             else:
-                fits.append(_fit(name, kernel, inputs, codes[rows], len(class_names), len(features)))
+                fits.append(_fit(name, kernel, inputs, codes[rows], len(class_names), items))
         if progress:
             progress(done + 1, len(asked))
-    return Fits(tuple(fits), left_out, rows, codes[rows], class_names, len(features))
+    return Fits(tuple(fits), left_out, rows, codes[rows], class_names, items)
 
 
 def _expected_seconds(kernel: Kernel, inputs: np.ndarray) -> float:

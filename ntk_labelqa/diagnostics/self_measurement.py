@@ -75,6 +75,7 @@ class SelfMeasurement:
         is_informative: see :attr:`~ntk_labelqa.label_model.label_model.LabelPosterior.is_informative`. Where false,
             nothing can be said of any label, the interval is the widest there is, and nothing is flagged.
         why_unknown: in words, why not; else empty.
+        vote_accuracy: see :attr:`~ntk_labelqa.label_model.label_model.LabelPosterior.accuracy`.
     """
 
     planted: int
@@ -90,6 +91,7 @@ class SelfMeasurement:
     contradicted: float
     is_informative: bool
     why_unknown: str
+    vote_accuracy: float
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types, as the manifest holds them."""
@@ -134,6 +136,7 @@ def measure(
         contradicted=float((issues.margin > 0).mean()),
         is_informative=issues.posterior.is_informative,
         why_unknown=issues.posterior.why_unknown,
+        vote_accuracy=issues.posterior.accuracy,
     )
 
 

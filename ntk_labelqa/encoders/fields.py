@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ntk_labelqa.dataset import LabeledDataset
+from ntk_labelqa.encoders.encoder import WHOLE, Progress, task_data_of
 from ntk_labelqa.encoders.text import encode_texts
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.task_data import value_shown
 
 MOST_CATEGORIES = 50
 """Distinct values up to which a column of strings is one of categories; with more, or nearly one a row, it is text."""
@@ -31,6 +34,27 @@ class Columns:
     def __str__(self) -> str:
         parts = (("numbers", self.numbers), ("categories", self.categories), ("texts", self.texts))
         return "; ".join(f"{what} {', '.join(names)}" for what, names in parts if names)
+
+
+class Fields:
+    """The numbers, categories and short texts of the task data."""
+
+    name, kinds = "fields", WHOLE
+
+    def encode(
+        self, dataset: LabeledDataset, *, seed: int = 0, progress: Progress | None = None
+    ) -> tuple[np.ndarray, str]:
+        """See :func:`encode_fields`."""
+        features, columns = encode_fields(_rows(dataset), seed=seed)
+        return features, f"Features are made of the task data: {columns}."
+
+
+def _rows(dataset: LabeledDataset) -> list[dict[str, Any]]:
+    """The row that each task shows; the whole task data where it shows no single one."""
+    control, tasks = dataset.control, task_data_of(dataset)
+    shown = [value_shown(data, control) if control else None for data in tasks]
+    missing = dataset.kind == "row" and control is not None and control.value_key
+    return [row if isinstance(row, dict) else {} if missing else data for row, data in zip(shown, tasks, strict=True)]
 
 
 def encode_fields(rows: Sequence[Mapping[str, Any]], *, seed: int = 0) -> tuple[np.ndarray, Columns]:

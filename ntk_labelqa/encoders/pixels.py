@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ntk_labelqa.dataset import LabeledDataset
+from ntk_labelqa.encoders.encoder import PICTURES, Progress, paths_of
 from ntk_labelqa.images import decoded, eight_bit, shape_of
 
 if TYPE_CHECKING:
@@ -15,6 +17,18 @@ if TYPE_CHECKING:
 LARGEST_SIDE = 32
 """Pixels a side at most. Raw pixels of larger images hold little more that a kernel on pixels can use, and
 convolutional kernels cost the square of the pixel count."""
+
+
+class Pixels:
+    """The pixels of images and crops."""
+
+    name, kinds = "pixels", PICTURES
+
+    def encode(
+        self, dataset: LabeledDataset, *, seed: int = 0, progress: Progress | None = None
+    ) -> tuple[np.ndarray, str]:
+        """See :func:`encode_images`."""
+        return encode_images(paths_of(dataset), progress=progress), ""
 
 
 def encode_images(paths: Sequence[str], *, progress: Callable[[int, int], None] | None = None) -> np.ndarray:

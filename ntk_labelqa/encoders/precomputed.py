@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.errors import InvalidInputError, LabelQAError
 
 _FORM = "An .npz needs `ids` (task ids) and `features`; a parquet file needs a `task_id` column and numeric columns."
 _FORM_OF_REGIONS = (
@@ -18,7 +20,11 @@ _FORM_OF_REGIONS = (
 
 
 def read_features(
-    path: str | Path, task_ids: np.ndarray, region_ids: np.ndarray | None = None, *, unused_ids: Iterable[int] = ()
+    path: str | os.PathLike[str],
+    task_ids: np.ndarray,
+    region_ids: np.ndarray | None = None,
+    *,
+    unused_ids: Iterable[int] = (),
 ) -> np.ndarray:
     """Rows of a features file in the order of *task_ids*, float[N, …].
 
@@ -54,6 +60,38 @@ def read_features(
     finite = np.isfinite(features.reshape(len(features), -1)).all(axis=1)
     _refuse(path, f"{what.capitalize()} with NaN or infinite features", ids[~finite], "Mend or leave out these items.")
     return features[np.argsort(ids)][np.searchsorted(unique, wanted)]
+
+
+def write_features(path: Path, task_ids: np.ndarray, features: np.ndarray, region_ids: Any = None) -> None:
+    """Write a file that :func:`read_features` reads; images are flattened in a ``.parquet``. It appears whole.
+
+    Args:
+        path: ``.npz`` or ``.parquet``.
+        task_ids: int64[N].
+        features: float[N, …].
+        region_ids: str[N], where the items are regions.
+
+    Raises LabelQAError where it cannot be written.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}{path.suffix}")
+    regions = None if region_ids is None else np.asarray(region_ids, str)
+    try:
+        if path.suffix == ".parquet":
+            import pandas as pd
+
+            columns = {"task_id": task_ids, **({} if regions is None else {"region_id": regions})}
+            rows = features.reshape(len(features), -1)
+            pd.DataFrame({**columns, **{f"f{at}": rows[:, at] for at in range(rows.shape[1])}}).to_parquet(beside)
+        else:
+            arrays: dict[str, Any] = {"ids": task_ids, "features": features}
+            np.savez(beside, **arrays if regions is None else {**arrays, "region_ids": regions})
+        beside.replace(path)
+    except OSError as error:
+        raise LabelQAError(
+            f"{path} could not be written: {error.strerror}.", remedy="Name a file in a folder you may write to."
+        ) from error
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _of_regions(tasks: np.ndarray, regions: np.ndarray) -> np.ndarray:

@@ -2,17 +2,58 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from ntk_labelqa.dataset import LabeledDataset, split_span
+from ntk_labelqa.encoders.encoder import TEXTS, Progress
+from ntk_labelqa.errors import InvalidInputError
+
 DIRECTIONS = 300
 SPAN_DIRECTIONS, CONTEXT_DIRECTIONS = 200, 100
 _WORDS: dict[str, Any] = {"ngram_range": (1, 2), "token_pattern": r"(?u)\b\w+\b"}
-Encoder = Callable[[Sequence[str]], np.ndarray]
+Fitted = Callable[[Sequence[str]], np.ndarray]
 CONTEXT_WEIGHT = 0.5
 """What the words around a span count beside its own: they tell a name of a place from that of a person, not more."""
+
+
+_FILE_ADDRESS = re.compile(
+    r"([a-z][a-z0-9+.-]*://|/data/)\S+\.(txt|text|md|json|jsonl|csv|tsv|xml|html?|pdf|docx?|rtf)(\?\S*)?"
+    r"|(?!https?:)[a-z][a-z0-9+.-]*://\S+|/data/\S+",
+    re.IGNORECASE,
+)
+"""Of a file by its ending, or by a scheme that leads nowhere else; web addresses as such may be what is judged."""
+
+
+class Words:
+    """The words of texts, and of spans and what stands around them."""
+
+    name, kinds = "text", TEXTS
+
+    def encode(
+        self, dataset: LabeledDataset, *, seed: int = 0, progress: Progress | None = None
+    ) -> tuple[np.ndarray, str]:
+        """See :func:`encode_texts` and :func:`encode_spans`."""
+        values = dataset.items["value"].tolist()
+        refuse_addresses(dataset)
+        spans = dataset.kind == "span"
+        return encode_spans(list(map(split_span, values)), seed=seed) if spans else encode_texts(values, seed=seed), ""
+
+
+def refuse_addresses(dataset: LabeledDataset) -> None:
+    """Raise InvalidInputError where most texts are addresses of files: their letters say nothing of what is in them."""
+    values = dataset.items["value"].tolist()
+    behind = [row for row, value in enumerate(values) if _FILE_ADDRESS.fullmatch(value.strip())]
+    if 2 * len(behind) > len(values):
+        raise InvalidInputError(
+            f"{len(behind)} of {len(values)} texts are addresses of files, for example that of task "
+            f"{dataset.items['task_id'].iloc[behind[0]]}: {values[behind[0]]!r}.",
+            why="What is in the files is not read.",
+            remedy="Import the texts themselves, or give features of them with --features.",
+        )
 
 
 def encode_texts(texts: Sequence[str], *, seed: int = 0, directions: int = DIRECTIONS) -> np.ndarray:
@@ -24,7 +65,7 @@ def encode_texts(texts: Sequence[str], *, seed: int = 0, directions: int = DIREC
     return _features(texts, seed=seed, directions=directions, **_WORDS)
 
 
-def fit_texts(texts: Sequence[str], *, seed: int = 0, directions: int = DIRECTIONS) -> tuple[np.ndarray, Encoder]:
+def fit_texts(texts: Sequence[str], *, seed: int = 0, directions: int = DIRECTIONS) -> tuple[np.ndarray, Fitted]:
     """:func:`encode_texts` of *texts*, and the encoder fitted on them, which gives further texts the same features.
 
     A further text whose words none of *texts* has gets a row of zeros.
@@ -56,7 +97,7 @@ def _features(texts: Sequence[str], *, seed: int, directions: int, **how: Any) -
     return _fitted(texts, seed=seed, directions=directions, **how)[0]
 
 
-def _fitted(texts: Sequence[str], *, seed: int, directions: int, **how: Any) -> tuple[np.ndarray, Encoder]:
+def _fitted(texts: Sequence[str], *, seed: int, directions: int, **how: Any) -> tuple[np.ndarray, Fitted]:
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
 

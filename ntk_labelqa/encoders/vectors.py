@@ -7,11 +7,34 @@ from typing import Any
 
 import numpy as np
 
+from ntk_labelqa.dataset import LabeledDataset
+from ntk_labelqa.encoders.encoder import WHOLE, Progress, task_data_of
 from ntk_labelqa.errors import InvalidInputError
 
 USUAL_KEYS = ("embedding", "embeddings", "vector", "features")
 """Keys under which a vector is used without being asked for."""
 SHORTEST = 2
+
+
+class Vector:
+    """Vectors that lie ready in the task data.
+
+    Args:
+        key: under which they lie; empty for the first of :data:`USUAL_KEYS` that every task has.
+    """
+
+    name, kinds = "vector", WHOLE
+
+    def __init__(self, key: str = "") -> None:
+        self.key = key
+
+    def encode(
+        self, dataset: LabeledDataset, *, seed: int = 0, progress: Progress | None = None
+    ) -> tuple[np.ndarray, str]:
+        """See :func:`encode_vectors`."""
+        tasks = task_data_of(dataset)
+        key = self.key or usual_key(tasks) or USUAL_KEYS[0]
+        return encode_vectors(tasks, dataset.items["task_id"].tolist(), key), f"Features are the vectors {key!r}."
 
 
 def usual_key(tasks: Sequence[Mapping[str, Any]]) -> str | None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from ntk_labelqa import findings
 from ntk_labelqa.audit_folder import Audit
+from ntk_labelqa.encoders.advice import better_features
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=0)]
@@ -109,7 +110,9 @@ class Case:
         measured = figures["self_measurement"]
         if not measured["is_informative"]:
             why = measured.get("why_unknown") or "The labels do not follow from the items beyond chance."
-            raise NotJudged(f"No estimate can be made. {why}", findings.UNKNOWN_REMEDY)
+            data, options = self.audit.manifest["data"], self.audit.manifest.get("options", {})
+            better = better_features(data["kind"], options.get("encoder", ""))
+            raise NotJudged(f"No estimate can be made. {why}", str(better or findings.UNKNOWN_REMEDY))
 
 
 @dataclass(frozen=True)

@@ -83,12 +83,15 @@ class LabelPosterior:
         answer: the last round with lookalikes in its channel.
         rates: error rates before anything is known of a label.
         why_unknown: in words, why nothing can be said of any label; empty where something can.
+        accuracy: share of the items of which one vote of the others says the right class, mistakes that votes share
+            aside; low where what the items are compared by tells the classes apart badly.
     """
 
     rounds: tuple[Round, ...]
     answer: Round
     rates: ErrorRates
     why_unknown: str
+    accuracy: float
 
     @property
     def probabilities(self) -> np.ndarray:
@@ -137,13 +140,13 @@ def label_posterior(
     answer = rounds[-1]
     if annotations.class_count > 2:
         answer = _with_lookalikes(answer, annotations, parameters.lookalike_gain)
-    why = _why_unrelated(made)
-    if not why and len(rounds) == 1 and rates.is_in_dispute and _accuracy(agree, annotations) < parameters.telling:
+    why, accuracy = _why_unrelated(made), _accuracy(agree, annotations)
+    if not why and len(rounds) == 1 and rates.is_in_dispute and accuracy < parameters.telling:
         why = (
             f"From {rates.low:.0%} to {rates.high:.0%} of the labels may be wrong: what the items are compared by "
             "tells the classes apart so badly that wrong labels cannot be told from wrong predictions."
         )
-    return LabelPosterior(tuple(rounds), answer, rates, why)
+    return LabelPosterior(tuple(rounds), answer, rates, why, accuracy)
 
 
 def _log_odds(of: Round, annotations: Annotations) -> np.ndarray:
@@ -255,5 +258,5 @@ def _why_unrelated(made: Predictions) -> str:
 
 
 def _accuracy(agree: np.ndarray, annotations: Annotations) -> float:
-    """Of one vote, mistakes that both share aside."""
+    """Of one vote, 0 to 1, mistakes that both share aside."""
     return float(accuracy_of_agreeing(agree.mean(), max(len(np.unique(annotations.labels)), 1)))

@@ -8,6 +8,7 @@ import numpy as np
 from markupsafe import Markup
 
 from ntk_labelqa.diagnostics.architectures import FLOOR, Fits
+from ntk_labelqa.diagnostics.encoder_comparison import EncoderFits
 from ntk_labelqa.diagnostics.recommendation import CAVEAT, Recommendation, recommend
 from ntk_labelqa.kernels.architectures import CONVOLUTIONAL, DENSE
 from ntk_labelqa.report import formats
@@ -22,7 +23,12 @@ HARD, FEWEST = 0.7, 5
 
 
 def render_architectures(
-    fits: Fits, *, title: str, notes: Sequence[str] = (), items: Sequence[Shown] | None = None
+    fits: Fits,
+    *,
+    title: str,
+    notes: Sequence[str] = (),
+    items: Sequence[Shown] | None = None,
+    encoders: EncoderFits | None = None,
 ) -> str:
     """The page of *fits*: what to begin with and how sure that is, then every figure behind it.
 
@@ -31,6 +37,7 @@ def render_architectures(
         title: of the project or file.
         notes: what was decided on the user's behalf.
         items: what the charts show of each item of the sample; None counts rows.
+        encoders: where several were compared, of which *fits* are by the best.
     """
     shown = [Shown(f"item {row}") for row in fits.rows] if items is None else items
     drawn = shown[:MOST_POINTS]
@@ -44,6 +51,8 @@ def render_architectures(
         fits=fits,
         notes=notes,
         networks=[(fit.name, in_words(fit.name)) for fit in fits.fits],
+        encoders=encoders_table(encoders) if encoders else None,
+        features=encoders.encoders[0].name if encoders else "",
         figures=figures_table(fits),
         classes=classes_table(fits),
         key=legend(fits),
@@ -107,6 +116,23 @@ def _training(advice: Recommendation) -> Markup:
     return Markup("Train {} first{}. Keep a linear model beside it, as the floor that it has to beat.").format(
         in_words(advice.name), rivals
     )
+
+
+def encoders_table(found: EncoderFits) -> Table:
+    """What the items were compared by, the best first, each with the architecture that suits it."""
+    rows = [
+        (
+            words(one.name),
+            share(one.best.figures["accuracy"]),
+            Cell(formats.span(one.best.figures["accuracy_low"], one.best.figures["accuracy_high"])),
+            figure(one.best.figures["log_loss"]),
+            words(one.best.name),
+        )
+        for one in found.encoders
+    ]
+    numbers = (Column(title, numeric=True) for title in ("Predicted right", "95 % interval", "Log loss"))
+    columns = (Column("Encoder"), *numbers, Column("With architecture"))
+    return Table("encoders-table", "Encoders, most accurate first", columns, rows, len(rows), "")
 
 
 def figures_table(fits: Fits) -> Table:

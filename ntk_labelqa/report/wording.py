@@ -9,7 +9,9 @@ import pandas as pd
 from markupsafe import Markup
 
 from ntk_labelqa.audit_folder import Audit
+from ntk_labelqa.encoders.advice import Advice, better_features
 from ntk_labelqa.findings import UNKNOWN_REMEDY
+from ntk_labelqa.label_model.parameters import DEFAULTS
 from ntk_labelqa.report.formats import count, plural, share, span
 from ntk_labelqa.report.overlaps import LABELS, warned_pairs
 from ntk_labelqa.report.reviewers import Reviewed
@@ -134,7 +136,7 @@ def _tiles(audit: Audit, said: Reviewed | None) -> list[Tile]:
 
 def _steps(audit: Audit, said: Reviewed | None) -> list[Markup]:
     if _why_unknown(audit):
-        return [Markup.escape(UNKNOWN_REMEDY)]
+        return [_in_markup(remedy(audit))]
     found, warned = audit.findings, warned_pairs(audit)
     flagged = found[found["is_label_issue"]]
     first = _go_on(said) if said is not None else _review(flagged) if len(flagged) else None
@@ -142,6 +144,8 @@ def _steps(audit: Audit, said: Reviewed | None) -> list[Markup]:
     by_labels = warned["cause"] == LABELS
     # With two classes, correcting the labels of the pair is no other step than reviewing what is flagged.
     correctable = warned[by_labels] if audit.summary["classes"] > 2 else warned[:0]
+    if weak := weakness(audit):
+        steps.append(_in_markup(weak))
     steps += [step for step in (_unclear(warned[~by_labels]), _mislabelled(correctable)) if step]
     if warned.empty and (change := _change(flagged)):
         steps.append(change)
@@ -247,6 +251,32 @@ def _caution(audit: Audit) -> str:
             "have a sample labelled again before acting on single findings."
         )
     return " ".join(said)
+
+
+def weakness(audit: Audit) -> Advice | None:
+    """What to do where something can be said, but what the items were compared by tells their classes apart badly."""
+    accuracy = (audit.summary["self_measurement"] or {}).get("vote_accuracy")
+    if accuracy is None or _why_unknown(audit) or accuracy >= DEFAULTS.telling:
+        return None
+    better = _better_features(audit)
+    by = audit.manifest["options"]["encoder"]
+    said = f"Compared by {by}, only {share(accuracy)} of the items are told to be of the right class by the others."
+    return better and Advice(f"{said} {better.why}", better.command)
+
+
+def remedy(audit: Audit) -> Advice:
+    """What to do where nothing can be said of any label."""
+    return _better_features(audit) or Advice(UNKNOWN_REMEDY, "")
+
+
+def _better_features(audit: Audit) -> Advice | None:
+    return better_features(audit.manifest["data"]["kind"], audit.manifest.get("options", {}).get("encoder", ""))
+
+
+def _in_markup(advice: Advice) -> Markup:
+    if not advice.command:
+        return Markup.escape(advice.why)
+    return Markup("{} <code>{}</code>").format(advice.why, advice.command)
 
 
 def _why_unknown(audit: Audit) -> str:

@@ -1,0 +1,49 @@
+"""``ntk-labelqa embed``: a features file of what an encoder makes of the items, for use anywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ntk_labelqa.cli.options import FILE, encoder_options, quiet_option, read_source, source_options
+from ntk_labelqa.errors import LabelQAError, UsageError
+from ntk_labelqa.progress import Stages
+
+
+@click.command()
+@source_options
+@click.option("--out", type=FILE, required=True, help="The features file to write, .npz or .parquet.")
+@click.option("--overwrite", is_flag=True, help="Replace a file that is already there.")
+@encoder_options
+@click.option("--seed", type=int, default=0, show_default=True)
+@quiet_option
+def embed(out: Path, overwrite: bool, quiet: bool, **given: Any) -> None:
+    """Write the features of the items of SOURCE, a row an item with its task id, as --features takes them.
+
+    What was embedded before is not embedded again, and what a kill leaves behind is taken up where it stopped.
+    """
+    if out.suffix not in (".npz", ".parquet"):
+        raise UsageError(f"{out} ends neither in .npz nor in .parquet.", remedy="Name such a file.")
+    if out.exists() and not overwrite:
+        raise LabelQAError(f"{out} is already there.", remedy="Name another file, or add --overwrite.")
+    stages = Stages(quiet=quiet)
+    dataset = read_source(given, stages)
+
+    from ntk_labelqa.encoders.choose import encode
+    from ntk_labelqa.encoders.precomputed import write_features
+
+    with stages.stage("Encoding the items") as tick:
+        encoded = encode(
+            dataset,
+            encoder=given["encoder"],
+            features_file=given["features"],
+            seed=given["seed"],
+            progress=tick,
+        )
+    items = encoded.dataset.items
+    write_features(out, items["task_id"].to_numpy(), encoded.features, items.get("region_id"))
+    for note in () if quiet else encoded.dataset.provenance.notes:
+        click.echo(note, err=True)
+    click.echo(f"{len(items)} rows of {encoded.features[0].size} features by {encoded.encoder}: {out}")

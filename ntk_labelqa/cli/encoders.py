@@ -1,0 +1,173 @@
+"""``ntk-labelqa encoders``: what items can be compared by, what is on this machine, and which suits the labels best."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ntk_labelqa.cli.options import FILE, quiet_option, read_source, source_options, use_device
+from ntk_labelqa.progress import Stages
+
+if TYPE_CHECKING:
+    from ntk_labelqa.dataset import ItemKind
+    from ntk_labelqa.diagnostics.encoder_comparison import EncoderFits
+
+ITEMS: dict[ItemKind, str] = {
+    "image": "images",
+    "crop": "boxes",
+    "text": "texts",
+    "span": "spans",
+    "row": "table rows",
+    "other": "anything with task data",
+}
+BUILT_IN = {
+    "pixels": "the pixels themselves, 32 a side: for scans, glyphs, icons; weak on photos",
+    "text": "words and pairs of words (TF-IDF, latent semantic analysis)",
+    "fields": "numbers, categories and short texts of the task data",
+    "vector[:KEY]": "vectors that lie ready in the task data",
+}
+OTHERS = {
+    "onnx:PATH": "a model in ONNX: a file, or a folder with its settings",
+    "hf:ORG/NAME": "any model of the Hugging Face Hub in ONNX, or of sentence-transformers in safetensors",
+    "embeddings:FOLDER": "the same, from a folder of your own",
+}
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def encoders(context: click.Context) -> None:
+    """List what items can be compared by (--encoder NAME), and what is on this machine."""
+    if context.invoked_subcommand is not None:
+        return
+    from ntk_labelqa.encoders import registry
+    from ntk_labelqa.encoders.models import KNOWN, is_ready
+
+    for name, about in BUILT_IN.items():
+        _show(name, _items(registry.BUILT_IN[name.partition("[")[0]]("").kinds), "built in", about)
+    for model in KNOWN:
+        state = "on this machine" if is_ready(model) else "not fetched yet"
+        facts = f"{model.size / 1e6:,.0f} MB, {model.licence}, {state}"
+        _show(model.name, _items(model.kinds), facts, f"{model.about} ({model.repository})")
+    for name, point in registry.offers().items():
+        _show(name, "", "installed", f"of the package {point.dist.name if point.dist else point.module}")
+    for name, about in OTHERS.items():
+        _show(name, "images or texts", "", about)
+    click.echo("\nntk-labelqa encoders fetch NAME    brings a model here; nothing is downloaded otherwise")
+    click.echo("ntk-labelqa encoders compare SOURCE    ranks them by what they make of your labels")
+
+
+def _show(name: str, items: str, facts: str, about: str) -> None:
+    """Two lines on an encoder."""
+    click.echo(f"{name:<20}{'; '.join(part for part in (items, facts) if part)}")
+    click.echo(f"{'':<20}{about}")
+
+
+@encoders.command()
+@click.argument("name")
+@quiet_option
+def fetch(name: str, quiet: bool) -> None:
+    """Download the model NAME (dinov2, clip, minilm, e5, or hf:ORG/NAME) and check it. Audits then need no network."""
+    from ntk_labelqa.encoders import hub
+    from ntk_labelqa.encoders.models import KNOWN
+    from ntk_labelqa.encoders.registry import check
+    from ntk_labelqa.errors import UsageError
+
+    check(name)
+    model = hub.wanted(name)
+    if model is None:
+        names = ", ".join(known.name for known in KNOWN)
+        raise UsageError(f"{name!r} is no model that is fetched.", remedy=f"Take one of {names}, or hf:ORG/NAME.")
+    with Stages(quiet=quiet).stage(f"Fetching {model.repository}"):
+        folder = hub.fetch(model)
+    click.echo(f"{name} is here: {folder}")
+
+
+@encoders.command()
+@source_options
+@click.option(
+    "--encoder",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="An encoder to compare. Repeatable; default: the usual one for these items, and every model on this machine.",
+)
+@click.option("--out", type=FILE, help="Also write a report, as one HTML page.")
+@click.option("--sample", type=click.IntRange(min=10), default=1000, show_default=True, help="Items judged.")
+@click.option(
+    "--budget", type=click.FloatRange(min=0.0), default=60.0, show_default=True, help="Seconds for one kernel at most."
+)
+@click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@quiet_option
+def compare(names: tuple[str, ...], out: Path | None, quiet: bool, **given: Any) -> None:
+    """Rank encoders by how well the labels of SOURCE follow from what each shows of the items; none is trained.
+
+    For each encoder every architecture is judged, so that both are answered: which features, and which network.
+    """
+    use_device(given["device"])
+    from ntk_labelqa.encoders.registry import check
+
+    for name in names:
+        check(name)
+    stages = Stages(quiet=quiet)
+    dataset = read_source({**given, "features": None, "encoder": None, "download": False}, stages)
+
+    from ntk_labelqa.diagnostics.encoder_comparison import compare_encoders
+    from ntk_labelqa.encoders.choose import usual_encoder
+    from ntk_labelqa.encoders.models import KNOWN, is_ready
+
+    usual = usual_encoder(dataset)
+    ready = [model.name for model in KNOWN if dataset.kind in model.kinds and is_ready(model)]
+    with stages.stage("Comparing the encoders") as tick:
+        found = compare_encoders(
+            dataset,
+            names or [*([usual] if usual else []), *ready],
+            sample=given["sample"],
+            budget=given["budget"],
+            seed=given["seed"],
+            progress=tick,
+        )
+    click.echo(as_text(found))
+    if out is not None:
+        from ntk_labelqa.cli.architectures import shown_items, write_page
+        from ntk_labelqa.report.architectures import render_architectures
+
+        source, best = dataset.provenance, found.encoders[0]
+        page = render_architectures(
+            best.fits,
+            title=source.project_title or Path(source.source).name,
+            notes=found.dataset.provenance.notes,
+            items=shown_items(found.dataset, best.fits),
+            encoders=found,
+        )
+        write_page(out, page)
+        click.echo(f"\nReport: {out}")
+
+
+def as_text(found: EncoderFits) -> str:
+    """A row an encoder, the best first, with its best architecture; and what to take."""
+    from ntk_labelqa.cli.architectures import aligned
+    from ntk_labelqa.report import formats
+
+    rows = [("encoder", "right", "95 % interval", "log loss", "with architecture")]
+    for one in found.encoders:
+        figures = one.best.figures
+        interval = formats.span(figures["accuracy_low"], figures["accuracy_high"])
+        share, loss = formats.share(figures["accuracy"]), formats.figure(figures["log_loss"])
+        rows.append((one.name, share, interval, loss, one.best.name))
+    gone = [f"left out: {name}. {why}" for name, why in found.left_out.items()]
+    return "\n".join([*aligned(rows), *gone, "", advice(found)])
+
+
+def advice(found: EncoderFits) -> str:
+    """Which encoder to take, in a sentence."""
+    best, *others = found.encoders
+    level = [one.name for one in others if not found.is_surely_better(best.name, one.name)]
+    doubt = f" {', '.join(level)} cannot be told from it." if level else ""
+    return f"Take --encoder {best.name} --arch {best.best.name}.{doubt}"
+
+
+def _items(kinds: Any) -> str:
+    return ", ".join(words for kind, words in ITEMS.items() if kind in kinds)

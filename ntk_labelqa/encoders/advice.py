@@ -1,0 +1,45 @@
+"""What to compare items by where what they were compared by tells their classes apart badly."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import NamedTuple, get_args
+
+from ntk_labelqa.dataset import ItemKind
+from ntk_labelqa.encoders.models import KNOWN, RUNTIME
+
+COMPARE = "ntk-labelqa encoders compare"
+_WITHOUT_A_MODEL = {
+    "pixels": "Photos and other pictures with more in them than shapes need a pretrained model.",
+    "text": "Counts of words know nothing of what words mean; a pretrained model does.",
+}
+"""Encoders that a pretrained model usually beats, and why."""
+
+
+class Advice(NamedTuple):
+    """What would help: why, in a sentence, and the command, or the options to add to the one that was run."""
+
+    why: str
+    command: str
+
+    def __str__(self) -> str:
+        return f"{self.why} {self.command}"
+
+
+def better_features(kind: str, encoder: str) -> Advice | None:
+    """What to try where items of *kind* were compared by *encoder* and their classes look alike; None without idea.
+
+    Example:
+        >>> better_features("image", "pixels").command
+        '--encoder dinov2 --download (89 MB, Apache-2.0)'
+    """
+    model = next((model for model in KNOWN if kind in get_args(ItemKind) and kind in model.kinds), None)
+    if model is None:
+        return None
+    if encoder not in _WITHOUT_A_MODEL:
+        return Advice("Another model may tell the classes apart better. What is here is compared by", COMPARE)
+    missing = not all(find_spec(name) for name in RUNTIME)
+    first = "pip install 'ntk-labelqa[embeddings]', then audit with " if missing else ""
+    size = f"{model.size / 1e6:,.0f} MB, {model.licence}"
+    why = f"{_WITHOUT_A_MODEL[encoder]} {'Run' if missing else 'Audit again with'}"
+    return Advice(why, f"{first}--encoder {model.name} --download ({size})")

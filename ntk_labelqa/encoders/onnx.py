@@ -1,0 +1,117 @@
+"""Models in ONNX, by ONNX Runtime: pictures and texts in, one vector each out. No torch is needed."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ntk_labelqa.encoders.encoder import PICTURES, TEXTS, EncodeBatch
+from ntk_labelqa.encoders.model_folder import Folder
+from ntk_labelqa.encoders.model_inputs import picture_inputs, token_inputs
+from ntk_labelqa.errors import InvalidInputError
+
+EXTRA = "Install the extra: pip install 'ntk-labelqa[embeddings]'; or take another encoder."
+_READY = ("image_embeds", "sentence_embedding", "text_embeds", "embeddings", "embedding")
+"""Outputs that are one vector an item already, by the names that exporters give them."""
+_PROVIDERS = ("CUDAExecutionProvider", "ROCMExecutionProvider", "CoreMLExecutionProvider", "CPUExecutionProvider")
+"""Devices in order of preference; those that this ONNX Runtime has are used."""
+_PREPROCESSING = "1"
+"""Version of how inputs and outputs are treated here; a new one makes all embeddings anew."""
+
+Inputs = Callable[[Sequence[Any]], dict[str, np.ndarray]]
+
+
+class OnnxModel:
+    """A model in ONNX.
+
+    Pictures are made what ``preprocessor_config.json`` says, texts are cut into tokens by ``tokenizer.json``.
+
+    Args:
+        folder: with the weights and these files.
+        prefix: before each text.
+
+    Raises InvalidInputError where neither file is there.
+    """
+
+    def __init__(self, folder: Folder, *, prefix: str = "") -> None:
+        self.folder, self.prefix = folder, prefix
+        assert folder.weights is not None
+        of_texts = folder.find("tokenizer.json") is not None
+        of_pictures = folder.find("preprocessor_config.json") is not None and "text" not in folder.weights.name
+        if not (of_pictures or of_texts):
+            raise InvalidInputError(
+                f"Beside {folder.weights} lies neither preprocessor_config.json nor tokenizer.json.",
+                why="They say what the model was trained to be given.",
+                remedy="Put there the one that belongs to the model.",
+            )
+        self.kinds = PICTURES if of_pictures else TEXTS
+        self.identity = f"onnx {_PREPROCESSING} {folder.identity} {prefix}"
+
+    def load(self) -> EncodeBatch:
+        """Bring the weights into memory; see :class:`ntk_labelqa.encoders.encoder.Model`."""
+        session = _session(str(self.folder.weights))
+        inputs: Inputs
+        if self.kinds is PICTURES:
+            inputs = picture_inputs(self.folder.setting("preprocessor_config.json"), session.get_inputs()[0])
+        else:
+            inputs = token_inputs(self.folder, self.prefix, {part.name for part in session.get_inputs()})
+        names = [part.name for part in session.get_outputs()]
+        wanted = next((name for name in _READY if name in names), names[0])
+        first_token = bool(self.folder.setting("1_Pooling/config.json").get("pooling_mode_cls_token"))
+
+        def encode(batch: Sequence[Any]) -> np.ndarray:
+            given = inputs(batch)
+            try:
+                [output] = session.run([wanted], given)
+            except Exception as error:
+                raise InvalidInputError(
+                    f"{self.folder.weights} cannot be run on these items: {_first_line(error)}",
+                    remedy="Take another model, or mend preprocessor_config.json.",
+                ) from error
+            return one_vector(np.asarray(output, np.float32), given.get("attention_mask"), first_token=first_token)
+
+        return encode
+
+
+def one_vector(output: np.ndarray, mask: np.ndarray | None, *, first_token: bool) -> np.ndarray:
+    """What a network gives, as one vector an item, float32[n, D].
+
+    Args:
+        output: float32[n, D]; or float32[n, T, D], a row a token or patch; or float32[n, D, H, W], a map of each
+            feature.
+        mask: int64[n, T], of texts: which tokens are the text's.
+        first_token: of texts, whether the first token stands for the whole; else they are averaged. Of pictures it
+            always does: transformers for them begin with one that is for the whole.
+    """
+    if output.ndim == 4:
+        return output.mean(axis=(2, 3))
+    if output.ndim != 3:
+        return output.reshape(len(output), -1)
+    if mask is None or first_token:
+        return output[:, 0]
+    weights = mask[..., None].astype(np.float32)
+    return (output * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-9)
+
+
+def _session(weights: str) -> Any:
+    try:
+        runtime = importlib.import_module("onnxruntime")
+    except ModuleNotFoundError as error:
+        raise InvalidInputError("Models in ONNX need onnxruntime, which is not installed.", remedy=EXTRA) from error
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3  # errors: they come as exceptions; warnings are for who exported the model
+    there = runtime.get_available_providers()
+    providers = [name for name in _PROVIDERS if name in there]
+    try:
+        return runtime.InferenceSession(weights, options, providers=providers)
+    except Exception as error:
+        raise InvalidInputError(
+            f"{weights} cannot be loaded as ONNX: {_first_line(error)}", remedy="Fetch or export the model again."
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,137 @@
+"""Items through a pretrained model: each content once, in batches, kept as they are made."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from ntk_labelqa.cache import cache_root
+from ntk_labelqa.contents import contents
+from ntk_labelqa.dataset import LabeledDataset, split_span
+from ntk_labelqa.encoders.encoder import PICTURES, TEXTS, EncodeBatch, Model, Progress, paths_of
+from ntk_labelqa.encoders.store import EmbeddingStore
+from ntk_labelqa.encoders.text import refuse_addresses
+from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.images import decoded, eight_bit
+
+BATCH = 32
+"""Items embedded, and kept, at a time: what a kill can cost, and what Ctrl-C waits for."""
+READERS = 2
+"""Threads that decode the next batch while the model works."""
+
+
+class Embeddings:
+    """Embeddings by a pretrained model.
+
+    Args:
+        name: as it was asked for.
+        model: that makes them; it is brought into memory only where an item is new.
+        about: the model in words, for the audit's notes.
+    """
+
+    def __init__(self, name: str, model: Model, about: str) -> None:
+        self.name, self.model, self.about, self.kinds = name, model, about, model.kinds
+
+    def encode(
+        self, dataset: LabeledDataset, *, seed: int = 0, progress: Progress | None = None
+    ) -> tuple[np.ndarray, str]:
+        """One embedding an item, float32[N, D]; zero where a text is blank, or an image of one colour.
+
+        Cost: one pass of the model over contents that it has not seen before, one look-up for all others.
+        """
+        inputs, prepare = inputs_of(dataset)
+        rows = embed(self.model, contents(dataset).tolist(), inputs, prepare, progress=progress)
+        return rows, f"Features are embeddings by {self.about}."
+
+
+def inputs_of(dataset: LabeledDataset) -> tuple[list[str], Callable[[str], Any]]:
+    """What a model is given of each item: its file or text, and how that becomes an input; None where it is blank."""
+    if dataset.kind in PICTURES:
+        return paths_of(dataset), _image
+    if dataset.kind in TEXTS:
+        refuse_addresses(dataset)
+        values = dataset.items["value"].tolist()
+        texts = ["".join(split_span(value)) for value in values] if dataset.kind == "span" else values
+        return texts, lambda text: text if text.strip() else None
+    raise InvalidInputError(f"No pretrained model reads items of kind {dataset.kind!r}.", remedy="Give --features.")
+
+
+def embed(
+    model: Model,
+    keys: Sequence[str],
+    inputs: Sequence[str],
+    prepare: Callable[[str], Any],
+    *,
+    progress: Progress | None = None,
+) -> np.ndarray:
+    """Embeddings of *inputs*, float32[N, D], from the store as far as they are there.
+
+    Args:
+        model: that embeds.
+        keys: a hash of each input; equal ones are embedded once.
+        inputs: files or texts.
+        prepare: an input to what the model is given; None where there is nothing to embed, whose row is zero.
+        progress: called with (new contents done, new contents).
+
+    Raises InvalidInputError where the model cannot be loaded, or cannot read these items.
+    """
+    first = {key: row for row, key in reversed(list(enumerate(keys)))}
+    with EmbeddingStore(cache_root() / "embeddings.sqlite") as store:
+        known = store.get(model.identity, list(first))
+        new = [key for key in first if key not in known]
+        if new:
+            encode = model.load()
+            done = 0
+            for some, batch in _prepared(new, [inputs[first[key]] for key in new], prepare):
+                rows = _encoded(encode, batch)
+                store.put(model.identity, some, rows)
+                known.update(zip(some, rows, strict=True))
+                done += len(some)
+                if progress:
+                    progress(done, len(new))
+    features = np.zeros((len(keys), max((len(row) for row in known.values()), default=0) or 1), np.float32)
+    for row, key in enumerate(keys):
+        features[row, : len(known[key])] = known[key]
+    return features
+
+
+def _prepared(
+    keys: Sequence[str], inputs: Sequence[str], prepare: Callable[[str], Any]
+) -> Iterator[tuple[Sequence[str], list[Any]]]:
+    """Batches of prepared inputs with their keys; the next one is under way while a batch is being used."""
+    with ThreadPoolExecutor(READERS) as pool:
+        try:
+            under_way: deque[tuple[Sequence[str], Iterator[Any]]] = deque()
+            for start in range(0, len(keys), BATCH):
+                part = slice(start, start + BATCH)
+                under_way.append((keys[part], pool.map(prepare, inputs[part])))
+                if len(under_way) > 1:
+                    some, ready = under_way.popleft()
+                    yield some, list(ready)
+            for some, ready in under_way:
+                yield some, list(ready)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _encoded(encode: EncodeBatch, batch: Sequence[Any]) -> list[np.ndarray]:
+    """The embedding of each input of a batch, float32[D]; empty where the input is None."""
+    there = [given for given in batch if given is not None]
+    made = np.asarray(encode(there), np.float32) if there else np.empty((0, 0), np.float32)
+    if made.ndim != 2 or len(made) != len(there) or not np.isfinite(made).all():
+        raise InvalidInputError(
+            f"The model gives {list(made.shape)} numbers for {len(there)} items, or numbers that are not finite.",
+            remedy="Take another model, or one of full precision.",
+        )
+    rows = iter(made)
+    return [np.empty(0, np.float32) if given is None else next(rows) for given in batch]
+
+
+def _image(path: str) -> Any:
+    image = eight_bit(decoded(path)).convert("RGB")
+    is_blank = image.getcolors(1) is not None  # it gives up at the second colour
+    return None if is_blank else image

@@ -1,0 +1,91 @@
+"""Every encoder by the name that ``--encoder`` takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from ntk_labelqa.encoders import hub
+from ntk_labelqa.encoders.encoder import Encoder
+from ntk_labelqa.encoders.fields import Fields
+from ntk_labelqa.encoders.model_folder import open_model
+from ntk_labelqa.encoders.models import KNOWN
+from ntk_labelqa.encoders.pixels import Pixels
+from ntk_labelqa.encoders.pretrained import Embeddings
+from ntk_labelqa.encoders.text import Words
+from ntk_labelqa.encoders.vectors import Vector
+from ntk_labelqa.errors import InvalidInputError, UsageError
+
+GROUP = "ntk_labelqa.encoders"
+"""Entry points of other packages: each a callable as :class:`ntk_labelqa.encoders.encoder.Model` tells."""
+
+
+def _of_folder(name: str) -> Callable[[str], Encoder]:
+    def make(path: str) -> Encoder:
+        if not path:
+            raise UsageError(f"{name} needs the path of a model.", remedy=f"Write --encoder {name}:PATH.")
+        return Embeddings(f"{name}:{path}", open_model(Path(path).expanduser()), f"the model in {path}")
+
+    return make
+
+
+def _alone(make: Callable[[], Encoder]) -> Callable[[str], Encoder]:
+    """*make* for an encoder that takes no argument."""
+
+    def checked(argument: str) -> Encoder:
+        encoder = make()
+        if argument:
+            raise UsageError(f"{encoder.name} takes nothing after a colon.", remedy=f"Write --encoder {encoder.name}.")
+        return encoder
+
+    return checked
+
+
+BUILT_IN: dict[str, Callable[[str], Encoder]] = {
+    "pixels": _alone(Pixels),
+    "text": _alone(Words),
+    "fields": _alone(Fields),
+    "vector": Vector,
+    "onnx": _of_folder("onnx"),
+    "embeddings": _of_folder("embeddings"),
+}
+FORMS = ("pixels", "text", "fields", "vector[:KEY]", *(model.name for model in KNOWN))
+FORMS_OF_OTHERS = ("onnx:PATH", "hf:ORG/NAME", "embeddings:FOLDER")
+
+
+def find(asked: str) -> Encoder:
+    """The encoder that *asked* names, such as ``pixels``, ``dinov2``, ``vector:KEY`` or ``onnx:PATH``.
+
+    Raises:
+        UsageError: no encoder has this name.
+        InvalidInputError: the model it names is not on this machine, or cannot be used.
+    """
+    check(asked)
+    name, _, argument = asked.partition(":")
+    if name in BUILT_IN:
+        return BUILT_IN[name](argument)
+    if model := hub.wanted(asked):
+        return Embeddings(asked, hub.open_fetched(model), model.about)
+    offered = offers()[name]
+    try:
+        return Embeddings(asked, offered.load()(argument), f"{asked} of {offered.dist.name if offered.dist else GROUP}")
+    except (ImportError, AttributeError, TypeError) as error:
+        raise InvalidInputError(
+            f"The encoder {name!r} of another package cannot be loaded: {error}",
+            remedy="Bring that package up to date, or take another encoder.",
+        ) from error
+
+
+def check(asked: str) -> None:
+    """Raise UsageError where no encoder is called *asked*. Looks at names alone."""
+    name = asked.partition(":")[0]
+    if name in BUILT_IN or hub.wanted(asked) or name in offers():
+        return
+    names = ", ".join([*FORMS, *offers(), *FORMS_OF_OTHERS])
+    raise UsageError(f"There is no encoder {asked!r}.", remedy=f"Take one of {names}.")
+
+
+def offers() -> dict[str, EntryPoint]:
+    """Encoders of other packages, by name; a name that is taken already stays what it is."""
+    return {point.name: point for point in entry_points(group=GROUP)}

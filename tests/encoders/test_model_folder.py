@@ -1,0 +1,124 @@
+"""What a model folder may hold: no code, no pickle, and what was fetched, unchanged."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ntk_labelqa.encoders.model_folder import MANIFEST, look_through, open_model
+from ntk_labelqa.errors import InvalidInputError
+from tests.pretrained import sentence_folder
+
+
+class Bomb:
+    """Leaves a file where it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.trace,)
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "weights/model.pkl", "0_Transformer/model.ckpt"])
+def test_a_pickle_is_refused_unread(sentence_model: Path, tmp_path: Path, name: str) -> None:
+    folder, trace = tmp_path / "model", tmp_path / "was read"
+    shutil.copytree(sentence_model, folder)
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_bytes(pickle.dumps(Bomb(trace)))
+    with pytest.raises(InvalidInputError, match=f"code or pickles: {name}.*never run"):
+        open_model(folder)
+    assert not trace.exists()
+
+
+def test_code_that_a_model_brings_is_refused_unrun(sentence_model: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(sentence_model, tmp_path / "model")
+    (folder / "modeling_own.py").write_text(f"open({str(tmp_path / 'was run')!r}, 'w')")
+    with pytest.raises(InvalidInputError, match=r"modeling_own\.py"):
+        open_model(folder)
+    assert not (tmp_path / "was run").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("config.json", {"auto_map": {"AutoModel": "org/name--modeling.Own"}}),
+        ("modules.json", [{"idx": 0, "name": "0", "path": "", "type": "own_module.Own"}]),
+    ],
+)
+def test_settings_that_ask_for_code_of_their_own_are_refused(tmp_path: Path, name: str, content: Any) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    (tmp_path / name).write_text(json.dumps(content))
+    with pytest.raises(InvalidInputError, match="asks for code of the model's own"):
+        open_model(tmp_path)
+
+
+def test_what_is_no_model_is_said_to_be_none(tmp_path: Path, sentence_model: Path) -> None:
+    with pytest.raises(InvalidInputError, match="There is no model"):
+        open_model(tmp_path / "nowhere")
+    with pytest.raises(InvalidInputError, match="neither an ONNX file"):
+        open_model(tmp_path)
+    (tmp_path / "a.onnx").write_bytes(b"")
+    with pytest.raises(InvalidInputError, match=r"neither preprocessor_config\.json nor tokenizer\.json"):
+        open_model(tmp_path / "a.onnx")
+    (tmp_path / "b.onnx").write_bytes(b"")
+    with pytest.raises(InvalidInputError, match=r"holds 2 ONNX files: a\.onnx, b\.onnx"):
+        open_model(tmp_path)
+    shutil.copy(sentence_model / "tokenizer.json", tmp_path)
+    with pytest.raises(InvalidInputError, match="cannot be loaded as ONNX"):
+        open_model(tmp_path / "a.onnx").load()
+
+
+def test_a_file_that_changed_since_it_was_fetched_is_refused(sentence_model: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(sentence_model, tmp_path / "model")
+    (folder / MANIFEST).write_text(json.dumps({"files": look_through(folder).digests}))
+    open_model(folder)
+    (folder / "tokenizer_config.json").write_text("{}")
+    with pytest.raises(InvalidInputError, match=r"tokenizer_config\.json is not the file that was fetched"):
+        open_model(folder)
+    (folder / "tokenizer_config.json").unlink()
+    with pytest.raises(InvalidInputError, match="is not the file that was fetched"):
+        open_model(folder)
+
+
+def test_a_missing_library_is_named_with_its_extra(
+    sentence_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("onnxruntime", "tokenizers"):
+        with monkeypatch.context() as without:
+            without.setitem(sys.modules, name, None)
+            with pytest.raises(InvalidInputError, match=rf"{name}.*ntk-labelqa\[embeddings\]"):
+                open_model(sentence_model).load()
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    with pytest.raises(InvalidInputError, match=r"ntk-labelqa\[torch\]"):
+        open_model(sentence_folder()).load()
+
+
+def test_sentence_transformers_is_asked_for_a_folder_alone_and_for_no_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
+
+    class SentenceTransformer:
+        def __init__(self, folder: str, **how: Any) -> None:
+            asked.update(how, folder=folder)
+
+        def encode(self, batch: list[str], **_: Any) -> np.ndarray:
+            return np.array([[len(text)] for text in batch])
+
+    module = ModuleType("sentence_transformers")
+    module.SentenceTransformer = SentenceTransformer  # type: ignore[attr-defined] # a stand-in has what it is given
+    monkeypatch.setitem(sys.modules, "sentence_transformers", module)
+    assert open_model(sentence_folder()).load()(["abc"]).tolist() == [[3]]
+    assert asked == {
+        "folder": str(sentence_folder()),
+        "local_files_only": True,
+        "trust_remote_code": False,
+        "model_kwargs": {"use_safetensors": True},
+    }
