@@ -259,4 +259,4 @@ def _why_unrelated(made: Predictions) -> str:
 
 def _accuracy(agree: np.ndarray, annotations: Annotations) -> float:
     """Of one vote, 0 to 1, mistakes that both share aside."""
-    return float(accuracy_of_agreeing(agree.mean(), max(len(np.unique(annotations.labels)), 1)))
+    return float(accuracy_of_agreeing(agree.mean(), max(len(np.unique(annotations.labels)), 2)))
