@@ -49,6 +49,9 @@ class Control:
     per_region: bool = False
     """Whether a control that usually labels whole items labels regions here."""
 
+    turn_keys: tuple[str, ...] = ()
+    """Of Paragraphs: the keys of who speaks and of what is said, where the config names them."""
+
     @property
     def identity(self) -> tuple[str, ...]:
         """What makes it the same control as another: all that audits of every version know of it."""

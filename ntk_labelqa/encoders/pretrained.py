@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -43,9 +44,19 @@ class Embeddings:
 
         Cost: one pass of the model over contents that it has not seen before, one look-up for all others.
         """
+        if dataset.kind in TEXTS:
+            refuse_addresses(dataset)
         inputs, prepare = inputs_of(dataset)
         rows = embed(self.model, contents(dataset).tolist(), inputs, prepare, progress=progress)
         return rows, f"Features are embeddings by {self.about}."
+
+
+class InMemory:
+    """A model that stays in memory once it was needed, for a service that is asked again and again."""
+
+    def __init__(self, model: Model) -> None:
+        self.kinds, self.identity = model.kinds, model.identity
+        self.load = cache(model.load)
 
 
 def inputs_of(dataset: LabeledDataset) -> tuple[list[str], Callable[[str], Any]]:
@@ -53,7 +64,6 @@ def inputs_of(dataset: LabeledDataset) -> tuple[list[str], Callable[[str], Any]]
     if dataset.kind in PICTURES:
         return paths_of(dataset), _image
     if dataset.kind in TEXTS:
-        refuse_addresses(dataset)
         values = dataset.items["value"].tolist()
         texts = ["".join(split_span(value)) for value in values] if dataset.kind == "span" else values
         return texts, lambda text: text if text.strip() else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 
 from ntk_labelqa.auditing import run_audit
-from ntk_labelqa.dataset import LabeledDataset, Provenance
+from ntk_labelqa.dataset import Control, LabeledDataset, Provenance
 from ntk_labelqa.encoders.choose import encode
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.labelstudio.corrections import can_be_corrected, corrected_result, superseded_in
@@ -18,6 +20,7 @@ from ntk_labelqa.labelstudio.label_values import Said, labels_given
 from ntk_labelqa.labelstudio.review_tasks import finding_key
 from ntk_labelqa.labelstudio.tasks import build_dataset
 from ntk_labelqa.options import AuditOptions
+from ntk_labelqa.readable import readable
 from ntk_labelqa.report.html import render_report
 from tests.labelstudio.samples import annotation, task
 
@@ -26,11 +29,10 @@ CHOICES = '<Choices name="c" toName="x">' + A_OR_B + "</Choices>"
 OBJECTS = [
     '<Audio name="x" value="$sound"/>',
     '<Video name="x" value="$clip"/>',
-    '<HyperText name="x" value="$html"/>',
-    '<Paragraphs name="x" value="$talk" nameKey="who" textKey="said"/>',
+    '<HyperText name="x" value="$address" valueType="url"/>',
+    '<Paragraphs name="x" value="$address" valueType="url"/>',
     '<Pdf name="x" value="$pdf"/>',
     '<TimeSeries name="x" value="$csv" valueType="url"><Channel column="a"/></TimeSeries>',
-    '<Chat name="x" value="$messages"/>',
     '<List name="x" value="$found" title="Found"/>',
     '<Image name="x" valueList="$pages"/>',
     '<Text name="x" value="$address" valueType="url"/>',
@@ -82,6 +84,47 @@ def test_a_choice_over_anything_is_audited_with_features(shown: str, tmp_path: P
     findings = audit.findings[audit.findings["is_label_issue"]]
     assert findings["task_id"].tolist() == [7]
     assert "task 7" in render_report(audit)
+
+
+PAGE = "<head><style>p {{}}</style></head><p>We <b>{} to</b> the</p><script>ab</script><ul><li>{}&#33;</ul>"
+TALK = [{"who": "Ann", "said": "We {} to the"}, {"who": "Bo", "said": "{}!"}]
+TEXTS = {
+    '<HyperText name="x" value="$in"/>': (PAGE, "We {} to the\n{}!"),
+    '<HyperText name="x" value="$in" encoding="base64unicode"/>': (PAGE, "We {} to the\n{}!"),
+    '<Markdown name="x" value="$in"/>': ("# We {} to\n- {}", "# We {} to\n- {}"),
+    '<Paragraphs name="x" value="$in" nameKey="who" textKey="said"/>': (TALK, "Ann: We {} to the\nBo: {}!"),
+    '<Paragraphs name="x" value="$in" textKey="said"/>': (TALK, "We {} to the\n{}!"),
+    '<Chat name="x" value="$in"/>': (
+        [{"role": "user", "content": "We {} to the"}, {"role": "assistant", "content": "{}!"}],
+        "user: We {} to the\nassistant: {}!",
+    ),
+}
+
+
+@pytest.mark.parametrize("shown", TEXTS)
+def test_text_in_any_form_is_audited_by_its_words(shown: str) -> None:
+    form, text = TEXTS[shown]
+    words = [("sail", "harbour"), ("climb", "summit")]
+    tasks = []
+    for number in range(1, 41):
+        filled = json.loads(json.dumps(form).replace("{{}}", "").replace("{}", "%s") % words[number % 2])
+        value = base64.b64encode(filled.encode()).decode() if "base64" in shown else filled
+        given_label = "ab"[(number % 2) ^ (number == 7)]
+        said = annotation(number, result("c", "choices", {"choices": [given_label]}))
+        tasks.append({"id": number, "data": {"in": value}, "annotations": [said]})
+    dataset = build_dataset(tasks, parse(config(shown + CHOICES)), Provenance("file"))
+    assert (dataset.kind, dataset.items["value"][0]) == ("text", text.format(*words[1]))
+    audit = run_audit(dataset, AuditOptions(architecture="2-L"))
+    assert audit.findings[audit.findings["is_label_issue"]]["task_id"].tolist() == [7]
+    assert "harbour" in render_report(audit)
+
+
+def test_of_a_turn_that_is_none_and_a_page_that_does_not_end_what_can_be_read_is_read() -> None:
+    talk = Control("c", "x", over="Paragraphs")
+    assert readable([{"author": None, "text": "a"}, "b", {"author": "C"}, {}], talk) == "a\nC: "
+    page = Control("c", "x", over="HyperText")
+    assert readable("</p></script>one<br>two<script>three", page) == "one\ntwo"
+    assert readable(None, page) == ""
 
 
 @pytest.mark.parametrize(
