@@ -20,7 +20,7 @@ def contents(dataset: LabeledDataset) -> np.ndarray:
     """
     items = dataset.items
     if "path" in items:
-        digests = {path: _of_file(path) for path in items["path"].unique()}
+        digests = {path: file_digest(path) for path in items["path"].unique()}
         return items["path"].map(digests).to_numpy(object)
     if dataset.kind in ("text", "span"):
         return items["value"].map(lambda text: _of(text.encode())).to_numpy(object)
@@ -30,7 +30,8 @@ def contents(dataset: LabeledDataset) -> np.ndarray:
     return np.full(len(items), "", object)
 
 
-def _of_file(path: str) -> str:
+def file_digest(path: str) -> str:
+    """The hash of a file's bytes, as :func:`contents` gives it. Raises OSError where there is none."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
 

@@ -62,7 +62,7 @@ class InMemory:
 def inputs_of(dataset: LabeledDataset) -> tuple[list[str], Callable[[str], Any]]:
     """What a model is given of each item: its file or text, and how that becomes an input; None where it is blank."""
     if dataset.kind in PICTURES:
-        return paths_of(dataset), _image
+        return paths_of(dataset), as_picture
     if dataset.kind in TEXTS:
         values = dataset.items["value"].tolist()
         texts = ["".join(split_span(value)) for value in values] if dataset.kind == "span" else values
@@ -141,7 +141,8 @@ def _encoded(encode: EncodeBatch, batch: Sequence[Any]) -> list[np.ndarray]:
     return [np.empty(0, np.float32) if given is None else next(rows) for given in batch]
 
 
-def _image(path: str) -> Any:
+def as_picture(path: str) -> Any:
+    """The image at *path* as a model is given it: RGB, as it is decoded everywhere; None where it is of one colour."""
     image = eight_bit(decoded(path)).convert("RGB")
     is_blank = image.getcolors(1) is not None  # it gives up at the second colour
     return None if is_blank else image
