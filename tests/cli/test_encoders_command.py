@@ -105,7 +105,7 @@ def test_encoders_are_ranked_with_the_network_that_suits_each(
     export: Path, dinov2: hub.Wanted, tmp_path: Path, capfd
 ) -> None:
     page = tmp_path / "page.html"
-    assert run(["encoders", "compare", *arguments(export, "--out", str(page))]) == 0
+    assert run(["encoders", "compare", *arguments(export, "--arch", "2-L", "--out", str(page))]) == 0
     out, _ = capfd.readouterr()
     lines = out.splitlines()
     assert (lines[1].split()[0], lines[2].split()[0]) == ("dinov2", "pixels")
@@ -115,7 +115,7 @@ def test_encoders_are_ranked_with_the_network_that_suits_each(
 
 
 def test_an_encoder_that_cannot_be_judged_is_left_out_with_its_reason(export: Path, capfd) -> None:
-    names = ["--encoder", "pixels", "--encoder", "text", "--encoder", "clip"]
+    names = ["--encoder", "pixels", "--encoder", "text", "--encoder", "clip", "--arch", "2-L"]
     assert run(["encoders", "compare", *arguments(export, *names)]) == 0
     out, _ = capfd.readouterr()
     assert "left out: text. The encoder 'text' does not fit items of kind 'image'." in out
