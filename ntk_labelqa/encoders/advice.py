@@ -31,7 +31,7 @@ def better_features(kind: str, encoder: str) -> Advice | None:
 
     Example:
         >>> better_features("image", "pixels").command
-        '--encoder dinov2 --download (89 MB, Apache-2.0)'
+        '--encoder dinov2 --download'
     """
     model = next((model for model in KNOWN if kind in get_args(ItemKind) and kind in model.kinds), None)
     if model is None:
@@ -40,6 +40,6 @@ def better_features(kind: str, encoder: str) -> Advice | None:
         return Advice("Another model may tell the classes apart better. What is here is compared by", COMPARE)
     missing = not all(find_spec(name) for name in RUNTIME)
     first = "pip install 'ntk-labelqa[embeddings]', then audit with " if missing else ""
-    size = f"{model.size / 1e6:,.0f} MB, {model.licence}"
-    why = f"{_WITHOUT_A_MODEL[encoder]} {'Run' if missing else 'Audit again with'}"
-    return Advice(why, f"{first}--encoder {model.name} --download ({size})")
+    named = f"{model.about.partition(':')[0]}, {model.size / 1e6:,.0f} MB, {model.licence}"
+    why = f"{_WITHOUT_A_MODEL[encoder]} To try {named}: {'run' if missing else 'audit again with'}"
+    return Advice(why, f"{first}--encoder {model.name} --download")
