@@ -13,15 +13,16 @@ from ntk_labelqa.dataset import LabeledDataset
 def contents(dataset: LabeledDataset) -> np.ndarray:
     """A hash of each item's content, str[N]: equal for exact copies, empty for plain features.
 
-    Of images the file's bytes, of texts and spans the text, of table rows the task data. Cost: every image file is
-    read once.
+    Of images and what else was fetched the file's bytes, of texts and spans the text, of table rows the task data, of
+    time series that lie in the task data their values. Cost: every file is read once.
 
     Raises OSError where a file that was fetched is gone.
     """
     items = dataset.items
     if "path" in items:
-        digests = {path: _of_file(path) for path in items["path"].unique()}
-        return items["path"].map(digests).to_numpy(object)
+        digests = {path: _of_file(path) for path in items["path"].unique() if path}
+        shown = zip(items["path"], items["value"], strict=True)
+        return np.array([digests[path] if path else _of(value.encode()) for path, value in shown], object)
     if dataset.kind in ("text", "span"):
         return items["value"].map(lambda text: _of(text.encode())).to_numpy(object)
     if dataset.kind == "row" and "data" in items:

@@ -20,6 +20,10 @@ ITEMS: dict[ItemKind, str] = {
     "text": "texts",
     "span": "spans",
     "row": "table rows",
+    "audio": "sounds",
+    "video": "videos",
+    "series": "time series",
+    "pdf": "PDFs",
     "other": "anything with task data",
 }
 BUILT_IN = {

@@ -15,7 +15,9 @@ Progress = Callable[[int, int], None]
 EncodeBatch = Callable[[Sequence[Any]], np.ndarray]
 """Inputs of a model, as many as are given, to its embeddings, float[n, D]."""
 
-WHOLE: frozenset[ItemKind] = frozenset({"image", "text", "row", "other"})
+FILES: frozenset[ItemKind] = frozenset({"audio", "video", "series", "pdf"})
+"""Kinds of items that are what a file holds, and no pictures."""
+WHOLE: frozenset[ItemKind] = FILES | {"image", "text", "row", "other"}
 """Kinds of items that are all that a task shows."""
 PICTURES: frozenset[ItemKind] = frozenset({"image", "crop"})
 TEXTS: frozenset[ItemKind] = frozenset({"text", "span"})

@@ -21,6 +21,8 @@ ATTRIBUTES = {
     "valueType": "of Text, HyperText, Paragraphs and Table: whether the value is behind an address",
     "resolver": "of Text: that the value is in a column of a file behind an address",
     "encoding": "of Text and HyperText: whether the value is base64",
+    "timeColumn": "of TimeSeries: which column has the time",
+    "sep": "of TimeSeries: what stands between the columns of a file",
     "choice": "of Choices and of labels: whether several may be chosen",
     "allowNested": "of Choices: that choices are paths",
     "perRegion": "that labels are of regions, not of the item",

@@ -19,13 +19,21 @@ if TYPE_CHECKING:
     from label_studio_sdk.label_interface.control_tags import ControlTag
     from label_studio_sdk.label_interface.object_tags import ObjectTag
 
-WHOLE_ITEMS: dict[str, ItemKind] = {"Image": "image", "Text": "text", "Table": "row"}
+WHOLE_ITEMS: dict[str, ItemKind] = {
+    "Image": "image",
+    "Text": "text",
+    "Table": "row",
+    "Audio": "audio",
+    "Video": "video",
+    "TimeSeries": "series",
+    "Pdf": "pdf",
+}
 """Object tags whose items can be compared as they are, and what the items are; all others need features."""
 OF_ITEMS = ("Choices", "Taxonomy", "Rating", "Number", "Pairwise")
 """Controls that give a whole item one of several classes."""
 CAN_BE_AUDITED = (
     "Choices, Taxonomy, Rating, Number and Pairwise, and all controls that label regions; without --features, over an "
-    "Image, a Text or a Table, RectangleLabels over an Image, Labels over a Text"
+    "Image, a Text, a Table, Audio, a Video, a TimeSeries or a Pdf, RectangleLabels over an Image, Labels over a Text"
 )
 MOST_NUMBERS = 50
 """Classes that a Number may have by its least, largest and step; with more, those that were given are its classes."""
@@ -96,7 +104,8 @@ def parse(config: str, control: str | None = None) -> LabelledControl:
     chosen, part = _choose(candidates, ready, control, seen)
     classes, options = _labelling(chosen, part, tree)
     item = objects[_shown_by(chosen)]
-    encoding = str((item.attr or {}).get("encoding", "none"))
+    attributes = item.attr or {}
+    encoding = str(attributes.get("encoding", "none"))
     found = Control(
         name=str(chosen.name),
         to_name=str(item.name),
@@ -107,6 +116,8 @@ def parse(config: str, control: str | None = None) -> LabelledControl:
         shown_when=conditions(tree, str(chosen.name)),
         over=item.tag,
         per_region=is_true((chosen.attr or {}).get("perRegion")),
+        time_column=str(attributes.get("timeColumn", "")),
+        separator=str(attributes.get("sep", "")),
     )
     return LabelledControl(
         control=found,
