@@ -101,8 +101,9 @@ class LabeledDataset:
     Attributes:
         items: one row an item, in a fixed order: ``task_id`` (int64), ``value`` (what the labelling page shows: an
             image address, a text; empty for plain features), and ``path`` once media were fetched, empty for an item
-            that lies in the task data itself. Where they come from Label Studio, ``data`` too: the task data, as it is. Where they are regions, ``region_id`` (str): several
-            items then have one task id. The value of a crop ends in ``#xywh=percent:…``, that of a span is its context.
+            that lies in the task data itself. Where they come from Label Studio, ``data`` too: the task data, as it is.
+            Where they are regions, ``region_id`` (str): several items then have one task id. The value of a crop ends
+            in ``#xywh=percent:…``, that of a span is its context.
         annotations: one row an annotation: ``annotation_id`` (int64), ``item`` (row of *items*), ``annotator`` (str),
             ``label`` (code into *class_names*), ``updated_at`` (str, ISO 8601, empty if unknown); and ``region_id``
             where items are regions: the one that this annotation has for the item.
