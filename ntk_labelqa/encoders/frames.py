@@ -135,9 +135,10 @@ def _frames_at(container: Any, stream: Any, moments: Sequence[int]) -> Iterator[
 
 
 def _image(frame: Any) -> Image.Image:
+    """The frame, upright as its display matrix says: telephones film on their side."""
     image: Image.Image = frame.to_image()
     image.thumbnail((LONGER_SIDE, LONGER_SIDE))
-    return image
+    return image.rotate(frame.rotation, expand=True) if frame.rotation else image
 
 
 def _pixels(image: Image.Image) -> np.ndarray:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.datasets import load_sample_images
 
 from ntk_labelqa.dataset import LabeledDataset, from_arrays
 from ntk_labelqa.encoders import frames as module
@@ -56,6 +58,23 @@ def test_jumps_lead_to_the_same_frames(tmp_path: Path, monkeypatch: pytest.Monke
 def test_large_frames_are_made_smaller_in_their_shape(tmp_path: Path) -> None:
     save_video(tmp_path / "a.mp4", brightening(8, 400, 800))
     assert {frame.size for frame in frames_of(str(tmp_path / "a.mp4"))} == {(384, 192)}
+
+
+NOT_TURNED = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+CLOCKWISE = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
+"""Display matrices as an MP4 file has them."""
+
+
+def test_a_video_that_was_filmed_on_its_side_stands_upright(tmp_path: Path) -> None:
+    filmed = np.zeros((10, 32, 64, 3), np.uint8)
+    filmed[:, :, :32] = 255  # left, which a quarter turn clockwise brings to the top
+    save_video(tmp_path / "a.mp4", filmed)
+    film, track, rest = (tmp_path / "a.mp4").read_bytes().split(NOT_TURNED)
+    (tmp_path / "a.mp4").write_bytes(film + NOT_TURNED + track + CLOCKWISE + rest)
+    shown = np.asarray(frames_of(str(tmp_path / "a.mp4"))[0]).mean(axis=2)
+    assert shown.shape == (64, 32)
+    assert shown[:28].min() > 200
+    assert shown[36:].max() < 50
 
 
 def test_mean_and_deviation_are_those_of_the_frames(tmp_path: Path) -> None:
@@ -117,6 +136,19 @@ def test_pretrained_models_of_images_read_videos(tmp_path: Path, monkeypatch: py
     encoded = encode(videos([tmp_path / "a.mp4", tmp_path / "b.mp4"]), encoder="shade")
     assert encoded.features.shape == (1, 2)
     assert encoded.dataset.left_out[0].ids == (1,)
+
+
+def test_videos_of_one_thing_are_alike_to_a_real_model(tmp_path: Path, photo_model: Path) -> None:
+    for photo, name in zip(load_sample_images().images, ("temple", "flower"), strict=True):
+        for view, start in enumerate((0, 150)):
+            pan = [photo[60:380, start + 4 * step : start + 4 * step + 320] for step in range(12)]
+            save_video(tmp_path / f"{name}{view}.mp4", np.stack(pan))
+    paths = [tmp_path / f"{name}{view}.mp4" for name in ("temple", "flower") for view in (0, 1)]
+    features = encode(videos(paths), encoder=f"onnx:{photo_model}").features
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+    alike = unit @ unit.T
+    assert features.shape == (4, 1280)
+    assert min(alike[0, 1], alike[2, 3]) > alike[:2, 2:].max() + 0.2
 
 
 def videos(paths: list[Path]) -> LabeledDataset:
