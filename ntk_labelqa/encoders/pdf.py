@@ -46,7 +46,7 @@ def text_of(path: str) -> str:
 
     Raises UnreadableFile where a password is needed, and what pypdf raises for damaged files.
 
-    Cost: some ten milliseconds a page.
+    Cost: some milliseconds to some hundred a page, by how full it is.
     """
     import pypdf
 
