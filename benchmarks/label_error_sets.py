@@ -6,6 +6,8 @@ None is shipped. ``digits`` comes with scikit-learn; every other set is one file
 ``mnist.npz``          X_train uint8[60000, 28, 28], y_train: Keras' file, keys renamed; or OpenML's mnist_784
 ``fashion_mnist.npz``  the same of https://github.com/zalandoresearch/fashion-mnist
 ``cifar100_12k.npz``   X_train uint8[N, 32, 32, 3] (or the packed ``X_train__loco``), y_train fine labels 0-99
+``cifar10.npz``        as ``cifar100_12k.npz``, of CIFAR-10
+``cifar10_embeddings.npz``  ``features`` float[N, D] of N of CIFAR-10's photos by a pretrained network, ``label``
 ``trec.csv.gz``        split, text, coarse, fine: https://cogcomp.seas.upenn.edu/Data/QA/QC/
 ``adult.csv.gz``       OpenML's adult, columns named, ``income`` the label, ``split`` ignored
 ``phoneme.csv.gz``     OpenML's phoneme: V1 ... V5, y
@@ -131,6 +133,8 @@ LOADERS: dict[str, Callable[[Path], Sample]] = {
     "fashion": _images("fashion_mnist.npz"),
     "mnist-tail": _long_tail,
     "cifar100": _images("cifar100_12k.npz"),
+    "cifar10": _images("cifar10.npz"),
+    "cifar10-embeddings": _features("cifar10_embeddings.npz", "label"),
     "trec": _trec("coarse"),
     "trec-fine": _trec("fine"),
     "phoneme": _table("phoneme.csv.gz", "y"),

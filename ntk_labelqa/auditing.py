@@ -20,7 +20,7 @@ from ntk_labelqa.diagnostics.architecture_choice import choose_architecture
 from ntk_labelqa.diagnostics.encoder_comparison import choose_encoder
 from ntk_labelqa.diagnostics.entanglement import Entanglement, entangle
 from ntk_labelqa.diagnostics.evidence import influences
-from ntk_labelqa.diagnostics.label_issues import LabelIssues, find_label_issues_in
+from ntk_labelqa.diagnostics.label_issues import LabelIssues, find_label_issues_in, why_not_by
 from ntk_labelqa.diagnostics.recalibration import Recalibration, recalibrated
 from ntk_labelqa.diagnostics.scheme_ranking import rank
 from ntk_labelqa.diagnostics.schemes import schemes_of
@@ -120,7 +120,10 @@ def audit_features(
             progress=tick,
         )
     with stages.stage("Finding label issues"):
-        issues = stated = find_label_issues_in(dataset, inverse, seed=options.seed)
+        issues = find_label_issues_in(dataset, inverse, seed=options.seed)
+        if issues.posterior.is_informative and (why := why_not_by(encoder, issues)):
+            issues = issues.withheld(why)
+        stated = issues
         recalibration = None if decisions is None else Recalibration.of_decisions(decisions)
         if recalibration:
             issues = recalibrated(stated, recalibration)

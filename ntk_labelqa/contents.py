@@ -20,9 +20,11 @@ def contents(dataset: LabeledDataset) -> np.ndarray:
     """
     items = dataset.items
     if "path" in items:
-        digests = {path: _of_file(path) for path in items["path"].unique() if path}
-        shown = zip(items["path"], items["value"], strict=True)
-        return np.array([digests[path] if path else _of(value.encode()) for path, value in shown], object)
+        digests = {path: file_digest(path) for path in items["path"].unique() if path}
+        found = items["path"].map(digests).to_numpy(object)
+        for row in np.flatnonzero(items["path"] == ""):
+            found[row] = _of(items["value"].iloc[row].encode())
+        return found
     if dataset.kind in ("text", "span"):
         return items["value"].map(lambda text: _of(text.encode())).to_numpy(object)
     if dataset.kind == "row" and "data" in items:
@@ -31,7 +33,8 @@ def contents(dataset: LabeledDataset) -> np.ndarray:
     return np.full(len(items), "", object)
 
 
-def _of_file(path: str) -> str:
+def file_digest(path: str) -> str:
+    """The hash of a file's bytes, as :func:`contents` gives it. Raises OSError where there is none."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
 

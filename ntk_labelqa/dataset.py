@@ -54,6 +54,9 @@ class Control:
     separator: str = ""
     """Of a time series in a file: what stands between its columns; empty where that is found out."""
 
+    turn_keys: tuple[str, ...] = ()
+    """Of Paragraphs: the keys of who speaks and of what is said, where the config names them."""
+
     @property
     def identity(self) -> tuple[str, ...]:
         """What makes it the same control as another: all that audits of every version know of it."""

@@ -14,15 +14,20 @@ is. No model is trained.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
 from ntk_labelqa.audit_folder import Audit
+from ntk_labelqa.contents import contents
 from ntk_labelqa.dataset import Control, LabeledDataset, Provenance, label_means
+from ntk_labelqa.encoders import registry
 from ntk_labelqa.encoders.choose import features_that_carry
+from ntk_labelqa.encoders.pixels import fit_images
+from ntk_labelqa.encoders.pretrained import Embeddings, InMemory, embed, inputs_of
+from ntk_labelqa.encoders.text import fit_texts
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.findings import UNKNOWN_REMEDY
 from ntk_labelqa.gram.choose import invert
@@ -38,7 +43,8 @@ MOST_ITEMS = 4000
 BATCH = 64
 """Items predicted at once."""
 ENCODERS = {"image": "pixels", "text": "text"}
-"""The kinds of items that suggestions can be made for, and the encoder that the audit must have used."""
+"""The kinds of items that suggestions can be made for, and the encoder that is fitted anew for them; pretrained models
+need no fitting."""
 
 
 def audited_dataset(audit: Audit) -> LabeledDataset:
@@ -48,11 +54,11 @@ def audited_dataset(audit: Audit) -> LabeledDataset:
     those computed here.
     """
     data, encoder = audit.manifest["data"], audit.manifest["options"]["encoder"]
-    if ENCODERS.get(data["kind"]) != encoder:
+    if data["kind"] not in ENCODERS or (encoder != ENCODERS[data["kind"]] and _pretrained(encoder) is None):
         raise InvalidInputError(
             f"No suggestions can be made from an audit of items of kind {data['kind']!r} by their {encoder!r}.",
-            why="Features of new items can be made of the pixels of whole images and the words of whole texts.",
-            remedy="Audit a choice over an image or a text, without --features and --encoder.",
+            why="Features of new items are made of whole images and texts: of pixels, words, or by a pretrained model.",
+            remedy="Audit a choice over an image or a text, without --features.",
         )
     names = tuple(data["class_names"])
     rows = {task: row for row, task in enumerate(audit.items["task_id"].tolist())}
@@ -113,7 +119,7 @@ class Suggester:
         """
         drawn = np.random.default_rng(options["seed"]).permutation(len(dataset)) < most
         kept = dataset.keep_items(drawn, "not in the sample")
-        features, encode = _fit_encoder(kept, options["seed"])
+        features, encode = _fit_encoder(kept, options["encoder"], options["seed"])
         carries = features_that_carry(features)
         features, kept = features[carries], kept.keep_items(carries, "blank item")
         inverse = invert(
@@ -165,11 +171,28 @@ class Suggester:
         return (cross_block(self.kernel, prepared, self.inputs).astype(np.float64) @ self.weights)[: len(features)]
 
 
-def _fit_encoder(dataset: LabeledDataset, seed: int) -> tuple[np.ndarray, Callable[[Sequence[str]], np.ndarray]]:
-    if dataset.kind == "image":
-        from ntk_labelqa.encoders.pixels import fit_images
+def _pretrained(encoder: str) -> Embeddings | None:
+    """The pretrained model that an audit was made with; None where it was none. Raises where it is gone."""
+    named = encoder.partition(":")[0]
+    if (named in registry.BUILT_IN and ":" not in encoder) or encoder == "precomputed":
+        return None
+    found = registry.find(encoder)
+    return found if isinstance(found, Embeddings) else None
 
+
+def _fit_encoder(
+    dataset: LabeledDataset, encoder: str, seed: int
+) -> tuple[np.ndarray, Callable[[Sequence[str]], np.ndarray]]:
+    """Features of the items, and what makes features of further ones, paths of images or texts."""
+    images = dataset.kind == "image"
+    if (pretrained := _pretrained(encoder)) is not None:
+        model = InMemory(pretrained.model)
+
+        def embedded(items: Sequence[str]) -> np.ndarray:
+            some = replace(dataset, items=pd.DataFrame({"path" if images else "value": list(items)}))
+            return embed(model, contents(some).tolist(), *inputs_of(some))
+
+        return embedded(dataset.items["path" if images else "value"].tolist()), embedded
+    if images:
         return fit_images(dataset.items["path"].tolist())
-    from ntk_labelqa.encoders.text import fit_texts
-
     return fit_texts(dataset.items["value"].tolist(), seed=seed)

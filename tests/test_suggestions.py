@@ -12,12 +12,15 @@ from sklearn.datasets import load_digits
 from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.auditing import run_audit
 from ntk_labelqa.dataset import Control, from_arrays
+from ntk_labelqa.encoders.onnx import OnnxModel
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.options import AuditOptions
 from ntk_labelqa.suggestions import Suggester, audited_dataset
 from tests import naive
 from tests.fixtures import noisy_digits
+from tests.models import empty_cache, sentence_model
 
+__all__ = ["empty_cache", "sentence_model"]
 OPTIONS = AuditOptions(architecture="2-L", dtype="float64")
 AUDITED, ALL = 300, 420
 TOPICS = {
@@ -116,3 +119,22 @@ def test_an_audit_by_features_of_a_file_is_refused(digits) -> None:
     options = {**asdict(OPTIONS), "encoder": "precomputed"}
     with pytest.raises(InvalidInputError, match="'image' by their 'precomputed'"):
         audited_dataset(replace(audit, manifest={**audit.manifest, "options": options}))
+
+
+def test_an_audit_by_a_pretrained_model_suggests_by_the_same_model(sentence_model, empty_cache, monkeypatch) -> None:
+    rng = np.random.default_rng(0)
+    texts = [f"The {rng.choice(TOPICS[topic])} and the {rng.choice(TOPICS[topic])}" for topic in ("sport", "food") * 40]
+    plain = from_arrays(["sport", "food"] * 40)
+    control = Control("topic", "text", "Choices", "text", over="Text")
+    dataset = replace(plain, kind="text", items=plain.items.assign(value=texts), control=control)
+    audit = run_audit(dataset, replace(OPTIONS, encoder=f"onnx:{sentence_model}"))
+    loaded = []
+    load = OnnxModel.load
+    monkeypatch.setattr(OnnxModel, "load", lambda self: loaded.append(1) or load(self))
+    suggester = fitted(audit)
+    # Words that no audited text has.
+    shares = [suggester.probabilities([text])[0] for text in ("a goalkeeper's save", "a plate of noodles", " ")]
+    assert shares[0][suggester.class_names.index("sport")] > 0.7
+    assert shares[1][suggester.class_names.index("food")] > 0.7
+    assert np.isnan(shares[2]).all()
+    assert len(loaded) == 1  # and stays in memory

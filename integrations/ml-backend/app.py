@@ -38,6 +38,7 @@ from ntk_labelqa.labelstudio.connect import KEY_VARIABLE, URL_VARIABLE, connect_
 from ntk_labelqa.labelstudio.label_values import control_of, is_single_choice
 from ntk_labelqa.labelstudio.media import fetch_media
 from ntk_labelqa.labelstudio.tasks import OUR_MODEL
+from ntk_labelqa.readable import DIALOGUES, readable
 from ntk_labelqa.suggestions import MOST_ITEMS, Suggester, audited_dataset
 from ntk_labelqa.task_data import value_shown
 
@@ -151,8 +152,12 @@ class Backend:
 
     def _items(self, tasks: Sequence[Mapping[str, Any]]) -> tuple[list[int], list[str]]:
         """Which of *tasks* have an item that can be read, and these items: texts, or paths of images."""
-        values = [value_shown(task["data"], self.control) for task in tasks]
-        rows = [row for row, value in enumerate(values) if isinstance(value, str) and value]
+        shown = [value_shown(task["data"], self.control) for task in tasks]
+        values = [
+            readable(value, self.control) if isinstance(value, str) or self.control.over in DIALOGUES else ""
+            for value in shown
+        ]
+        rows = [row for row, value in enumerate(values) if value]
         if not rows or self.manifest["data"]["kind"] == "text":
             return rows, [values[row] for row in rows]
         unlabelled = LabeledDataset(

@@ -104,6 +104,9 @@ def fetch(name: str, quiet: bool) -> None:
     metavar="NAME",
     help="An encoder to compare. Repeatable; default: the usual one for these items, and every model on this machine.",
 )
+@click.option(
+    "--arch", "architectures", multiple=True, metavar="NAME", help="An architecture to judge. Repeatable; default: all."
+)
 @click.option("--out", type=FILE, help="Also write a report, as one HTML page.")
 @click.option("--sample", type=click.IntRange(min=10), default=1000, show_default=True, help="Items judged.")
 @click.option(
@@ -112,7 +115,9 @@ def fetch(name: str, quiet: bool) -> None:
 @click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 @quiet_option
-def compare(names: tuple[str, ...], out: Path | None, quiet: bool, **given: Any) -> None:
+def compare(
+    names: tuple[str, ...], architectures: tuple[str, ...], out: Path | None, quiet: bool, **given: Any
+) -> None:
     """Rank encoders by how well the labels of SOURCE follow from what each shows of the items; none is trained.
 
     For each encoder every architecture is judged, so that both are answered: which features, and which network.
@@ -129,6 +134,7 @@ def compare(names: tuple[str, ...], out: Path | None, quiet: bool, **given: Any)
     from ntk_labelqa.encoders.choose import usual_encoder
     from ntk_labelqa.encoders.encoder import kinds_read
     from ntk_labelqa.encoders.models import KNOWN, is_ready
+    from ntk_labelqa.kernels.architectures import NAMES
 
     usual = usual_encoder(dataset)
     ready = [model.name for model in KNOWN if dataset.kind in kinds_read(model.kinds) and is_ready(model)]
@@ -136,6 +142,7 @@ def compare(names: tuple[str, ...], out: Path | None, quiet: bool, **given: Any)
         found = compare_encoders(
             dataset,
             names or [*([usual] if usual else []), *ready],
+            architectures=architectures or NAMES,
             sample=given["sample"],
             budget=given["budget"],
             seed=given["seed"],

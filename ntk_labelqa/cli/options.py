@@ -119,17 +119,21 @@ def encoder_options(command: F) -> F:
     return command
 
 
-def fetch_if_asked(given: dict[str, Any], stages: Stages) -> None:
-    """Download the model of ``--encoder``, where ``--download`` says so and it is not here yet."""
-    if not given["download"]:
-        return
-    if given["encoder"] is None:
-        raise UsageError("--download needs a model's name.", remedy="Name it with --encoder, for example dinov2.")
-    from ntk_labelqa.encoders import hub
+def prepare_encoder(given: dict[str, Any], stages: Stages) -> None:
+    """Download the model of ``--encoder`` where ``--download`` says so, and see that it can be used.
 
-    if model := hub.wanted(given["encoder"]):
+    Before anything is pulled: to hear of it after 100,000 images were fetched would be late.
+    """
+    if given["encoder"] is None:
+        if given["download"]:
+            raise UsageError("--download needs a model's name.", remedy="Name it with --encoder, for example dinov2.")
+        return
+    from ntk_labelqa.encoders import hub, registry
+
+    if given["download"] and (model := hub.wanted(given["encoder"])):
         with stages.stage("Fetching the model"):
             hub.fetch(model)
+    registry.find(given["encoder"])
 
 
 def compute_options(command: F) -> F:
@@ -200,7 +204,7 @@ def read_source(given: dict[str, Any], stages: Stages) -> LabeledDataset:
             "There is nothing to audit.",
             remedy="Give an export (.json, .json.gz), or --project ID with LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.",
         )
-    fetch_if_asked(given, stages)
+    prepare_encoder(given, stages)
     client = None
     if project is not None:
         from ntk_labelqa.labelstudio.connect import connect_from_environment

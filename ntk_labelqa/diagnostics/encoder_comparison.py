@@ -16,8 +16,9 @@ from ntk_labelqa.encoders.models import KNOWN, is_ready
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.kernels.architectures import NAMES
 
-QUICK_BUDGET = 10.0
-"""Seconds that one architecture's kernel may take on the sample when an audit chooses its encoder by itself."""
+QUICK = ("2-L",)
+"""Architectures by which an audit chooses its encoder: what a deeper or convolutional one adds to pixels is less than
+what a pretrained model does, and their kernels take longer than the rest of the audit."""
 
 Tick = Callable[[int, int], None]
 
@@ -136,7 +137,7 @@ def choose_encoder(dataset: LabeledDataset, *, seed: int = 0) -> tuple[str | Non
     ready = [model.name for model in KNOWN if dataset.kind in kinds_read(model.kinds) and is_ready(model)]
     if not ready or not usual or usual.startswith("vector"):
         return None, ""
-    found = compare_encoders(dataset, [usual, *ready], budget=QUICK_BUDGET, seed=seed)
+    found = compare_encoders(dataset, [usual, *ready], architectures=QUICK, seed=seed)
     judged = ", ".join(f"{one.name} {one.best.figures['accuracy']:.0%}" for one in found.encoders)
     best = found.encoders[0].name
     chosen = best if best != usual and found.is_surely_better(best, usual) else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,13 @@ from ntk_labelqa.diagnostics.flip_gains import bde_gains
 from ntk_labelqa.gram.inverse import RegularizedInverse
 from ntk_labelqa.label_model.annotations import Annotations
 from ntk_labelqa.label_model.label_model import LabelPosterior, label_posterior
+
+PLAIN = ("pixels", "text")
+"""Encoders that know nothing but the items themselves. In photos and prose, items that look alike to them are often of
+different classes, and all votes share that mistake: no agreement of votes shows it."""
+LEAST_AGREED = 0.5
+"""Share of labels that a prediction by such features has to agree with before it may call others wrong: that people
+should have mislabelled half of a data set is less likely than that its classes do not show in pixels or word counts."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,11 @@ class LabelIssues:
     score_rank: np.ndarray
     posterior: LabelPosterior
 
+    def withheld(self, why: str) -> LabelIssues:
+        """The same with nothing flagged, for the reason *why*."""
+        posterior = replace(self.posterior, why_unknown=why)
+        return replace(self, is_label_issue=np.zeros_like(self.is_label_issue), posterior=posterior)
+
 
 def find_label_issues_in(dataset: LabeledDataset, inverse: RegularizedInverse, *, seed: int = 0) -> LabelIssues:
     """The label issues of *dataset*; see :func:`find_issues`.
@@ -50,6 +62,19 @@ def find_label_issues_in(dataset: LabeledDataset, inverse: RegularizedInverse, *
         seed: of the folds.
     """
     return find_issues(inverse, Annotations.of_dataset(dataset, seed=seed))
+
+
+def why_not_by(encoder: str, issues: LabelIssues) -> str:
+    """Why features by *encoder* are not believed, in words; empty where they are.
+
+    Only where no round of the label model made the labels likelier: what is wrong at random comes out that way, however
+    much it is.
+    """
+    agreed = float((issues.margin <= 0).mean())
+    if encoder not in PLAIN or len(issues.posterior.rounds) > 1 or agreed >= LEAST_AGREED:
+        return ""
+    what = "pixels" if encoder == "pixels" else "words"
+    return f"By their {what}, only {agreed:.0%} of the items are most alike to others of their label."
 
 
 def find_issues(inverse: RegularizedInverse, annotations: Annotations) -> LabelIssues:

@@ -106,8 +106,8 @@ def _fitting(dataset: LabeledDataset, asked: str) -> Encoder:
         control, what = dataset.control, "regions of" if dataset.control.of_regions else "labels of"
         raise InvalidInputError(
             f"Audited are {what} {control.over} {control.to_name!r}, which cannot be compared without features.",
-            why="They are made here of a whole Image, Text, Table, Audio, Video, TimeSeries or Pdf, of rectangles in "
-            "an Image and of spans of a Text.",
+            why="They are made here of an Image, a Table, text in any form, Audio, a Video, a TimeSeries, a Pdf; of "
+            "rectangles in an Image, spans of a Text.",
             remedy="Give features that you computed, one row a task"
             + (" and region" if control.of_regions else "")
             + ", with --features.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -46,18 +47,27 @@ class Embeddings:
 
         Cost: one pass of the model over contents that it has not seen before, one look-up for all others.
         """
+        if dataset.kind in TEXTS:
+            refuse_addresses(dataset)
         inputs, prepare = inputs_of(dataset)
         model: Model = frames.FramesModel(self.model) if dataset.kind == "video" else self.model
         rows = embed(model, contents(dataset).tolist(), inputs, prepare, progress=progress)
         return rows, f"Features are embeddings by {self.about}."
 
 
+class InMemory:
+    """A model that stays in memory once it was needed, for a service that is asked again and again."""
+
+    def __init__(self, model: Model) -> None:
+        self.kinds, self.identity = model.kinds, model.identity
+        self.load = cache(model.load)
+
+
 def inputs_of(dataset: LabeledDataset) -> tuple[list[str], Callable[[str], Any]]:
     """What a model is given of each item: its file or text, and how that becomes an input; None where it is blank."""
     if dataset.kind in PICTURES:
-        return paths_of(dataset), _image
+        return paths_of(dataset), as_picture
     if dataset.kind in TEXTS:
-        refuse_addresses(dataset)
         values = dataset.items["value"].tolist()
         texts = ["".join(split_span(value)) for value in values] if dataset.kind == "span" else values
         return texts, lambda text: text if text.strip() else None
@@ -141,7 +151,8 @@ def _encoded(encode: EncodeBatch, batch: Sequence[Any]) -> list[np.ndarray]:
     return [np.empty(0, np.float32) if given is None else next(rows) for given in batch]
 
 
-def _image(path: str) -> Any:
+def as_picture(path: str) -> Any:
+    """The image at *path* as a model is given it: RGB, as it is decoded everywhere; None where it is of one colour."""
     image = eight_bit(decoded(path)).convert("RGB")
     is_blank = image.getcolors(1) is not None  # it gives up at the second colour
     return None if is_blank else image

@@ -20,6 +20,8 @@ ATTRIBUTES = {
     "valueList": "of Image: that several images are shown",
     "valueType": "of Text, HyperText, Paragraphs and Table: whether the value is behind an address",
     "resolver": "of Text: that the value is in a column of a file behind an address",
+    "nameKey": "of Paragraphs: the key of who speaks",
+    "textKey": "of Paragraphs: the key of what is said",
     "encoding": "of Text and HyperText: whether the value is base64",
     "timeColumn": "of TimeSeries: which column has the time",
     "sep": "of TimeSeries: what stands between the columns of a file",

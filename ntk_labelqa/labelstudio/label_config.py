@@ -14,6 +14,7 @@ from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.labelstudio.config_xml import choice_paths, conditions, is_true, read
 from ntk_labelqa.labelstudio.label_values import REGION_ITEMS, opposite
 from ntk_labelqa.labelstudio.results import STEP, choices_of, is_of_part
+from ntk_labelqa.readable import READABLE, TURN_KEYS
 
 if TYPE_CHECKING:
     from label_studio_sdk.label_interface.control_tags import ControlTag
@@ -21,19 +22,20 @@ if TYPE_CHECKING:
 
 WHOLE_ITEMS: dict[str, ItemKind] = {
     "Image": "image",
-    "Text": "text",
     "Table": "row",
     "Audio": "audio",
     "Video": "video",
     "TimeSeries": "series",
     "Pdf": "pdf",
+    **dict.fromkeys(READABLE, "text"),
 }
 """Object tags whose items can be compared as they are, and what the items are; all others need features."""
 OF_ITEMS = ("Choices", "Taxonomy", "Rating", "Number", "Pairwise")
 """Controls that give a whole item one of several classes."""
 CAN_BE_AUDITED = (
     "Choices, Taxonomy, Rating, Number and Pairwise, and all controls that label regions; without --features, over an "
-    "Image, a Text, a Table, Audio, a Video, a TimeSeries or a Pdf, RectangleLabels over an Image, Labels over a Text"
+    "Image, a Table, text in any form, Audio, a Video, a TimeSeries or a Pdf, RectangleLabels over an Image, Labels "
+    "over a Text"
 )
 MOST_NUMBERS = 50
 """Classes that a Number may have by its least, largest and step; with more, those that were given are its classes."""
@@ -115,6 +117,7 @@ def parse(config: str, control: str | None = None) -> LabelledControl:
         encoding="" if encoding == "none" else encoding,
         shown_when=conditions(tree, str(chosen.name)),
         over=item.tag,
+        turn_keys=_turn_keys(item),
         per_region=is_true((chosen.attr or {}).get("perRegion")),
         time_column=str(attributes.get("timeColumn", "")),
         separator=str(attributes.get("sep", "")),
@@ -127,6 +130,13 @@ def parse(config: str, control: str | None = None) -> LabelledControl:
         note="" if control else _others(candidates, chosen),
         open_classes=not classes,
     )
+
+
+def _turn_keys(item: ObjectTag) -> tuple[str, ...]:
+    """Keys of who speaks and of what is said, of Paragraphs."""
+    attributes = item.attr or {}
+    names = zip(("nameKey", "textKey"), TURN_KEYS, strict=True)
+    return tuple(str(attributes.get(name, usual)) for name, usual in names) if item.tag == "Paragraphs" else ()
 
 
 def _labelling(tag: ControlTag, part: str, tree: ElementTree.Element) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -259,7 +269,7 @@ def _kind_of(tag: ControlTag, objects: Mapping[str, ObjectTag]) -> ItemKind:
     """What the items of a control are: ``other`` where they cannot be compared without features."""
     shown = objects[_shown_by(tag)]
     attributes = shown.attr or {}
-    behind = shown.tag in ("Text", "Table") and (shown.value_type == "url" or "resolver" in attributes)
+    behind = shown.tag in (*READABLE, "Table") and (shown.value_type == "url" or "resolver" in attributes)
     several = len(tag.to_name or ()) > 1 or "valueList" in attributes or not shown.value_is_variable
     if behind or several or is_true((tag.attr or {}).get("perRegion")):
         return "other"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -25,6 +24,7 @@ from ntk_labelqa.labelstudio.label_config import LabelledControl
 from ntk_labelqa.labelstudio.label_values import NO_REGION, UNKNOWN_LABEL, Said, Unusable, labels_given
 from ntk_labelqa.labelstudio.plausibility import nothing_left, refuse_other_units
 from ntk_labelqa.labelstudio.regions import Place, same_regions
+from ntk_labelqa.readable import readable
 from ntk_labelqa.task_data import value_shown
 
 OUR_MODEL = "ntk-labelqa"
@@ -150,7 +150,7 @@ class _Reader:
             self.annotations.append((int(annotation["id"]), row, by, self.codes[one.label], saved, one.region_id))
 
     def _add_item(self, task: Mapping[str, Any], said: Said, places: list[Place]) -> None:
-        value = _text(value_shown(task["data"], self.control))
+        value = readable(value_shown(task["data"], self.control), self.control)
         if said.place is not None:
             places.append(said.place)
             value = said.place.value(value)
@@ -193,9 +193,3 @@ class _Reader:
             return others
         shown = ", ".join(f"{label!r} ({count})" for label, count in self.unknown.most_common(SHOWN_LABELS))
         return [*others, f"Labels that are not in the labelling config, and how often they were given: {shown}."]
-
-
-def _text(value: object) -> str:
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False)
-    return "" if value is None else str(value)

@@ -70,6 +70,7 @@ def test_without_a_model_here_pixels_are_compared_and_nothing_is_downloaded(
     monkeypatch.setattr(hub, "_library", lambda: pytest.fail("the Hub was asked"))
     assert run(["audit", *arguments(export, "--arch", "2-L", "--out", str(tmp_path / "a"))]) == 0
     assert Audit.load(tmp_path / "a").manifest["options"]["encoder"] == "pixels"
+    monkeypatch.setattr("ntk_labelqa.labelstudio.export_file.read_export", lambda *_, **__: pytest.fail("it was read"))
     code = run(["audit", *arguments(export, "--encoder", "clip", "--out", str(tmp_path / "b"))])
     assert code == 3
     assert "ntk-labelqa encoders fetch clip; or add --download" in capfd.readouterr().err
@@ -104,7 +105,7 @@ def test_encoders_are_ranked_with_the_network_that_suits_each(
     export: Path, dinov2: hub.Wanted, tmp_path: Path, capfd
 ) -> None:
     page = tmp_path / "page.html"
-    assert run(["encoders", "compare", *arguments(export, "--out", str(page))]) == 0
+    assert run(["encoders", "compare", *arguments(export, "--arch", "2-L", "--out", str(page))]) == 0
     out, _ = capfd.readouterr()
     lines = out.splitlines()
     assert (lines[1].split()[0], lines[2].split()[0]) == ("dinov2", "pixels")
@@ -114,7 +115,7 @@ def test_encoders_are_ranked_with_the_network_that_suits_each(
 
 
 def test_an_encoder_that_cannot_be_judged_is_left_out_with_its_reason(export: Path, capfd) -> None:
-    names = ["--encoder", "pixels", "--encoder", "text", "--encoder", "clip"]
+    names = ["--encoder", "pixels", "--encoder", "text", "--encoder", "clip", "--arch", "2-L"]
     assert run(["encoders", "compare", *arguments(export, *names)]) == 0
     out, _ = capfd.readouterr()
     assert "left out: text. The encoder 'text' does not fit items of kind 'image'." in out

@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 
 from ntk_labelqa import find_label_issues
+from ntk_labelqa.auditing import audit_features
 from ntk_labelqa.dataset import from_arrays
 from ntk_labelqa.diagnostics.evidence import influences
 from ntk_labelqa.diagnostics.label_issues import find_issues, find_label_issues_in
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.label_model.annotations import Annotations
+from ntk_labelqa.options import AuditOptions
+from ntk_labelqa.progress import Stages
 from tests import naive
 from tests.fixtures import noisy_digits
 
@@ -139,3 +142,21 @@ def test_evidence_is_what_the_prediction_is_made_of() -> None:
         every = -solved[annotation] / solved[annotation, annotation] * (given == issues.predicted[annotation])
         every[annotation] = 0
         assert toward["weight"].tolist() == pytest.approx(np.sort(every)[::-1][: len(toward)], abs=1e-6)
+
+
+def test_looks_that_cross_the_classes_say_nothing_by_pixels_and_are_taken_at_their_word_by_a_model() -> None:
+    """Right labels; items are of forty looks, each shared by several classes: all votes name the commonest one."""
+    rng = np.random.default_rng(0)
+    look = rng.integers(40, size=1600)
+    mostly = rng.integers(5, size=40)
+    codes = np.where(rng.random(1600) < 0.3, mostly[look], rng.integers(5, size=1600))
+    centres = rng.normal(size=(40, 12))
+    features = centres[look] + rng.normal(0, 0.15, (1600, 12))
+    dataset = from_arrays([f"class {code}" for code in codes])
+    options = AuditOptions(architecture="2-L")
+    by_pixels, by_model = (
+        audit_features(features, dataset, options, encoder=encoder, stages=Stages()) for encoder in ("pixels", "clip")
+    )
+    assert by_model.findings["is_label_issue"].mean() > 0.1
+    assert not by_pixels.findings["is_label_issue"].any()
+    assert "By their pixels, only 4" in by_pixels.summary["self_measurement"]["why_unknown"]

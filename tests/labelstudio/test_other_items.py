@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 from ntk_labelqa.auditing import run_audit
-from ntk_labelqa.dataset import LabeledDataset, Provenance
+from ntk_labelqa.dataset import Control, LabeledDataset, Provenance
 from ntk_labelqa.encoders.choose import encode
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.labelstudio.corrections import can_be_corrected, corrected_result, superseded_in
@@ -19,6 +21,7 @@ from ntk_labelqa.labelstudio.label_values import Said, labels_given
 from ntk_labelqa.labelstudio.review_tasks import finding_key
 from ntk_labelqa.labelstudio.tasks import build_dataset
 from ntk_labelqa.options import AuditOptions
+from ntk_labelqa.readable import readable
 from ntk_labelqa.report.html import render_report
 from tests.labelstudio.samples import annotation, task
 
@@ -31,9 +34,8 @@ FILES = {
     "pdf": '<Pdf name="x" value="$pdf"/>',
 }
 OBJECTS = [
-    '<HyperText name="x" value="$html"/>',
-    '<Paragraphs name="x" value="$talk" nameKey="who" textKey="said"/>',
-    '<Chat name="x" value="$messages"/>',
+    '<HyperText name="x" value="$address" valueType="url"/>',
+    '<Paragraphs name="x" value="$address" valueType="url"/>',
     '<List name="x" value="$found" title="Found"/>',
     '<Image name="x" valueList="$pages"/>',
     '<Text name="x" value="$address" valueType="url"/>',
@@ -107,6 +109,47 @@ def test_what_files_hold_is_audited_by_vectors_and_fields_of_the_task_data() -> 
     assert encode(dataset, encoder="fields").encoder == "fields"
 
 
+PAGE = "<head><style>p {{}}</style></head><p>We <b>{} to</b> the</p><script>ab</script><ul><li>{}&#33;</ul>"
+TALK = [{"who": "Ann", "said": "We {} to the"}, {"who": "Bo", "said": "{}!"}]
+TEXTS = {
+    '<HyperText name="x" value="$in"/>': (PAGE, "We {} to the\n{}!"),
+    '<HyperText name="x" value="$in" encoding="base64unicode"/>': (PAGE, "We {} to the\n{}!"),
+    '<Markdown name="x" value="$in"/>': ("# We {} to\n- {}", "# We {} to\n- {}"),
+    '<Paragraphs name="x" value="$in" nameKey="who" textKey="said"/>': (TALK, "Ann: We {} to the\nBo: {}!"),
+    '<Paragraphs name="x" value="$in" textKey="said"/>': (TALK, "We {} to the\n{}!"),
+    '<Chat name="x" value="$in"/>': (
+        [{"role": "user", "content": "We {} to the"}, {"role": "assistant", "content": "{}!"}],
+        "user: We {} to the\nassistant: {}!",
+    ),
+}
+
+
+@pytest.mark.parametrize("shown", TEXTS)
+def test_text_in_any_form_is_audited_by_its_words(shown: str) -> None:
+    form, text = TEXTS[shown]
+    words = [("sail", "harbour"), ("climb", "summit")]
+    tasks = []
+    for number in range(1, 41):
+        filled = json.loads(json.dumps(form).replace("{{}}", "").replace("{}", "%s") % words[number % 2])
+        value = base64.b64encode(filled.encode()).decode() if "base64" in shown else filled
+        given_label = "ab"[(number % 2) ^ (number == 7)]
+        said = annotation(number, result("c", "choices", {"choices": [given_label]}))
+        tasks.append({"id": number, "data": {"in": value}, "annotations": [said]})
+    dataset = build_dataset(tasks, parse(config(shown + CHOICES)), Provenance("file"))
+    assert (dataset.kind, dataset.items["value"][0]) == ("text", text.format(*words[1]))
+    audit = run_audit(dataset, AuditOptions(architecture="2-L"))
+    assert audit.findings[audit.findings["is_label_issue"]]["task_id"].tolist() == [7]
+    assert "harbour" in render_report(audit)
+
+
+def test_of_a_turn_that_is_none_and_a_page_that_does_not_end_what_can_be_read_is_read() -> None:
+    talk = Control("c", "x", over="Paragraphs")
+    assert readable([{"author": None, "text": "a"}, "b", {"author": "C"}, {}], talk) == "a\nC: "
+    page = Control("c", "x", over="HyperText")
+    assert readable("</p></script>one<br>two<script>three", page) == "one\ntwo"
+    assert readable(None, page) == ""
+
+
 @pytest.mark.parametrize(
     ("tag", "kind", "value", "label"),
     [
@@ -149,7 +192,9 @@ def test_several_choices_that_come_with_each_task() -> None:
 
 
 def test_what_can_be_judged_as_it_is_goes_first() -> None:
-    page = '<HyperText name="s" value="$html"/><Choices name="tone" toName="s">' + A_OR_B + "</Choices>"
+    page = (
+        '<HyperText name="s" value="$address" valueType="url"/><Choices name="tone" toName="s">' + A_OR_B + "</Choices>"
+    )
     found = parse(config('<Text name="x" value="$text"/>' + CHOICES + page))
     assert found.control.name == "c"
     assert "'tone'" in found.note
