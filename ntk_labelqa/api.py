@@ -27,8 +27,8 @@ def audit(source: str | os.PathLike[str] | LabeledDataset, **options: Any) -> Au
     """Audit a Label Studio export file, or a data set pulled with :func:`ntk_labelqa.labelstudio.pull.pull_project`.
 
     Args:
-        source: path of a ``.json`` or ``.json.gz`` export whose images (if any) are on this disk or are ``data:`` URIs;
-            or a data set with its images fetched.
+        source: path of a ``.json`` or ``.json.gz`` export whose images and other files (if any) are on this disk or are
+            ``data:`` URIs; or a data set with its files fetched.
         options: fields of :class:`ntk_labelqa.options.AuditOptions`.
 
     Raises: LabelQAError, whose text says what to do.
@@ -36,12 +36,13 @@ def audit(source: str | os.PathLike[str] | LabeledDataset, **options: Any) -> Au
     chosen = AuditOptions(**options)
     if isinstance(source, LabeledDataset):
         return auditing.run_audit(source, chosen)
+    from ntk_labelqa.encoders.choose import reads_files
     from ntk_labelqa.labelstudio.export_file import read_export
     from ntk_labelqa.labelstudio.media import fetch_media
 
     path = Path(source)
     dataset = read_export(path)
-    if dataset.kind in ("image", "crop") and chosen.features is None:
+    if chosen.features is None and reads_files(dataset, chosen.encoder):
         dataset = fetch_media(dataset, root=path.parent)
     return auditing.run_audit(dataset, chosen)
 

@@ -13,15 +13,18 @@ from ntk_labelqa.dataset import LabeledDataset
 def contents(dataset: LabeledDataset) -> np.ndarray:
     """A hash of each item's content, str[N]: equal for exact copies, empty for plain features.
 
-    Of images the file's bytes, of texts and spans the text, of table rows the task data. Cost: every image file is
-    read once.
+    Of images and what else was fetched the file's bytes, of texts and spans the text, of table rows the task data, of
+    time series that lie in the task data their values. Cost: every file is read once.
 
     Raises OSError where a file that was fetched is gone.
     """
     items = dataset.items
     if "path" in items:
-        digests = {path: file_digest(path) for path in items["path"].unique()}
-        return items["path"].map(digests).to_numpy(object)
+        digests = {path: file_digest(path) for path in items["path"].unique() if path}
+        found = items["path"].map(digests).to_numpy(object)
+        for row in np.flatnonzero(items["path"] == ""):
+            found[row] = _of(items["value"].iloc[row].encode())
+        return found
     if dataset.kind in ("text", "span"):
         return items["value"].map(lambda text: _of(text.encode())).to_numpy(object)
     if dataset.kind == "row" and "data" in items:

@@ -16,9 +16,10 @@ import pandas as pd
 
 from ntk_labelqa.errors import InvalidInputError
 
-ItemKind = Literal["image", "text", "row", "crop", "span", "other", "features"]
-"""What an item is: the whole of what a task shows (image, text, table row), a region of it (crop of an image, span of
-a text), anything else that a task shows, whole or in part (sounds, videos, shapes), or plain features."""
+ItemKind = Literal["image", "text", "row", "audio", "video", "series", "pdf", "crop", "span", "other", "features"]
+"""What an item is: the whole of what a task shows (image, text, table row, sound, video, time series, PDF), a region of
+it (crop of an image, span of a text), anything else that a task shows, whole or in part (chats, shapes, segments of
+sounds), or plain features."""
 SPAN_MARKS = ("⟦", "⟧")
 """What stands before and after the span in an item's ``value``, which is the span in its context."""
 
@@ -48,6 +49,10 @@ class Control:
     """Tag of the object that is labelled, for example ``Image``; empty in audits of earlier versions."""
     per_region: bool = False
     """Whether a control that usually labels whole items labels regions here."""
+    time_column: str = ""
+    """Of a time series: the column with the time; empty where rows are evenly spaced."""
+    separator: str = ""
+    """Of a time series in a file: what stands between its columns; empty where that is found out."""
 
     turn_keys: tuple[str, ...] = ()
     """Of Paragraphs: the keys of who speaks and of what is said, where the config names them."""
@@ -98,9 +103,10 @@ class LabeledDataset:
 
     Attributes:
         items: one row an item, in a fixed order: ``task_id`` (int64), ``value`` (what the labelling page shows: an
-            image address, a text; empty for plain features), and ``path`` once media were fetched. Where they come from
-            Label Studio, ``data`` too: the task data, as it is. Where they are regions, ``region_id`` (str): several
-            items then have one task id. The value of a crop ends in ``#xywh=percent:…``, that of a span is its context.
+            image address, a text; empty for plain features), and ``path`` once media were fetched, empty for an item
+            that lies in the task data itself. Where they come from Label Studio, ``data`` too: the task data, as it is.
+            Where they are regions, ``region_id`` (str): several items then have one task id. The value of a crop ends
+            in ``#xywh=percent:…``, that of a span is its context.
         annotations: one row an annotation: ``annotation_id`` (int64), ``item`` (row of *items*), ``annotator`` (str),
             ``label`` (code into *class_names*), ``updated_at`` (str, ISO 8601, empty if unknown); and ``region_id``
             where items are regions: the one that this annotation has for the item.

@@ -16,7 +16,9 @@ def test_copies_of_files_texts_and_rows(tmp_path) -> None:
     images = replace(plain, kind="image", items=plain.items.assign(path=[str(path) for path in paths]))
     texts = replace(plain, kind="text", items=plain.items.assign(value=["same", "same", "other"]))
     rows = replace(plain, kind="row", items=plain.items.assign(data=[{"a": 1, "b": 2}, {"b": 2, "a": 1}, {"a": 2}]))
-    for dataset in (images, texts, rows):
+    sounds = replace(images, kind="audio")
+    within = plain.items.assign(path="", value=['{"a": [1]}', '{"a": [1]}', '{"a": [2]}'])
+    for dataset in (images, texts, rows, sounds, replace(plain, kind="series", items=within)):
         first, second, third = contents(dataset)
         assert first == second != third
         assert first

@@ -20,11 +20,19 @@ ITEMS: dict[ItemKind, str] = {
     "text": "texts",
     "span": "spans",
     "row": "table rows",
+    "audio": "sounds",
+    "video": "videos",
+    "series": "time series",
+    "pdf": "PDFs",
     "other": "anything with task data",
 }
 BUILT_IN = {
     "pixels": "the pixels themselves, 32 a side: for scans, glyphs, icons; weak on photos",
     "text": "words and pairs of words (TF-IDF, latent semantic analysis)",
+    "sound": "loudness of bands of pitch over time (log-mel), and how it changes",
+    "frames": "eight frames of a video, 32 pixels a side: their mean, and where they change",
+    "series": "the course of each channel, and its power spectrum",
+    "pdf": "words of the pages, as of texts; scans without a text have none",
     "fields": "numbers, categories and short texts of the task data",
     "vector[:KEY]": "vectors that lie ready in the task data",
 }
@@ -42,14 +50,17 @@ def encoders(context: click.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     from ntk_labelqa.encoders import registry
+    from ntk_labelqa.encoders.encoder import kinds_read
     from ntk_labelqa.encoders.models import KNOWN, is_ready
 
     for name, about in BUILT_IN.items():
-        _show(name, _items(registry.BUILT_IN[name.partition("[")[0]]("").kinds), "built in", about)
+        extra = registry.EXTRAS.get(name)
+        state = "built in" if extra is None or extra.is_there else f"after pip install 'ntk-labelqa[{extra.name}]'"
+        _show(name, _items(registry.BUILT_IN[name.partition("[")[0]]("").kinds), state, about)
     for model in KNOWN:
         state = "on this machine" if is_ready(model) else "not fetched yet"
         facts = f"{model.size / 1e6:,.0f} MB, {model.licence}, {state}"
-        _show(model.name, _items(model.kinds), facts, f"{model.about} ({model.repository})")
+        _show(model.name, _items(kinds_read(model.kinds)), facts, f"{model.about} ({model.repository})")
     for name, point in registry.offers().items():
         _show(name, "", "installed", f"of the package {point.dist.name if point.dist else point.module}")
     for name, about in OTHERS.items():
@@ -121,11 +132,12 @@ def compare(
 
     from ntk_labelqa.diagnostics.encoder_comparison import compare_encoders
     from ntk_labelqa.encoders.choose import usual_encoder
+    from ntk_labelqa.encoders.encoder import kinds_read
     from ntk_labelqa.encoders.models import KNOWN, is_ready
     from ntk_labelqa.kernels.architectures import NAMES
 
     usual = usual_encoder(dataset)
-    ready = [model.name for model in KNOWN if dataset.kind in model.kinds and is_ready(model)]
+    ready = [model.name for model in KNOWN if dataset.kind in kinds_read(model.kinds) and is_ready(model)]
     with stages.stage("Comparing the encoders") as tick:
         found = compare_encoders(
             dataset,

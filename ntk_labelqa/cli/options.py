@@ -49,7 +49,7 @@ def source_options(command: F) -> F:
             click.option(
                 "--project",
                 type=int,
-                help="Label Studio project, instead of an export file, or beside it for its images. The server and "
+                help="Label Studio project, instead of an export file, or beside it for its files. The server and "
                 "the key come from LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.",
             ),
             click.option("--label-config", type=FILE, help="Labelling config of an export; inferred if not given."),
@@ -60,20 +60,22 @@ def source_options(command: F) -> F:
                 "choice, NAME:LEVEL for a level of a taxonomy.",
             ),
             click.option(
-                "--media-root", type=FOLDER, help="Folder of the images of an export, whatever their addresses."
+                "--media-root",
+                type=FOLDER,
+                help="Folder of the images and other files of an export, whatever their addresses.",
             ),
             click.option(
                 "--allow-host",
                 multiple=True,
                 metavar="HOST",
-                help="Host that images may be fetched from besides the Label Studio server. Repeatable.",
+                help="Host that files may be fetched from besides the Label Studio server. Repeatable.",
             ),
             click.option(
                 "--max-unreadable",
                 type=click.FloatRange(0, 1),
                 default=0.05,
                 show_default=True,
-                help="Largest share of unreadable images with which the audit still goes on.",
+                help="Largest share of unreadable images, or other files, with which the audit still goes on.",
             ),
         )
     ):
@@ -106,9 +108,9 @@ def encoder_options(command: F) -> F:
                 "--encoder",
                 metavar="NAME",
                 callback=_encoder,
-                help="What items are compared by: pixels, text, fields or vector:KEY (of the task data); or a "
-                "pretrained model, such as dinov2, clip, minilm, e5, onnx:PATH, hf:ORG/NAME or embeddings:FOLDER. "
-                "Default: what fits the items. `ntk-labelqa encoders` lists them.",
+                help="What items are compared by: pixels, text, sound, frames, series, pdf, fields or "
+                "vector:KEY (of the task data); or a pretrained model, such as dinov2, clip, minilm, e5, onnx:PATH, "
+                "hf:ORG/NAME or embeddings:FOLDER. Default: what fits the items. `ntk-labelqa encoders` lists them.",
             ),
             click.option("--download", is_flag=True, help="Fetch the encoder's model if it is not on this machine."),
         )
@@ -187,11 +189,11 @@ def use_device(name: str) -> None:
 
 
 def read_source(given: dict[str, Any], stages: Stages) -> LabeledDataset:
-    """The data set named by the values of :func:`source_options`, images fetched.
+    """The data set named by the values of :func:`source_options`, images and other files fetched.
 
     With ``since`` among the values, only the tasks that changed since the last pull are pulled from the project.
 
-    With both an export and a project, the labels are those of the export, and the images come by way of the project.
+    With both an export and a project, the labels are those of the export, and the files come by way of the project.
     Raises UsageError where there is neither.
     """
     source, project = given["source"], given["project"]
@@ -222,10 +224,13 @@ def read_source(given: dict[str, Any], stages: Stages) -> LabeledDataset:
             assert client is not None
             assert project is not None
             dataset = pull_project(client, project, control=given["control"], take=take, progress=tick)
-    if dataset.kind not in ("image", "crop") or given["features"]:
+    from ntk_labelqa.encoders.choose import reads_files
+    from ntk_labelqa.encoders.encoder import FILES
+
+    if given["features"] or not reads_files(dataset, given["encoder"]):
         return dataset
-    with stages.stage("Fetching the images") as tick:
-        return _with_images(dataset, given, client, max_failed=given["max_unreadable"], progress=tick)
+    with stages.stage(f"Fetching the {'files' if dataset.kind in FILES else 'images'}") as tick:
+        return _with_files(dataset, given, client, max_failed=given["max_unreadable"], progress=tick)
 
 
 def pictures_of(given: dict[str, Any]) -> Callable[[LabeledDataset], LabeledDataset] | None:
@@ -240,12 +245,12 @@ def pictures_of(given: dict[str, Any]) -> Callable[[LabeledDataset], LabeledData
         from ntk_labelqa.labelstudio.connect import connect_from_environment
 
         client = connect_from_environment() if given["project"] is not None else None
-        return _with_images(dataset, given, client, max_failed=1.0)
+        return _with_files(dataset, given, client, max_failed=1.0)
 
     return fetched
 
 
-def _with_images(
+def _with_files(
     dataset: LabeledDataset,
     given: dict[str, Any],
     client: LabelStudio | None,

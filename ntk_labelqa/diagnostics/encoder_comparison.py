@@ -11,6 +11,7 @@ from ntk_labelqa.dataset import LabeledDataset, label_means
 from ntk_labelqa.diagnostics.architectures import BUDGET, SAMPLE, Fit, Fits, fit_architectures
 from ntk_labelqa.diagnostics.recommendation import DEVIATIONS, difference, recommend
 from ntk_labelqa.encoders.choose import Encoded, encode, usual_encoder
+from ntk_labelqa.encoders.encoder import kinds_read
 from ntk_labelqa.encoders.models import KNOWN, is_ready
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.kernels.architectures import NAMES
@@ -133,7 +134,7 @@ def choose_encoder(dataset: LabeledDataset, *, seed: int = 0) -> tuple[str | Non
     Cost: none where no model for these items was ever fetched; else that of :func:`compare_encoders`.
     """
     usual = usual_encoder(dataset)
-    ready = [model.name for model in KNOWN if dataset.kind in model.kinds and is_ready(model)]
+    ready = [model.name for model in KNOWN if dataset.kind in kinds_read(model.kinds) and is_ready(model)]
     if not ready or not usual or usual.startswith("vector"):
         return None, ""
     found = compare_encoders(dataset, [usual, *ready], architectures=QUICK, seed=seed)

@@ -12,9 +12,9 @@ from ntk_labelqa.gram.inverse import RegularizedInverse
 from ntk_labelqa.label_model.annotations import Annotations
 from ntk_labelqa.label_model.label_model import LabelPosterior, label_posterior
 
-PLAIN = ("pixels", "text")
-"""Encoders that know nothing but the items themselves. In photos and prose, items that look alike to them are often of
-different classes, and all votes share that mistake: no agreement of votes shows it."""
+PLAIN = {"pixels": "pixels", "frames": "pixels", "text": "words", "pdf": "words"}
+"""Encoders that know nothing but the items themselves, and what they look at. In photos and prose, items that look
+alike to them are often of different classes, and all votes share that mistake: no agreement of votes shows it."""
 LEAST_AGREED = 0.5
 """Share of labels that a prediction by such features has to agree with before it may call others wrong: that people
 should have mislabelled half of a data set is less likely than that its classes do not show in pixels or word counts."""
@@ -73,8 +73,7 @@ def why_not_by(encoder: str, issues: LabelIssues) -> str:
     agreed = float((issues.margin <= 0).mean())
     if encoder not in PLAIN or len(issues.posterior.rounds) > 1 or agreed >= LEAST_AGREED:
         return ""
-    what = "pixels" if encoder == "pixels" else "words"
-    return f"By their {what}, only {agreed:.0%} of the items are most alike to others of their label."
+    return f"By their {PLAIN[encoder]}, only {agreed:.0%} of the items are most alike to others of their label."
 
 
 def find_issues(inverse: RegularizedInverse, annotations: Annotations) -> LabelIssues:

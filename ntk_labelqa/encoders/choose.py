@@ -9,10 +9,22 @@ import numpy as np
 
 from ntk_labelqa.dataset import ItemKind, LabeledDataset, with_note
 from ntk_labelqa.encoders import registry
-from ntk_labelqa.encoders.encoder import WHOLE, Encoder, Progress
+from ntk_labelqa.encoders.encoder import FILES, PICTURES, WHOLE, Encoder, Progress
 from ntk_labelqa.errors import InvalidInputError
 
-_BY_KIND: dict[ItemKind, str] = {"image": "pixels", "crop": "pixels", "text": "text", "span": "text", "row": "fields"}
+_BY_KIND: dict[ItemKind, str] = {
+    "image": "pixels",
+    "crop": "pixels",
+    "text": "text",
+    "span": "text",
+    "row": "fields",
+    "audio": "sound",
+    "video": "frames",
+    "series": "series",
+    "pdf": "pdf",
+}
+OF_TASK_DATA = ("fields", "vector")
+"""Encoders that read the task data alone, whatever the items are."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +53,8 @@ def encode(
     """Turn the items into features; items that carry nothing (blank image, empty text, zero row) are left out.
 
     Args:
-        dataset: items with ``value``, with ``path`` where they are images, and with ``data`` where they are table rows.
+        dataset: items with ``value``, with ``path`` where they are images or other files, and with ``data`` where they
+            are table rows.
         encoder: a name as :func:`ntk_labelqa.encoders.registry.find` takes it; None takes a vector in the task data if
             there is one under a usual key, else the encoder that fits the items.
         features_file: precomputed features, which then go before any encoder.
@@ -77,13 +90,24 @@ def usual_encoder(dataset: LabeledDataset) -> str:
     return f"vector:{key}" if key else _BY_KIND.get(dataset.kind, "")
 
 
+def reads_files(dataset: LabeledDataset, asked: str | None) -> bool:
+    """Whether the encoder called *asked*, None for the usual one, makes its features of what is in the items' files.
+
+    Images are always looked at: a report shows them. Raises InvalidInputError where the encoder does not fit.
+    """
+    if dataset.kind in PICTURES:
+        return True
+    return dataset.kind in FILES and _fitting(dataset, asked or usual_encoder(dataset)).name not in OF_TASK_DATA
+
+
 def _fitting(dataset: LabeledDataset, asked: str) -> Encoder:
     """The encoder called *asked*; raises InvalidInputError where it does not take these items."""
     if not asked and dataset.control:
         control, what = dataset.control, "regions of" if dataset.control.of_regions else "labels of"
         raise InvalidInputError(
             f"Audited are {what} {control.over} {control.to_name!r}, which cannot be compared without features.",
-            why="They are made here of an Image, a Table, text in any form, rectangles in an Image, spans of a Text.",
+            why="They are made here of an Image, a Table, text in any form, Audio, a Video, a TimeSeries, a Pdf; of "
+            "rectangles in an Image, spans of a Text.",
             remedy="Give features that you computed, one row a task"
             + (" and region" if control.of_regions else "")
             + ", with --features.",

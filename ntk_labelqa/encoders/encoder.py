@@ -15,10 +15,22 @@ Progress = Callable[[int, int], None]
 EncodeBatch = Callable[[Sequence[Any]], np.ndarray]
 """Inputs of a model, as many as are given, to its embeddings, float[n, D]."""
 
-WHOLE: frozenset[ItemKind] = frozenset({"image", "text", "row", "other"})
+FILES: frozenset[ItemKind] = frozenset({"audio", "video", "series", "pdf"})
+"""Kinds of items that are what a file holds, and no pictures."""
+WHOLE: frozenset[ItemKind] = FILES | {"image", "text", "row", "other"}
 """Kinds of items that are all that a task shows."""
 PICTURES: frozenset[ItemKind] = frozenset({"image", "crop"})
 TEXTS: frozenset[ItemKind] = frozenset({"text", "span"})
+
+
+def kinds_read(kinds: Collection[ItemKind]) -> frozenset[ItemKind]:
+    """What a model that reads *kinds* can be given besides: frames of videos as images, the text of PDFs as texts."""
+    found = set(kinds)
+    if "image" in kinds:
+        found.add("video")
+    if "text" in kinds:
+        found.add("pdf")
+    return frozenset(found)
 
 
 class Encoder(Protocol):
@@ -80,7 +92,7 @@ def paths_of(dataset: LabeledDataset) -> list[str]:
     """The files of the items; raises InvalidInputError where they were not fetched."""
     if "path" not in dataset.items:
         raise InvalidInputError(
-            "The images of this data set have not been fetched.",
+            f"The {'images' if dataset.kind in PICTURES else 'files'} of this data set have not been fetched.",
             remedy="Fetch them first (ntk_labelqa.labelstudio.media.fetch_media), or give features.",
         )
     return list(dataset.items["path"])

@@ -11,6 +11,7 @@ import pandas as pd
 
 from ntk_labelqa.dataset import LabeledDataset
 from ntk_labelqa.encoders.encoder import WHOLE, Progress, task_data_of
+from ntk_labelqa.encoders.scale import FURTHEST
 from ntk_labelqa.encoders.text import encode_texts
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.task_data import value_shown
@@ -19,8 +20,6 @@ MOST_CATEGORIES = 50
 """Distinct values up to which a column of strings is one of categories; with more, or nearly one a row, it is text."""
 WORDS_OF_A_COLUMN = 50
 """Directions that a column of texts gets."""
-FURTHEST = 5.0
-"""Standard deviations at which a number is cut off, so that one typing error does not become the whole row."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ import numpy as np
 from ntk_labelqa.cache import cache_root
 from ntk_labelqa.contents import contents
 from ntk_labelqa.dataset import LabeledDataset, split_span
-from ntk_labelqa.encoders.encoder import PICTURES, TEXTS, EncodeBatch, Model, Progress, paths_of
+from ntk_labelqa.encoders import frames, pdf
+from ntk_labelqa.encoders.encoder import PICTURES, TEXTS, EncodeBatch, Model, Progress, kinds_read, paths_of
 from ntk_labelqa.encoders.store import EmbeddingStore
 from ntk_labelqa.encoders.text import refuse_addresses
 from ntk_labelqa.errors import InvalidInputError
@@ -35,19 +36,22 @@ class Embeddings:
     """
 
     def __init__(self, name: str, model: Model, about: str) -> None:
-        self.name, self.model, self.about, self.kinds = name, model, about, model.kinds
+        self.name, self.model, self.about, self.kinds = name, model, about, kinds_read(model.kinds)
 
     def encode(
         self, dataset: LabeledDataset, *, seed: int = 0, progress: Progress | None = None
     ) -> tuple[np.ndarray, str]:
         """One embedding an item, float32[N, D]; zero where a text is blank, or an image of one colour.
 
+        That of a video is the mean of its frames'; that of a PDF is its text's.
+
         Cost: one pass of the model over contents that it has not seen before, one look-up for all others.
         """
         if dataset.kind in TEXTS:
             refuse_addresses(dataset)
         inputs, prepare = inputs_of(dataset)
-        rows = embed(self.model, contents(dataset).tolist(), inputs, prepare, progress=progress)
+        model: Model = frames.FramesModel(self.model) if dataset.kind == "video" else self.model
+        rows = embed(model, contents(dataset).tolist(), inputs, prepare, progress=progress)
         return rows, f"Features are embeddings by {self.about}."
 
 
@@ -67,6 +71,12 @@ def inputs_of(dataset: LabeledDataset) -> tuple[list[str], Callable[[str], Any]]
         values = dataset.items["value"].tolist()
         texts = ["".join(split_span(value)) for value in values] if dataset.kind == "span" else values
         return texts, lambda text: text if text.strip() else None
+    if dataset.kind == "video":
+        read = frames.reader(dataset)
+        return paths_of(dataset), lambda path: None if frames.are_blank(shown := read(path)) else shown
+    if dataset.kind == "pdf":
+        text_of = pdf.reader(dataset)
+        return paths_of(dataset), lambda path: text_of(path).strip() or None
     raise InvalidInputError(f"No pretrained model reads items of kind {dataset.kind!r}.", remedy="Give --features.")
 
 

@@ -9,10 +9,15 @@ from pathlib import Path
 from ntk_labelqa.encoders import hub
 from ntk_labelqa.encoders.encoder import Encoder
 from ntk_labelqa.encoders.fields import Fields
+from ntk_labelqa.encoders.files import Extra
+from ntk_labelqa.encoders.frames import VIDEO, Frames
 from ntk_labelqa.encoders.model_folder import open_model
 from ntk_labelqa.encoders.models import KNOWN
+from ntk_labelqa.encoders.pdf import PDF, Pages
 from ntk_labelqa.encoders.pixels import Pixels
 from ntk_labelqa.encoders.pretrained import Embeddings
+from ntk_labelqa.encoders.series import Series
+from ntk_labelqa.encoders.sound import AUDIO, Sound
 from ntk_labelqa.encoders.text import Words
 from ntk_labelqa.encoders.vectors import Vector
 from ntk_labelqa.errors import InvalidInputError, UsageError
@@ -45,12 +50,28 @@ def _alone(make: Callable[[], Encoder]) -> Callable[[str], Encoder]:
 BUILT_IN: dict[str, Callable[[str], Encoder]] = {
     "pixels": _alone(Pixels),
     "text": _alone(Words),
+    "sound": _alone(Sound),
+    "frames": _alone(Frames),
+    "series": _alone(Series),
+    "pdf": _alone(Pages),
     "fields": _alone(Fields),
     "vector": Vector,
     "onnx": _of_folder("onnx"),
     "embeddings": _of_folder("embeddings"),
 }
-FORMS = ("pixels", "text", "fields", "vector[:KEY]", *(model.name for model in KNOWN))
+EXTRAS: dict[str, Extra] = {"sound": AUDIO, "frames": VIDEO, "pdf": PDF}
+"""What some of them need that is installed on demand."""
+FORMS = (
+    "pixels",
+    "text",
+    "sound",
+    "frames",
+    "series",
+    "pdf",
+    "fields",
+    "vector[:KEY]",
+    *(model.name for model in KNOWN),
+)
 FORMS_OF_OTHERS = ("onnx:PATH", "hf:ORG/NAME", "embeddings:FOLDER")
 
 

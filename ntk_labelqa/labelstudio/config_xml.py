@@ -23,6 +23,8 @@ ATTRIBUTES = {
     "nameKey": "of Paragraphs: the key of who speaks",
     "textKey": "of Paragraphs: the key of what is said",
     "encoding": "of Text and HyperText: whether the value is base64",
+    "timeColumn": "of TimeSeries: which column has the time",
+    "sep": "of TimeSeries: what stands between the columns of a file",
     "choice": "of Choices and of labels: whether several may be chosen",
     "allowNested": "of Choices: that choices are paths",
     "perRegion": "that labels are of regions, not of the item",

@@ -20,13 +20,22 @@ if TYPE_CHECKING:
     from label_studio_sdk.label_interface.control_tags import ControlTag
     from label_studio_sdk.label_interface.object_tags import ObjectTag
 
-WHOLE_ITEMS: dict[str, ItemKind] = {"Image": "image", "Table": "row", **dict.fromkeys(READABLE, "text")}
+WHOLE_ITEMS: dict[str, ItemKind] = {
+    "Image": "image",
+    "Table": "row",
+    "Audio": "audio",
+    "Video": "video",
+    "TimeSeries": "series",
+    "Pdf": "pdf",
+    **dict.fromkeys(READABLE, "text"),
+}
 """Object tags whose items can be compared as they are, and what the items are; all others need features."""
 OF_ITEMS = ("Choices", "Taxonomy", "Rating", "Number", "Pairwise")
 """Controls that give a whole item one of several classes."""
 CAN_BE_AUDITED = (
     "Choices, Taxonomy, Rating, Number and Pairwise, and all controls that label regions; without --features, over an "
-    "Image, a Table, or text in any form, RectangleLabels over an Image, Labels over a Text"
+    "Image, a Table, text in any form, Audio, a Video, a TimeSeries or a Pdf, RectangleLabels over an Image, Labels "
+    "over a Text"
 )
 MOST_NUMBERS = 50
 """Classes that a Number may have by its least, largest and step; with more, those that were given are its classes."""
@@ -97,7 +106,8 @@ def parse(config: str, control: str | None = None) -> LabelledControl:
     chosen, part = _choose(candidates, ready, control, seen)
     classes, options = _labelling(chosen, part, tree)
     item = objects[_shown_by(chosen)]
-    encoding = str((item.attr or {}).get("encoding", "none"))
+    attributes = item.attr or {}
+    encoding = str(attributes.get("encoding", "none"))
     found = Control(
         name=str(chosen.name),
         to_name=str(item.name),
@@ -109,6 +119,8 @@ def parse(config: str, control: str | None = None) -> LabelledControl:
         over=item.tag,
         turn_keys=_turn_keys(item),
         per_region=is_true((chosen.attr or {}).get("perRegion")),
+        time_column=str(attributes.get("timeColumn", "")),
+        separator=str(attributes.get("sep", "")),
     )
     return LabelledControl(
         control=found,

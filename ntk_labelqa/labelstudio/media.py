@@ -1,7 +1,7 @@
-"""The images of a data set, fetched to disk: from Label Studio, from hosts the user allowed, from data URIs and files.
+"""The files of a data set, fetched to disk: from Label Studio, from hosts the user allowed, from data URIs and files.
 
-The key goes to the Label Studio server alone. Images that cannot be had are left out by reason; too many of them stop
-the run.
+The key goes to the Label Studio server alone. Images and other files that cannot be had are left out by reason; too
+many of them stop the run.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import base64
 import binascii
 import re
 import urllib.parse
-import warnings
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,17 +22,18 @@ import numpy as np
 
 from ntk_labelqa.cache import cache_root
 from ntk_labelqa.dataset import LabeledDataset, LeftOut
+from ntk_labelqa.encoders.encoder import PICTURES
+from ntk_labelqa.encoders.files import is_inline
 from ntk_labelqa.errors import InvalidInputError
-from ntk_labelqa.images import decoded, opened
 from ntk_labelqa.labelstudio.crops import cut_regions
 from ntk_labelqa.labelstudio.media_cache import MediaCache
-from ntk_labelqa.labelstudio.media_download import CLOUDS, MOST_BYTES, Downloader, UnusableImage
+from ntk_labelqa.labelstudio.media_check import Check, check_for, ignoring_bombs
+from ntk_labelqa.labelstudio.media_download import CLOUDS, Downloader, UnusableFile, What
 from ntk_labelqa.labelstudio.regions import split_crop
 
 if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio
 
-MOST_PIXELS = 100_000_000
 THREADS = 4
 
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
@@ -53,44 +53,50 @@ def fetch_media(
     max_failed: float = 0.05,
     progress: Tick | None = None,
 ) -> LabeledDataset:
-    """*dataset* with a ``path`` for each item's image, without the items whose image is unusable.
+    """*dataset* with a ``path`` for each item's image or other file, without the items whose file is unusable.
 
     Args:
         dataset: items whose ``value`` is an address: of the server, ``data:``, http(s), or a path below *root*;
-            where they are crops, their images are fetched once each, and the crops cut out.
+            where they are crops, their images are fetched once each, and the crops cut out. A time series that lies in
+            the task data itself needs no file; its path is empty.
         client: for addresses on the Label Studio server, and for those in storages that it reads.
         project_id: whose storages these are; None takes the project that the data set was pulled from.
         root: folder that paths in an export start from, and that addresses of the server and of storages are looked up
             in first; nothing outside it is read.
-        allowed_hosts: hosts besides the server that images may come from, ``name`` or ``name:port``.
-        cache_dir: where fetched images are kept; None takes the user's cache.
-        max_failed: largest share of unusable images with which the result is still of use.
-        progress: called with (images done, images).
+        allowed_hosts: hosts besides the server that files may come from, ``name`` or ``name:port``.
+        cache_dir: where fetched files are kept; None takes the user's cache.
+        max_failed: largest share of unusable files with which the result is still of use.
+        progress: called with (files done, files).
 
     Raises:
-        InvalidInputError: more than *max_failed* of the images are unusable; says why.
+        InvalidInputError: more than *max_failed* of the files are unusable; says why. Or the library is missing that
+            reads them; nothing is fetched then.
         LabelStudioError: the server took the key away meanwhile.
         LabelQAError: the cache cannot be written.
 
-    Cost: Label Studio's development server gives about 50 images a second, however many are asked for at a time. What
-    is cached is asked for again, at little less cost, to hear whether it changed; uploads never change.
+    Cost: Label Studio's development server gives about 50 small files a second, however many are asked for at a time.
+    What is cached is asked for again, at little less cost, to hear whether it changed; uploads never change. Every file
+    is read once, to see whether it can be.
     """
+    check = check_for(dataset)
     cache = MediaCache(cache_dir or cache_root() / "media")
     crops = dataset.kind == "crop"
     values = [split_crop(value)[0] if crops else value for value in dataset.items["value"]]
-    unique = list(dict.fromkeys(values)) if crops else values  # an image has several regions
+    fetched = [value for value in values if not (dataset.kind == "series" and is_inline(value))]
+    unique = list(dict.fromkeys(fetched)) if crops else fetched  # an image has several regions
     project = dataset.provenance.project_id if project_id is None else project_id
-    with Downloader(client, allowed_hosts, project) as downloader:
-        files = dict(zip(unique, _all(_Fetcher(cache, downloader, root), unique, progress), strict=True))
-    results = [files[value] for value in values]
+    what: What = "image" if dataset.kind in PICTURES else "file"
+    with Downloader(client, allowed_hosts, project, what) as downloader:
+        files = dict(zip(unique, _all(_Fetcher(cache, downloader, root, check), unique, progress), strict=True))
+    results = [files.get(value) for value in values]
     reasons: dict[str, list[int]] = defaultdict(list)
     for row, result in enumerate(results):
         if isinstance(result, str):
             reasons[result].append(row)
-    _refuse_too_many(dataset, reasons, max_failed)
-    usable = np.array([isinstance(result, Path) for result in results])
+    _refuse_too_many(dataset, what, reasons, max_failed)
+    usable = np.array([not isinstance(result, str) for result in results])
     items = dataset.items.assign(path=[str(result) if isinstance(result, Path) else "" for result in results])
-    kept = replace(dataset, items=items).keep_items(usable, "unusable image")
+    kept = replace(dataset, items=items).keep_items(usable, f"unusable {what}")
     task_ids = dataset.items["task_id"].to_numpy()
     named = tuple(LeftOut(reason, tuple(task_ids[rows].tolist())) for reason, rows in sorted(reasons.items()))
     found = replace(kept, left_out=(*dataset.left_out, *named))
@@ -103,15 +109,12 @@ def _all(fetcher: _Fetcher, values: Sequence[str], progress: Tick | None) -> lis
     def fetch(value: str) -> Path | str:
         try:
             return fetcher.fetch(value)
-        except UnusableImage as reason:
+        except UnusableFile as reason:
             return str(reason)
 
-    from PIL import Image
-
     results: list[Path | str] = []
-    # Our own limit on pixels is stricter. Filters of warnings are the process's, so they are set once and not a thread.
-    ignoring = warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning)
-    with ignoring, ThreadPoolExecutor(THREADS) as pool:
+    # Filters of warnings are the process's, so they are set once and not a thread.
+    with ignoring_bombs(), ThreadPoolExecutor(THREADS) as pool:
         try:
             for result in pool.map(fetch, values):
                 results.append(result)
@@ -123,7 +126,7 @@ def _all(fetcher: _Fetcher, values: Sequence[str], progress: Tick | None) -> lis
     return results
 
 
-def _refuse_too_many(dataset: LabeledDataset, reasons: dict[str, list[int]], max_failed: float) -> None:
+def _refuse_too_many(dataset: LabeledDataset, what: What, reasons: dict[str, list[int]], max_failed: float) -> None:
     failed = sum(len(rows) for rows in reasons.values())
     if failed <= max_failed * len(dataset):
         return
@@ -133,7 +136,7 @@ def _refuse_too_many(dataset: LabeledDataset, reasons: dict[str, list[int]], max
         for reason, rows in sorted(reasons.items(), key=lambda entry: -len(entry[1]))[:5]
     )
     raise InvalidInputError(
-        f"{failed} of {len(dataset)} images cannot be used: {shown}.",
+        f"{failed} of {len(dataset)} {what}s cannot be used: {shown}.",
         why=f"That is more than the {max_failed:.0%} with which an audit still says something.",
         remedy="Mend the addresses, give features that you computed with --features, or raise --max-unreadable.",
     )
@@ -142,23 +145,28 @@ def _refuse_too_many(dataset: LabeledDataset, reasons: dict[str, list[int]], max
 class _Fetcher:
     """Gets the file of one address at a time; safe to call from several threads."""
 
-    def __init__(self, cache: MediaCache, downloader: Downloader, root: Path | None) -> None:
-        self.cache, self.downloader = cache, downloader
+    def __init__(self, cache: MediaCache, downloader: Downloader, root: Path | None, check: Check) -> None:
+        self.cache, self.downloader, self.check = cache, downloader, check
         self.root = root.resolve() if root else None
+        self.what = downloader.what
 
     def fetch(self, value: str) -> Path:
-        """The file with the image at *value*; raises UnusableImage."""
+        """The file at *value*; raises UnusableFile."""
         if not value:
-            raise UnusableImage("task without an image address")
+            raise UnusableFile(f"task without {'an image' if self.what == 'image' else 'a file'} address")
         if value.startswith("data:"):
-            return _checked(self.cache.store(value, _from_data_uri(value)))
+            return self._checked(self.cache.store(value, self._from_data_uri(value)))
         try:
             path = self._below_root(value)
             if path is None:
                 path = self._download(self.downloader.address_of(value))
         except (httpx.InvalidURL, ValueError) as error:
-            raise UnusableImage("image address that is none") from error
-        return _checked(path)
+            raise UnusableFile(f"{self.what} address that is none") from error
+        return self._checked(path)
+
+    def _checked(self, path: Path) -> Path:
+        self.check(path)
+        return path
 
     def _download(self, address: str) -> Path:
         known = self.cache.look_up(address)
@@ -170,10 +178,21 @@ class _Fetcher:
             return self.cache.path_of(known.digest)
         return self.cache.store(address, answer.content, etag=answer.etag, last_modified=answer.last_modified)
 
+    def _from_data_uri(self, value: str) -> bytes:
+        head, _, body = value.partition(",")
+        content = urllib.parse.unquote_to_bytes(body)
+        if head.endswith(";base64"):
+            try:
+                content = base64.b64decode(b"".join(content.split()), validate=True)
+            except binascii.Error as error:
+                raise UnusableFile("data URI that cannot be decoded") from error
+        self.downloader.refuse_large(len(content))
+        return content
+
     def _below_root(self, value: str) -> Path | None:
         """The file below the root that *value* names, as a path, a path of a storage, or an address of the server.
 
-        None where there is none, and it may be had elsewhere; raises UnusableImage where it cannot.
+        None where there is none, and it may be had elsewhere; raises UnusableFile where it cannot.
         """
         if self.root is None:
             return None
@@ -185,14 +204,15 @@ class _Fetcher:
             path = None
         is_path = urllib.parse.urlsplit(value).scheme in ("", "file") or _DRIVE.match(value)
         if path is None and is_path and not self.downloader.client:
-            raise UnusableImage("image file missing" if inside else "image path outside the folder of the export")
-        if path is not None and path.stat().st_size > MOST_BYTES:
-            raise UnusableImage(f"image larger than {MOST_BYTES // 2**20} MiB")
+            missing = "image file missing" if self.what == "image" else "file missing"
+            raise UnusableFile(missing if inside else f"{self.what} path outside the folder of the export")
+        if path is not None:
+            self.downloader.refuse_large(path.stat().st_size)
         return path
 
 
 def names_below(value: str) -> list[str]:
-    """Where below a folder of media the image at *value* may be: its path, in every way that it is written.
+    """Where below a folder of media the file at *value* may be: its path, in every way that it is written.
 
     Example:
         >>> names_below("/data/local-files/?d=cats%5Ca.png")
@@ -221,32 +241,3 @@ def names_below(value: str) -> list[str]:
     # First as it stands, for names that only look encoded.
     as_it_stands = [value] if not parts.scheme else []
     return list(dict.fromkeys([*as_it_stands, *names]))
-
-
-def _checked(path: Path) -> Path:
-    """*path*, if it holds an image that can be decoded."""
-    from PIL import Image
-
-    try:
-        with opened(path) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise Image.DecompressionBombError
-        decoded(path)
-    except Image.DecompressionBombError as error:
-        raise UnusableImage(f"image of more than {MOST_PIXELS // 10**6} megapixels") from error
-    except Exception as error:  # Pillow's many decoders let whatever damaged files cause through
-        raise UnusableImage("unreadable image") from error
-    return path
-
-
-def _from_data_uri(value: str) -> bytes:
-    head, _, body = value.partition(",")
-    content = urllib.parse.unquote_to_bytes(body)
-    if head.endswith(";base64"):
-        try:
-            content = base64.b64decode(b"".join(content.split()), validate=True)
-        except binascii.Error as error:
-            raise UnusableImage("data URI that cannot be decoded") from error
-    if len(content) > MOST_BYTES:
-        raise UnusableImage(f"image larger than {MOST_BYTES // 2**20} MiB")
-    return content

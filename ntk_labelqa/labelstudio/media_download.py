@@ -1,4 +1,4 @@
-"""Images over http(s): the key goes to the Label Studio server alone, and other hosts are asked only where allowed."""
+"""Files over http(s): the key goes to the Label Studio server alone, and other hosts are asked only where allowed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import httpx
 
@@ -21,19 +21,24 @@ if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio
 
 MOST_BYTES = 50 * 2**20
+"""Of an image."""
+MOST_BYTES_OF_FILE = 250 * 2**20
+"""Of a sound, a video, or another file; a few at a time are held in memory."""
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 TRIES, PAUSE_SECONDS = 3, 0.2
 GIVE_UP = 9
-"""Failed tries in a row after which a host is not asked again: 10,000 images must not each wait for a time-out."""
+"""Failed tries in a row after which a host is not asked again: 10,000 files must not each wait for a time-out."""
 PASSING = frozenset({429, 500, 502, 503, 504})
 """Statuses that may be gone at the next try; SQLite behind Label Studio answers 500 while it is locked."""
 REDIRECTS = 5
 CLOUDS = ("s3", "s3s", "gs", "gcs", "azure-blob", "azure_spi", "wasbs", "wasb", "dbfs")
 """Schemes of storages, which the Label Studio server reads for those who have a key of its own."""
 
+What = Literal["image", "file"]
 
-class UnusableImage(Exception):
-    """Why an image is left out, in words: no fault of the program, hence no LabelQAError."""
+
+class UnusableFile(Exception):
+    """Why a file is left out, in words: no fault of the program, hence no LabelQAError."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +64,17 @@ class Downloader:
         client: of the Label Studio server; None where there is none.
         allowed_hosts: other hosts, ``name`` or ``name:port``.
         project_id: whose storages the server is asked to read.
+        what: is fetched, as reasons call it.
     """
 
     def __init__(
-        self, client: LabelStudio | None, allowed_hosts: Collection[str], project_id: int | None = None
+        self,
+        client: LabelStudio | None,
+        allowed_hosts: Collection[str],
+        project_id: int | None = None,
+        what: What = "image",
     ) -> None:
-        self.client, self.project_id = client, project_id
+        self.client, self.project_id, self.what = client, project_id, what
         self.server = httpx.URL(server_url(client)) if client else None
         self.allowed = frozenset(host.lower() for host in allowed_hosts)
         self.failures: Counter[str] = Counter()
@@ -78,23 +88,23 @@ class Downloader:
         self.http.close()
 
     def address_of(self, value: str) -> str:
-        """The address that *value* of a task means; raises UnusableImage where it does not lead to a server."""
+        """The address that *value* of a task means; raises UnusableFile where it does not lead to a server."""
         scheme = urllib.parse.urlsplit(value).scheme
         if scheme in ("http", "https"):
             return value
         if scheme in CLOUDS:
             if self.server is None or self.project_id is None:
-                raise UnusableImage(
-                    f"image in a storage, {scheme}://, that the Label Studio server alone reads: name its --project, "
-                    "or give --features"
+                raise UnusableFile(
+                    f"{self.what} in a storage, {scheme}://, that the Label Studio server alone reads: name its "
+                    "--project, or give --features"
                 )
             # Base64, as the labelling page asks for it.
             asked = base64.urlsafe_b64encode(value.encode()).decode()
             return self._origin(f"/projects/{self.project_id}/resolve/?fileuri={asked}")
         if scheme:
-            raise UnusableImage(f"image in a storage that is not read, {scheme}://: give --features")
+            raise UnusableFile(f"{self.what} in a storage that is not read, {scheme}://: give --features")
         if self.server is None:
-            raise UnusableImage("image address without a server or a folder it could belong to")
+            raise UnusableFile(f"{self.what} address without a server or a folder it could belong to")
         if value.startswith("//"):
             return f"{self.server.scheme}:{value}"
         return self._origin(value if value.startswith("/") else f"/{value}")
@@ -115,7 +125,7 @@ class Downloader:
         return same and f"{posixpath.normpath(url.path)}/".startswith(f"{self.server.path.rstrip('/')}/")
 
     def get(self, address: str, known: Entry | None = None) -> Answer:
-        """The image at *address*, or the answer that it is still as *known*; raises UnusableImage."""
+        """The file at *address*, or the answer that it is still as *known*; raises UnusableFile."""
         conditions = {"If-None-Match": known.etag, "If-Modified-Since": known.last_modified} if known else {}
         conditions = {name: value for name, value in conditions.items() if value}
         url = httpx.URL(address)
@@ -132,15 +142,21 @@ class Downloader:
                 break
         if answer.status == 200 or (answer.unchanged and known):
             return answer
-        raise UnusableImage(f"image not fetched: status {answer.status}")
+        raise UnusableFile(f"{self.what} not fetched: status {answer.status}")
+
+    def refuse_large(self, size: int) -> None:
+        """Raise UnusableFile where *size*, bytes, is more than is taken."""
+        most = MOST_BYTES if self.what == "image" else MOST_BYTES_OF_FILE
+        if size > most:
+            raise UnusableFile(f"{self.what} larger than {most // 2**20} MiB")
 
     def _credentials(self, url: httpx.URL) -> dict[str, str]:
-        """The header that lets us in; empty for hosts that the user allowed. Raises UnusableImage for all others."""
+        """The header that lets us in; empty for hosts that the user allowed. Raises UnusableFile for all others."""
         if self.client and self.is_inside(url):
             with translating_errors("Renewing the access token"):
                 return {"Authorization": self.client._client_wrapper.get_headers()["Authorization"]}
         if url.scheme not in ("http", "https") or not {url.host, f"{url.host}:{url.port}"} & self.allowed:
-            raise UnusableImage(f"image on a host that is not allowed: --allow-host {url.host}")
+            raise UnusableFile(f"{self.what} on a host that is not allowed: --allow-host {url.host}")
         return {}
 
     def _tried(self, url: httpx.URL, headers: dict[str, str]) -> Answer:
@@ -148,7 +164,7 @@ class Downloader:
         problem = ""
         for attempt in range(TRIES):
             if self.failures[url.host] >= GIVE_UP:
-                raise UnusableImage(f"image not fetched: {url.host} does not answer")
+                raise UnusableFile(f"{self.what} not fetched: {url.host} does not answer")
             time.sleep(PAUSE_SECONDS * attempt)
             try:
                 answer = self._once(url, headers)
@@ -160,15 +176,14 @@ class Downloader:
             if answer.status not in PASSING:
                 return answer
             problem = f"status {answer.status}"
-        raise UnusableImage(f"image not fetched: {problem}")
+        raise UnusableFile(f"{self.what} not fetched: {problem}")
 
     def _once(self, url: httpx.URL, headers: dict[str, str]) -> Answer:
         with self.http.stream("GET", url, headers=headers) as response:
             size, chunks = 0, []
             for chunk in response.iter_bytes():
                 size += len(chunk)
-                if size > MOST_BYTES:
-                    raise UnusableImage(f"image larger than {MOST_BYTES // 2**20} MiB")
+                self.refuse_large(size)
                 chunks.append(chunk)
         found = (response.headers.get(name, "") for name in ("etag", "last-modified", "location"))
         return Answer(response.status_code, b"".join(chunks), *found)

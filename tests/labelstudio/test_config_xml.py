@@ -81,6 +81,13 @@ def test_a_largest_rating_in_lower_case() -> None:
     assert parse(config(TEXT + '<Rating name="r" toName="text" maxrating="3"/>')).class_names == ("1", "2", "3")
 
 
+@pytest.mark.parametrize(("time", "separator"), [("timeColumn", "sep"), ("timecolumn", "SEP")])
+def test_how_a_time_series_is_written(time: str, separator: str) -> None:
+    series = f'<TimeSeries name="s" value="$csv" {time}="t" {separator}=";"><Channel column="a"/></TimeSeries>'
+    found = parse(config(f'{series}<Choices name="c" toName="s">{A_OR_B}</Choices>'))
+    assert (found.kind, found.control.time_column, found.control.separator) == ("series", "t", ";")
+
+
 def test_every_attribute_has_a_meaning_of_its_own() -> None:
     assert all(ATTRIBUTES.values())
     assert len({name.lower() for name in ATTRIBUTES}) == len(ATTRIBUTES)

@@ -15,13 +15,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from ntk_labelqa.dataset import LabeledDataset, from_arrays
+from ntk_labelqa.dataset import ItemKind, LabeledDataset, from_arrays
 from ntk_labelqa.errors import InvalidInputError, LabelQAError
 from ntk_labelqa.labelstudio import media_download
 from ntk_labelqa.labelstudio.connect import connect
 from ntk_labelqa.labelstudio.media import fetch_media
 from tests.labelstudio.samples import KEY, USER
 from tests.labelstudio.web import Reply, Request, Web, as_json, serving
+from tests.media_files import save_pdf
 
 
 def png(shade: int = 90, size: tuple[int, int] = (8, 6)) -> bytes:
@@ -37,11 +38,11 @@ def huge_png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"\x00\x00\x00\x0d" + body + zlib.crc32(body).to_bytes(4, "big") + png()[33:]
 
 
-def items(*values: str) -> LabeledDataset:
-    """An image data set; task ids count from 100, one annotation each."""
+def items(*values: str, kind: ItemKind = "image") -> LabeledDataset:
+    """A data set of images or other files; task ids count from 100, one annotation each."""
     base = from_arrays([0, 1] * (len(values) // 2) + [0] * (len(values) % 2))
     table = pd.DataFrame({"task_id": 100 + np.arange(len(values)), "value": list(values)})
-    return dataclasses.replace(base, items=table, kind="image")
+    return dataclasses.replace(base, items=table, kind=kind)
 
 
 def reasons(dataset: LabeledDataset) -> dict[str, tuple[int, ...]]:
@@ -58,8 +59,8 @@ def shades(dataset: LabeledDataset) -> list[int]:
 def fetch(tmp_path: Path) -> Callable[..., LabeledDataset]:
     """fetch_media with a cache of this test's own, which goes on whatever fails."""
 
-    def run(*values: str, **options: Any) -> LabeledDataset:
-        return fetch_media(items(*values), **{"cache_dir": tmp_path / "cache", "max_failed": 1.0} | options)
+    def run(*values: str, kind: ItemKind = "image", **options: Any) -> LabeledDataset:
+        return fetch_media(items(*values, kind=kind), **{"cache_dir": tmp_path / "cache", "max_failed": 1.0} | options)
 
     return run
 
@@ -381,3 +382,61 @@ def test_a_storage_leads_no_further_than_to_its_file(fetch, studio, elsewhere) -
     elsewhere.replies |= {"/first": leading_to(f"{elsewhere.web.url}/second"), "/second": Reply(png(3))}
     found = fetch("s3://bucket/a.png", client=connect(studio.web.url, KEY), project_id=5)
     assert reasons(found) == {"image not fetched: status 303": (100,)}
+
+
+SERIES = b"t,a\n0,1\n1,2\n"
+
+
+def test_files_of_other_kinds_are_fetched_as_images_are_and_called_files(
+    fetch, studio, elsewhere, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(media_download, "MOST_BYTES", 10)  # of images alone
+    monkeypatch.setattr(media_download, "MOST_BYTES_OF_FILE", 2**20)
+    studio.replies |= {
+        "/data/upload/1/a.csv": Reply(SERIES),
+        "/large.csv": Reply(SERIES + b"2,3\n" * 2**18),
+        "/page.csv": Reply(b"<html>Log in</html>"),
+        "/image.csv": Reply(png()),
+    }
+    elsewhere.replies["/b.csv"] = Reply(SERIES)
+    paths = ["data/upload/1/a.csv", "large.csv", "page.csv", "image.csv", "gone.csv"]
+    values = [*(f"/{path}" for path in paths), f"{elsewhere.web.url}/b.csv", "", "ftp://x/y.csv", "data:,t%0A1%0A2"]
+    found = fetch(*values, kind="series", client=connect(studio.web.url, KEY))
+    assert found.items["task_id"].tolist() == [100, 108]
+    assert Path(found.items["path"][0]).read_bytes() == SERIES
+    assert reasons(found) == {
+        "file in a storage that is not read, ftp://: give --features": (107,),
+        "file larger than 1 MiB": (101,),
+        "file not fetched: status 404": (104,),
+        "file on a host that is not allowed: --allow-host 127.0.0.1": (105,),
+        "file without a column of numbers": (102,),
+        "task without a file address": (106,),
+        "unreadable file": (103,),
+    }
+    assert elsewhere.asked() == []
+
+
+def test_files_beside_an_export_and_pdfs_that_need_a_password(fetch, tmp_path) -> None:
+    pypdf = pytest.importorskip("pypdf")
+    (tmp_path / "files").mkdir()
+    save_pdf(tmp_path / "files" / "a.pdf", "the ship")
+    writer = pypdf.PdfWriter(clone_from=tmp_path / "files" / "a.pdf")
+    writer.encrypt("secret", algorithm="RC4-128")
+    writer.write(tmp_path / "files" / "b.pdf")
+    found = fetch("a.pdf", "b.pdf", "c.pdf", "../d.pdf", kind="pdf", root=tmp_path / "files")
+    assert [Path(path).name for path in found.items["path"]] == ["a.pdf"]
+    assert reasons(found) == {
+        "encrypted PDF": (101,),
+        "file missing": (102,),
+        "file path outside the folder of the export": (103,),
+    }
+
+
+def test_series_within_the_task_data_are_not_fetched(fetch) -> None:
+    found = fetch('{"a": [1, 2]}', "data:,a%0A1%0A2", kind="series")
+    assert found.items["path"].map(bool).tolist() == [False, True]
+
+
+def test_too_many_unusable_files_end_it(fetch) -> None:
+    with pytest.raises(InvalidInputError, match="2 of 2 files cannot be used: task without a file address"):
+        fetch("", "", kind="series", max_failed=0.05)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,15 @@ from tests.labelstudio.samples import annotation, task
 
 A_OR_B = '<Choice value="a"/><Choice value="b"/>'
 CHOICES = '<Choices name="c" toName="x">' + A_OR_B + "</Choices>"
+FILES = {
+    "audio": '<Audio name="x" value="$sound"/>',
+    "video": '<Video name="x" value="$clip"/>',
+    "series": '<TimeSeries name="x" value="$csv" valueType="url"><Channel column="a"/></TimeSeries>',
+    "pdf": '<Pdf name="x" value="$pdf"/>',
+}
 OBJECTS = [
-    '<Audio name="x" value="$sound"/>',
-    '<Video name="x" value="$clip"/>',
     '<HyperText name="x" value="$address" valueType="url"/>',
     '<Paragraphs name="x" value="$address" valueType="url"/>',
-    '<Pdf name="x" value="$pdf"/>',
-    '<TimeSeries name="x" value="$csv" valueType="url"><Channel column="a"/></TimeSeries>',
     '<List name="x" value="$found" title="Found"/>',
     '<Image name="x" valueList="$pages"/>',
     '<Text name="x" value="$address" valueType="url"/>',
@@ -84,6 +87,26 @@ def test_a_choice_over_anything_is_audited_with_features(shown: str, tmp_path: P
     findings = audit.findings[audit.findings["is_label_issue"]]
     assert findings["task_id"].tolist() == [7]
     assert "task 7" in render_report(audit)
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_what_files_hold_is_audited_with_features_as_well(kind: str, tmp_path: Path) -> None:
+    right = [result("c", "choices", {"choices": ["ab"[i % 2]]}) for i in range(40)]
+    file = features(tmp_path, given(config(FILES[kind] + CHOICES), right))
+    dataset = given(config(FILES[kind] + CHOICES), [*right[:6], right[7], *right[7:]])
+    assert dataset.kind == kind
+    audit = run_audit(dataset, AuditOptions(features=file, architecture="2-L"))
+    assert audit.findings[audit.findings["is_label_issue"]]["task_id"].tolist() == [7]
+    assert "task 7" in render_report(audit)
+
+
+def test_what_files_hold_is_audited_by_vectors_and_fields_of_the_task_data() -> None:
+    right = [result("c", "choices", {"choices": ["ab"[i % 2]]}) for i in range(40)]
+    dataset = given(config(FILES["audio"] + CHOICES), right)
+    about = [{"sound": "s.wav", "seconds": 1.5 * i, "embedding": [1.0, float(i)]} for i in range(40)]
+    dataset = replace(dataset, items=dataset.items.assign(data=about))
+    assert encode(dataset).encoder == "vector"
+    assert encode(dataset, encoder="fields").encoder == "fields"
 
 
 PAGE = "<head><style>p {{}}</style></head><p>We <b>{} to</b> the</p><script>ab</script><ul><li>{}&#33;</ul>"
@@ -169,14 +192,16 @@ def test_several_choices_that_come_with_each_task() -> None:
 
 
 def test_what_can_be_judged_as_it_is_goes_first() -> None:
-    sound = '<Audio name="s" value="$sound"/><Choices name="tone" toName="s">' + A_OR_B + "</Choices>"
-    found = parse(config('<Text name="x" value="$text"/>' + CHOICES + sound))
+    page = (
+        '<HyperText name="s" value="$address" valueType="url"/><Choices name="tone" toName="s">' + A_OR_B + "</Choices>"
+    )
+    found = parse(config('<Text name="x" value="$text"/>' + CHOICES + page))
     assert found.control.name == "c"
     assert "'tone'" in found.note
     boxes = (
         '<Image name="i" value="$image"/><RectangleLabels name="box" toName="i"><Label value="a"/></RectangleLabels>'
     )
-    assert parse(config(boxes + '<Number name="n" toName="i"/>' + sound), "box").kind == "crop"
+    assert parse(config(boxes + '<Number name="n" toName="i"/>' + page), "box").kind == "crop"
 
 
 REGION_CONTROLS = [
