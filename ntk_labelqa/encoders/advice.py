@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
-from ntk_labelqa.dataset import ItemKind
+from ntk_labelqa.encoders.encoder import kinds_read
 from ntk_labelqa.encoders.models import KNOWN, RUNTIME
 
 COMPARE = "ntk-labelqa encoders compare"
 _WITHOUT_A_MODEL = {
     "pixels": "Photos and other pictures with more in them than shapes need a pretrained model.",
     "text": "Counts of words know nothing of what words mean; a pretrained model does.",
+    "frames": "Videos with more in them than colours need a pretrained model, which is given their frames.",
+    "pdf": "Counts of words know nothing of what words mean; a pretrained model does.",
 }
 """Encoders that a pretrained model usually beats, and why."""
 
@@ -33,7 +35,7 @@ def better_features(kind: str, encoder: str) -> Advice | None:
         >>> better_features("image", "pixels").command
         '--encoder dinov2 --download'
     """
-    model = next((model for model in KNOWN if kind in get_args(ItemKind) and kind in model.kinds), None)
+    model = next((model for model in KNOWN if kind in kinds_read(model.kinds)), None)
     if model is None:
         return None
     if encoder not in _WITHOUT_A_MODEL:

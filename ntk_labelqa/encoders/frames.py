@@ -23,6 +23,11 @@ LONGER_SIDE = 384
 """Pixels of the longer side of frames as they are read: more than pretrained models look at."""
 FAR_SECONDS = 10.0
 """Of video that are skipped by jumping, where that much lies before the next frame; less is decoded."""
+_OPENED_AS = {
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,ogg,flv,asf,gif,wav,mp3,flac,aac",
+    "protocol_whitelist": "file",
+}
+"""What FFmpeg may take a file for: no playlist, which names other files and addresses that it would then open."""
 _AT_A_TIME = 32
 """Frames that a model is given at once."""
 
@@ -106,7 +111,7 @@ def frames_of(path: str) -> list[Image.Image]:
     """
     import av
 
-    with av.open(path) as container:
+    with av.open(path, options=_OPENED_AS) as container:
         if not container.streams.video:
             raise UnreadableFile("file without a video")
         stream = container.streams.video[0]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from ntk_labelqa.dataset import Control, ItemKind
+from ntk_labelqa.encoders.encoder import FILES
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.labelstudio.config_xml import choice_paths, conditions, is_true, read
 from ntk_labelqa.labelstudio.label_values import REGION_ITEMS, opposite
@@ -96,14 +97,14 @@ def parse(config: str, control: str | None = None) -> LabelledControl:
         tracked = {str(tag.name) for tag in interface.controls if _shown_by(tag) in videos}
         obstacles = {str(tag.name): _obstacle(tag, objects, repeated, tracked) for tag in interface.controls}
         candidates = [tag for tag in interface.controls if not obstacles[str(tag.name)]]
-        ready = [tag for tag in candidates if _kind_of(tag, objects) != "other"]
+        readiest = _readiest(candidates, objects)
         seen = [f"{tag.tag} {tag.name!r}{obstacles[str(tag.name)]}" for tag in interface.controls]
     except Exception as error:  # the SDK lets whatever its XML and schema parsers raise through
         raise InvalidInputError(
             f"The labelling config cannot be read: {str(error).splitlines()[0]}",
             remedy="Copy it from the project's Settings, Labeling Interface, Code.",
         ) from error
-    chosen, part = _choose(candidates, ready, control, seen)
+    chosen, part = _choose(candidates, readiest, control, seen)
     classes, options = _labelling(chosen, part, tree)
     item = objects[_shown_by(chosen)]
     attributes = item.attr or {}
@@ -278,6 +279,12 @@ def _kind_of(tag: ControlTag, objects: Mapping[str, ObjectTag]) -> ItemKind:
     return REGION_ITEMS.get((str(tag.tag), str(shown.tag)), "other")
 
 
+def _readiest(candidates: Sequence[ControlTag], objects: Mapping[str, ObjectTag]) -> list[ControlTag]:
+    """Those of *candidates* that need least: what tasks and images show, else other files, else features."""
+    needs = [2 if kind == "other" else int(kind in FILES) for kind in (_kind_of(tag, objects) for tag in candidates)]
+    return [tag for tag, need in zip(candidates, needs, strict=True) if need == min(needs)]
+
+
 def _is_single_choice(tag: ControlTag) -> bool:
     return tag.tag == "Choices" and not _is_multiple(tag) and not is_true((tag.attr or {}).get("perRegion"))
 
@@ -292,16 +299,15 @@ def _shown_by(tag: ControlTag) -> str:
 
 
 def _choose(
-    candidates: Sequence[ControlTag], ready: Sequence[ControlTag], control: str | None, seen: list[str]
+    candidates: Sequence[ControlTag], readiest: Sequence[ControlTag], control: str | None, seen: list[str]
 ) -> tuple[ControlTag, str]:
     """The control to audit, and which of its labellings is asked for: none, an option, or a level.
 
-    Those of *candidates* that are *ready*, without features, go first.
+    Those of *candidates* that need least, *readiest*, go first.
     """
     if control is None:
-        pool = ready or candidates
-        single = [tag for tag in pool if _is_single_choice(tag)]
-        matching = single if len(single) == 1 else pool
+        single = [tag for tag in readiest if _is_single_choice(tag)]
+        matching = single if len(single) == 1 else readiest
         if len(matching) == 1:
             return matching[0], ""
     for tag in candidates:

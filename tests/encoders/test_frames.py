@@ -20,7 +20,7 @@ from ntk_labelqa.encoders.frames import FRAMES, SIDE, FramesModel, encode_videos
 from ntk_labelqa.encoders.pretrained import Embeddings
 from tests.media_files import save_sound, save_video
 
-pytest.importorskip("av")
+av = pytest.importorskip("av")
 GREY = {"mp4": "mpeg4", "mkv": "libx264", "webm": "libvpx", "avi": "mpeg4"}
 """Codecs by the ending of a file."""
 
@@ -161,3 +161,18 @@ def test_the_order_of_items_changes_nothing(tmp_path: Path) -> None:
         save_video(tmp_path / f"{count}.mp4", brightening(count))
     paths = [str(tmp_path / f"{count}.mp4") for count in (4, 12, 20)]
     np.testing.assert_array_equal(encode_videos(paths[::-1]), encode_videos(paths)[::-1])
+
+
+@pytest.mark.parametrize(
+    "playlist",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile {}\n",
+    ],
+)
+def test_a_playlist_opens_no_other_file(tmp_path: Path, playlist: str) -> None:
+    save_video(tmp_path / "other.mp4", brightening(16))
+    (tmp_path / "list.mp4").write_text(playlist.format("other.mp4"))
+    assert len(frames_of(str(tmp_path / "other.mp4"))) > 1
+    with pytest.raises(av.error.FFmpegError):
+        frames_of(str(tmp_path / "list.mp4"))
