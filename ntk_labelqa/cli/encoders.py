@@ -38,7 +38,7 @@ BUILT_IN = {
 }
 OTHERS = {
     "onnx:PATH": "a model in ONNX: a file, or a folder with its settings",
-    "hf:ORG/NAME": "any model of the Hugging Face Hub in ONNX, or of sentence-transformers in safetensors",
+    "hf:ORG/NAME": "any model of the Hugging Face Hub in ONNX or, with the extra torch, in safetensors",
     "embeddings:FOLDER": "the same, from a folder of your own",
 }
 

@@ -34,7 +34,8 @@ _SETTINGS = (
     "sentence_bert_config.json",
     "1_Pooling/config.json",
 )
-_SENTENCE = (*_SETTINGS, "modules.json", "config_sentence_transformers.json", "special_tokens_map.json", "vocab.txt")
+_TOLD = (".json", ".txt", ".model")
+"""Endings of all the settings that a model in safetensors may come with."""
 
 
 @dataclass(frozen=True)
@@ -167,12 +168,10 @@ def _chosen(model: Wanted, sizes: Mapping[str, int]) -> list[str]:
         data = [path for path in (f"{weights}_data", f"{weights}.data") if path in sizes]
         return [weights, *data, *(path for path in _SETTINGS if path in sizes)]
     safetensors = [path for path in sizes if path.endswith(".safetensors")]
-    if "modules.json" in sizes and safetensors:
-        others = [path for path in sizes if path in _SENTENCE or path.endswith("/config.json")]
-        return [*safetensors, *others]
+    if safetensors and "config.json" in sizes:
+        return [*safetensors, *(path for path in sizes if path.endswith(_TOLD) and not path.startswith("."))]
     raise InvalidInputError(
-        f"{model.repository} holds no model that is read: neither {_WEIGHTS[-1]} nor a sentence-transformers model in "
-        "safetensors.",
+        f"{model.repository} holds no model that is read: neither {_WEIGHTS[-1]} nor one in safetensors.",
         why="Other forms are pickles, or need code that the repository brings; neither is ever run.",
         remedy="Look for an ONNX version of it, by onnx-community or Xenova for example.",
     )

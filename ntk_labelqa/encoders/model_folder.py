@@ -66,6 +66,11 @@ class Folder:
         """Equal for folders with the same model."""
         return hashlib.sha256(json.dumps(self.digests, sort_keys=True).encode()).hexdigest()
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether there is anything to load."""
+        return any(name.endswith((".onnx", ".safetensors")) for name in self.digests)
+
     def setting(self, name: str) -> dict[str, Any]:
         """The JSON file *name* beside the weights, or of the folder that ``onnx/`` lies in; empty if there is none."""
         found = self.find(name)
@@ -113,15 +118,24 @@ def look_through(path: Path) -> Folder:
 
 
 def open_model(path: Path, *, prefix: str = "") -> Model:
-    """The model at *path*; *prefix* goes before each text. Raises as :func:`look_through` does."""
-    folder = look_through(path)
-    if folder.weights is not None:
-        from ntk_labelqa.encoders.onnx import OnnxModel
+    """The model at *path*; *prefix* goes before each text.
 
-        return OnnxModel(folder, prefix=prefix)
+    Raises InvalidInputError as :func:`look_through` does, and where the folder holds no model of a form that is read.
+    """
+    from ntk_labelqa.encoders.onnx import OnnxModel
     from ntk_labelqa.encoders.sentence_models import SentenceModel
+    from ntk_labelqa.encoders.torch_models import TimmModel, TransformersModel
 
-    return SentenceModel(folder, prefix=prefix)
+    folder = look_through(path)
+    for form in (OnnxModel, SentenceModel, TransformersModel, TimmModel):
+        if folder.has_weights and form.reads(folder):
+            return form(folder, prefix=prefix)
+    raise InvalidInputError(
+        f"{path} holds no model that can be loaded.",
+        why="It has neither an ONNX file nor a model in safetensors with the settings of sentence-transformers, "
+        "transformers or timm.",
+        remedy="Name a folder that one of them has saved, or one with an ONNX model.",
+    )
 
 
 def _weights_in(folder: Path) -> Path | None:

@@ -11,6 +11,7 @@ import numpy as np
 from ntk_labelqa.encoders.encoder import PICTURES, TEXTS, EncodeBatch
 from ntk_labelqa.encoders.model_folder import Folder
 from ntk_labelqa.encoders.model_inputs import picture_inputs, token_inputs
+from ntk_labelqa.encoders.model_outputs import one_vector
 from ntk_labelqa.errors import InvalidInputError
 
 EXTRA = "Install the extra: pip install 'ntk-labelqa[embeddings]'; or take another encoder."
@@ -50,6 +51,11 @@ class OnnxModel:
         self.kinds = PICTURES if of_pictures else TEXTS
         self.identity = f"onnx {_PREPROCESSING} {folder.identity} {prefix}"
 
+    @staticmethod
+    def reads(folder: Folder) -> bool:
+        """Whether *folder* is of this form."""
+        return folder.weights is not None
+
     def load(self) -> EncodeBatch:
         """Bring the weights into memory; see :class:`ntk_labelqa.encoders.encoder.Model`."""
         session = _session(str(self.folder.weights))
@@ -74,26 +80,6 @@ class OnnxModel:
             return one_vector(np.asarray(output, np.float32), given.get("attention_mask"), first_token=first_token)
 
         return encode
-
-
-def one_vector(output: np.ndarray, mask: np.ndarray | None, *, first_token: bool) -> np.ndarray:
-    """What a network gives, as one vector an item, float32[n, D].
-
-    Args:
-        output: float32[n, D]; or float32[n, T, D], a row a token or patch; or float32[n, D, H, W], a map of each
-            feature.
-        mask: int64[n, T], of texts: which tokens are the text's.
-        first_token: of texts, whether the first token stands for the whole; else they are averaged. Of pictures it
-            always does: transformers for them begin with one that is for the whole.
-    """
-    if output.ndim == 4:
-        return output.mean(axis=(2, 3))
-    if output.ndim != 3:
-        return output.reshape(len(output), -1)
-    if mask is None or first_token:
-        return output[:, 0]
-    weights = mask[..., None].astype(np.float32)
-    return (output * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-9)
 
 
 def _session(weights: str) -> Any:

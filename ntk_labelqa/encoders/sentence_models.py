@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,50 +9,38 @@ import numpy as np
 
 from ntk_labelqa.encoders.encoder import PICTURES, TEXTS, EncodeBatch
 from ntk_labelqa.encoders.model_folder import Folder
+from ntk_labelqa.encoders.torch_models import library_of, loaded
 from ntk_labelqa.errors import InvalidInputError
 
 
 class SentenceModel:
-    """A folder that ``SentenceTransformer.save`` has written, read without running any code of its own.
+    """A folder that ``SentenceTransformer.save`` has written; or a model of texts alone, whose tokens are averaged.
 
     Args:
         folder: with the model.
         prefix: before each text.
-
-    Raises InvalidInputError where the folder is of another form.
     """
-
-    kinds = PICTURES | TEXTS
 
     def __init__(self, folder: Folder, *, prefix: str = "") -> None:
         self.folder, self.prefix = folder, prefix
+        self.kinds = PICTURES | TEXTS if folder.find("modules.json") else TEXTS
         self.identity = f"sentence-transformers {folder.identity} {prefix}"
-        if not (folder.path / "modules.json").is_file() or not any(folder.path.rglob("*.safetensors")):
-            raise InvalidInputError(
-                f"{folder.path} holds no model that can be loaded.",
-                why="There is neither an ONNX file in it nor a sentence-transformers model in safetensors.",
-                remedy="Name a folder that SentenceTransformer.save has written, or one with an ONNX model.",
-            )
+
+    @staticmethod
+    def reads(folder: Folder) -> bool:
+        """Whether *folder* is of this form."""
+        of_texts = folder.find("tokenizer.json") or folder.find("tokenizer_config.json")
+        return bool(folder.find("modules.json") or (of_texts and not folder.find("preprocessor_config.json")))
 
     def load(self) -> EncodeBatch:
         """Bring the weights into memory; see :class:`ntk_labelqa.encoders.encoder.Model`."""
-        try:
-            library = importlib.import_module("sentence_transformers")
-        except ModuleNotFoundError as error:
-            raise InvalidInputError(
-                "Models in safetensors need sentence-transformers, which is not installed.",
-                remedy="Install the extra: pip install 'ntk-labelqa[torch]'; or take a model in ONNX.",
-            ) from error
-        path = self.folder.path
-        try:
-            model = library.SentenceTransformer(
-                str(path), local_files_only=True, trust_remote_code=False, model_kwargs={"use_safetensors": True}
-            )
-        except Exception as error:
-            raise InvalidInputError(
-                f"{path} holds no model that can be loaded: {(str(error).splitlines() or [''])[0]}",
-                remedy="Name a folder that SentenceTransformer.save has written.",
-            ) from error
+        library, path = library_of("sentence_transformers"), str(self.folder.path)
+        model = loaded(
+            path,
+            lambda: library.SentenceTransformer(
+                path, local_files_only=True, trust_remote_code=False, model_kwargs={"use_safetensors": True}
+            ),
+        )
 
         def encode(batch: Sequence[Any]) -> np.ndarray:
             given = [self.prefix + item if isinstance(item, str) else item for item in batch]

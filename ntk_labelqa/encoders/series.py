@@ -19,6 +19,8 @@ from ntk_labelqa.encoders.scale import in_place, scaled
 
 POINTS = 64
 """Points in time at which each channel is looked at, and the length of the windows of its spectrum."""
+LARGEST = 1e100
+"""Size of numbers up to which sums of their squares are finite; larger ones count as missing."""
 FAINTEST = 1e-6
 """Of a channel's mean power over all items: what is added before the logarithm."""
 _SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "dot": ".", "auto": ""}
@@ -142,10 +144,11 @@ def _channels(table: pd.DataFrame, time_column: str) -> pd.DataFrame:
 
 
 def _numbers(column: pd.Series) -> pd.Series:
-    """The column as finite floats, NaN where there is none."""
+    """The column as floats up to :data:`LARGEST`, NaN where there is none."""
     if column.dtype == object:
         column = column.where(column.map(lambda value: isinstance(value, int | float | str)))
-    return pd.to_numeric(column, errors="coerce").astype(float).replace([np.inf, -np.inf], np.nan)
+    numbers = pd.to_numeric(column, errors="coerce").astype(float)
+    return numbers.where(numbers.abs() <= LARGEST)
 
 
 def _from_json(text: str) -> pd.DataFrame:

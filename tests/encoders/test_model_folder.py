@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 
 from ntk_labelqa.encoders.model_folder import MANIFEST, look_through, open_model
+from ntk_labelqa.encoders.sentence_models import SentenceModel
+from ntk_labelqa.encoders.torch_models import TimmModel, TransformersModel
 from ntk_labelqa.errors import InvalidInputError
 from tests.pretrained import sentence_folder
 
@@ -64,7 +66,7 @@ def test_settings_that_ask_for_code_of_their_own_are_refused(tmp_path: Path, nam
 def test_what_is_no_model_is_said_to_be_none(tmp_path: Path, sentence_model: Path) -> None:
     with pytest.raises(InvalidInputError, match="There is no model"):
         open_model(tmp_path / "nowhere")
-    with pytest.raises(InvalidInputError, match="neither an ONNX file"):
+    with pytest.raises(InvalidInputError, match="neither an ONNX file nor a model in safetensors"):
         open_model(tmp_path)
     (tmp_path / "a.onnx").write_bytes(b"")
     with pytest.raises(InvalidInputError, match=r"neither preprocessor_config\.json nor tokenizer\.json"):
@@ -100,6 +102,34 @@ def test_a_missing_library_is_named_with_its_extra(
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     with pytest.raises(InvalidInputError, match=r"ntk-labelqa\[torch\]"):
         open_model(sentence_folder()).load()
+
+
+@pytest.mark.parametrize(
+    ("files", "form", "library"),
+    [
+        (["config.json", "preprocessor_config.json"], TransformersModel, "torch"),
+        (["config.json", "tokenizer.json"], SentenceModel, "sentence-transformers"),
+        (["config.json", "modules.json"], SentenceModel, "sentence-transformers"),
+        (["timm"], TimmModel, "torch"),
+    ],
+)
+def test_the_form_follows_from_the_files_and_its_library_is_asked_for(
+    tmp_path: Path, files: list[str], form: type, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = {
+        "config.json": {"model_type": "dinov2"},
+        "modules.json": [{"type": "sentence_transformers.models.Dense"}],
+    }
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    for name in files:
+        content = {"architecture": "resnet18"} if name == "timm" else contents.get(name, {})
+        (tmp_path / ("config.json" if name == "timm" else name)).write_text(json.dumps(content))
+    model = open_model(tmp_path)
+    assert type(model) is form
+    for name in ("torch", "sentence_transformers"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(InvalidInputError, match=rf"need {library}, .*ntk-labelqa\[torch\]"):
+        model.load()
 
 
 def test_sentence_transformers_is_asked_for_a_folder_alone_and_for_no_code(monkeypatch: pytest.MonkeyPatch) -> None:

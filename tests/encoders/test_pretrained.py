@@ -24,7 +24,8 @@ from ntk_labelqa.dataset import LabeledDataset, from_arrays
 from ntk_labelqa.encoders.choose import encode
 from ntk_labelqa.encoders.encoder import PICTURES, TEXTS
 from ntk_labelqa.encoders.model_folder import open_model
-from ntk_labelqa.encoders.onnx import OnnxModel, one_vector
+from ntk_labelqa.encoders.model_outputs import one_vector
+from ntk_labelqa.encoders.onnx import OnnxModel
 from ntk_labelqa.encoders.pretrained import BATCH, embed
 from ntk_labelqa.encoders.store import EmbeddingStore
 from ntk_labelqa.errors import InvalidInputError
