@@ -194,6 +194,8 @@ def dry_run(client: LabelStudio, audit: Audit, table: pd.DataFrame, source: int,
         plan, _ = plan_now(client, audit, table, source, read_journal(journal_path(folder)))
     show_conflicts(plan)
     ready = counted(len(plan.ready), "correction")
+    labels = sum(len(one.correction.changes) for one in plan.ready)
+    ready += f" (of {labels} labels)" if labels > len(plan.ready) else ""
     click.echo(f"\n{ready} can be written to project {source}, {len(plan.there)} are there already.")
     if plan.ready:
         click.echo(f"Nothing has been written. To write them: ntk-labelqa decisions {folder} --apply")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -12,7 +12,7 @@ from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.errors import InvalidInputError, LabelStudioError
 from ntk_labelqa.labelstudio.connect import ONCE, server_url, translating_errors
 from ntk_labelqa.labelstudio.correction_plan import Conflict, Correction, Plan, Ready, changed, plan_corrections
-from ntk_labelqa.labelstudio.corrections import can_be_corrected, correction_id, mark_of
+from ntk_labelqa.labelstudio.corrections import can_be_corrected, correction_id, marks_of
 from ntk_labelqa.labelstudio.journal import Journal
 from ntk_labelqa.labelstudio.label_values import control_of
 from ntk_labelqa.labelstudio.pull import take_snapshot
@@ -49,7 +49,7 @@ def plan_now(
     if not can_be_corrected(control):
         raise InvalidInputError(
             f"Corrections of {control.tag} {control.full_name!r} cannot be written.",
-            why="They can for Choices, Rating and whole paths of a Taxonomy, and not for regions yet.",
+            why="A single level of a Taxonomy does not say which whole path is right.",
             remedy="Correct them in Label Studio, with the audit's decisions.parquet at hand.",
         )
     tasks = take_snapshot(client, source_project, predictions=False)
@@ -94,7 +94,7 @@ def apply_corrections(client: LabelStudio, plan: Plan, journal: Journal, *, prog
 
 def _write(client: LabelStudio, plan: Plan, ready: Ready, journal: Journal, applied: Applied) -> None:
     correction = ready.correction
-    if why := changed(correction, annotation_now(client, correction.annotation), plan.control):
+    if why := changed(correction, annotation_now(client, correction.annotation), plan.control, ready.data):
         applied.conflicts.append(Conflict(correction, why))
         return
     intended = journal.add(
@@ -104,9 +104,7 @@ def _write(client: LabelStudio, plan: Plan, ready: Ready, journal: Journal, appl
         project=plan.project,
         task=correction.task,
         annotation=correction.annotation,
-        given_label=correction.given_label,
-        final_label=correction.final_label,
-        reviewers=correction.reviewers,
+        changes=[asdict(change) for change in correction.changes],
         result=ready.result,
     )
     made = _create(client, ready)
@@ -145,8 +143,9 @@ def _create(client: LabelStudio, ready: Ready) -> dict[str, Any] | None:
 def _find(client: LabelStudio, correction: Correction) -> dict[str, Any]:
     with translating_errors(f"Looking for the correction of annotation {correction.annotation}"):
         annotations = [annotation.dict() for annotation in client.annotations.list(id=correction.task)]
+    keys = {change.key for change in correction.changes}
     for annotation in annotations:
-        if (mark_of(annotation) or {}).get("review_key") == correction.key:
+        if any(mark["review_key"] in keys for mark in marks_of(annotation)):
             return annotation
     raise LabelStudioError(
         f"The correction of annotation {correction.annotation} is in the server, but not in its task.",

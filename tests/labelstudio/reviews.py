@@ -48,6 +48,8 @@ def review_task(source: int, *annotations: dict[str, Any], number: int = 0, roun
         "suggested_label": "space",
         "error_probability": 0.9,
     } | data
-    key = review_key(PROJECT, base["source_task"], source, base["given_label"]) + (f"~{round}" if round > 1 else "")
+    region = base.get("source_region", "")
+    key = review_key(PROJECT, base["source_task"], source, base["given_label"], region)
+    key += f"~{round}" if round > 1 else ""
     base["review_key"] = key
     return ReviewTask(number or source, key, bool(annotations), base, annotations)

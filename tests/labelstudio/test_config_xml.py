@@ -11,7 +11,7 @@ from ntk_labelqa.dataset import Control, LabeledDataset, Provenance
 from ntk_labelqa.encoders.choose import encode
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.labelstudio.config_xml import ATTRIBUTES, conditions, read, was_shown
-from ntk_labelqa.labelstudio.corrections import corrected_result
+from ntk_labelqa.labelstudio.corrections import Change, corrected_result
 from ntk_labelqa.labelstudio.label_config import infer, parse
 from ntk_labelqa.labelstudio.label_values import MAYBE_NOT_SHOWN, NOT_SHOWN
 from ntk_labelqa.labelstudio.tasks import build_dataset
@@ -220,7 +220,7 @@ def test_nested_choices_are_paths() -> None:
     assert dataset.class_names == ("pet", "pet / cat", "pet / dog", "car")
     assert labels(dataset) == ["pet / cat"]
     control = parse(xml).control
-    after = corrected_result(said[0]["result"], control, given="pet / cat", final="pet / dog", key="k", config=xml)
+    after = corrected_result(said[0]["result"], control, [Change("k", "pet / cat", "pet / dog")], key="k", config=xml)
     assert after[0]["value"]["choices"] == [["pet", "dog"]]
 
 

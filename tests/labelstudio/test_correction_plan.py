@@ -8,11 +8,12 @@ from ntk_labelqa.dataset import Control, Provenance
 from ntk_labelqa.labelstudio.clean_export import SUPERSEDED, clean_export
 from ntk_labelqa.labelstudio.correction_plan import Plan, plan_corrections
 from ntk_labelqa.labelstudio.corrections import (
+    Change,
     can_be_corrected,
     corrected_result,
     correction_id,
     given_label,
-    mark_of,
+    marks_of,
     superseded_in,
 )
 from ntk_labelqa.labelstudio.decisions import decisions_table
@@ -36,14 +37,15 @@ def plan(*annotations, config: str = CONFIG, journal=None, tasks=(ACCEPTED,)) ->
 
 def written(**fields):
     """The correction of AUDITED as the server has it."""
-    result = corrected_result(AUDITED["result"], CONTROL, given="sport", final="space", key=KEY, config=CONFIG)
+    change = Change(KEY, "sport", "space")
+    result = corrected_result(AUDITED["result"], CONTROL, [change], key=KEY, config=CONFIG)
     made = {"parent_annotation": 103, "unique_id": correction_id(KEY), "completed_by": 1} | fields
     return annotation(900, *result, **made)
 
 
 def test_what_is_as_it_was_audited_is_ready() -> None:
     found = plan(AUDITED)
-    assert [ready.correction.final_label for ready in found.ready] == ["space"]
+    assert [ready.correction.changes[0].final_label for ready in found.ready] == ["space"]
     assert not found.conflicts
     assert found.ready[0].result[0]["value"] == {"choices": ["space"]}
     assert AUDITED["result"][0]["value"] == {"choices": ["sport"]}
@@ -120,8 +122,7 @@ def test_all_other_answers_of_the_annotation_go_along() -> None:
     other = choice("loud", control="volume")
     result = plan({**AUDITED, "result": [other, choice("sport")]}).ready[0].result
     assert result[0] == other
-    mark = mark_of({"result": result})
-    assert mark is not None
+    [mark] = marks_of({"result": result})
     assert (mark["review_key"], mark["given_label"]) == (KEY, "sport")
 
 
@@ -180,19 +181,12 @@ def test_other_controls_of_whole_items(control, before, given, final, after) -> 
     assert result["mood"] == beside
     child = annotation(900, *found.ready[0].result, parent_annotation=103, unique_id=correction_id(accepted.key))
     assert superseded_in({**source[0], "annotations": [*source[0]["annotations"], child]}) == {103}
-    assert given_label(child, control) == final
+    assert given_label(child, control, {}) == final
 
 
-@pytest.mark.parametrize(
-    "control",
-    [
-        Control("box", "image", "RectangleLabels"),
-        Control("word", "text", "Labels"),
-        Control("p", "t", "Taxonomy", "", "1"),
-    ],
-)
-def test_regions_and_single_levels_are_not_corrected(control) -> None:
-    assert not can_be_corrected(control)
+def test_single_levels_of_a_taxonomy_are_not_corrected() -> None:
+    assert not can_be_corrected(Control("p", "t", "Taxonomy", "", "1"))
+    assert can_be_corrected(Control("p", "t", "Taxonomy"))
 
 
 def test_the_next_audit_leaves_out_what_is_superseded() -> None:

@@ -15,7 +15,7 @@ from ntk_labelqa.auditing import run_audit
 from ntk_labelqa.dataset import Control, LabeledDataset, Provenance
 from ntk_labelqa.encoders.choose import encode
 from ntk_labelqa.errors import InvalidInputError
-from ntk_labelqa.labelstudio.corrections import can_be_corrected, corrected_result, superseded_in
+from ntk_labelqa.labelstudio.corrections import Change, can_be_corrected, corrected_result, superseded_in
 from ntk_labelqa.labelstudio.label_config import parse
 from ntk_labelqa.labelstudio.label_values import Said, labels_given
 from ntk_labelqa.labelstudio.review_tasks import finding_key
@@ -236,7 +236,12 @@ def test_regions_of_every_shape_are_audited_with_features(
         encode(dataset)
     audit = run_audit(dataset, AuditOptions(features=features(tmp_path, dataset), architecture="2-L"))
     assert set(audit.findings["region_id"]) == set(dataset.items["region_id"])
-    assert not can_be_corrected(parse(xml).control)
+    control, [first, second] = parse(xml).control, said[0]
+    assert can_be_corrected(control)
+    change = Change("p1-t1-a1-r", "a", "b", "a0")
+    [now, beside] = corrected_result([first, second], control, [change], key="k", config=xml)
+    assert now["value"] == {**place, tag.lower(): ["b"]}
+    assert beside == second
 
 
 def test_choices_of_regions_are_audited_with_features() -> None:
@@ -266,7 +271,8 @@ def test_corrections_of_numbers_and_pairs(
 ) -> None:
     xml = config('<Text name="x" value="$text"/><Text name="y" value="$other"/>' + tag)
     control, said = parse(xml).control, result("c", kind, value)
-    corrected = corrected_result([said], control, given=given_label, final=final, key="1:2:round", config=xml)
+    changes = [Change("1:2:round", given_label, final)]
+    corrected = corrected_result([said], control, changes, key="1:2:round", config=xml)
     assert corrected[0]["value"] == after
     assert corrected[0]["meta"]["ntk_labelqa"]["review_key"] == finding_key("1:2:round")
     child = annotation(9, *corrected, parent_annotation=1)

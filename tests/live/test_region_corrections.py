@@ -1,0 +1,118 @@
+"""Boxes and spans through the whole loop on a real server: accepted, written together, audited again, taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from ntk_labelqa.cli.entry import run
+from ntk_labelqa.demo.server import LocalServer
+from ntk_labelqa.labelstudio import delivery, review_project
+from ntk_labelqa.labelstudio.label_values import control_of
+from ntk_labelqa.labelstudio.pull import pull_project
+from ntk_labelqa.labelstudio.push import push_findings
+from tests.browser import browser
+from tests.live import labelled_projects as projects
+from tests.live.test_label_types import audited
+from tests.live.test_review_page import logged_in, submit
+from tests.live.topics import PEOPLE, answer, whole_project
+
+if TYPE_CHECKING:
+    from label_studio_sdk.client import LabelStudio
+
+pytestmark = [pytest.mark.live, pytest.mark.browser]
+
+
+@pytest.fixture(scope="module")
+def reviewer(server: LocalServer) -> Iterator[Page]:
+    with browser() as chromium:
+        yield logged_in(chromium, server)
+
+
+def labels_by_region(task: dict[str, Any]) -> dict[str, list[Any]]:
+    """The labels that each region was given, in the order of the task's annotations."""
+    found: dict[str, list[Any]] = {}
+    for annotation in sorted(task["annotations"], key=lambda one: one["id"]):
+        for part in annotation["result"]:
+            found.setdefault(part["id"], []).extend(part["value"].get(part["type"]) or [])
+    return found
+
+
+def without_labels(result: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Everything of a result but the labels, and our marks."""
+    return [
+        {
+            **{key: value for key, value in part.items() if key != "meta"},
+            "value": {key: value for key, value in part["value"].items() if key != part["type"]},
+        }
+        for part in result
+    ]
+
+
+@pytest.mark.parametrize("kind", ["boxes", "spans"])
+def test_regions_are_put_right_and_back(
+    client: LabelStudio,
+    server: LocalServer,
+    reviewer: Page,
+    kind: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("LABEL_STUDIO_URL", server.url)
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", server.token)
+    monkeypatch.setattr(delivery, "cache_root", lambda: tmp_path / "cache")
+    files = server.files / "corrected" if kind == "boxes" else None
+    of = projects.boxes(files, f"/data/local-files/?d={server.files.name}/corrected") if files else projects.spans()
+    audit = audited(client, of, title=f"Corrected {kind}", files=files)
+    folder, source = audit.save(tmp_path / "audit"), audit.manifest["data"]["project_id"]
+    pushed = push_findings(client, audit)
+    before = whole_project(client, source)
+
+    # One finding is accepted in the browser, the other planted ones by the same reviewer's answers.
+    reviewer.goto(pushed.url)
+    expect(reviewer.get_by_text("Press the key of a decision")).to_be_visible(timeout=30_000)
+    reviewer.wait_for_timeout(500)
+    reviewer.keyboard.press("a")
+    submit(reviewer)
+    people = {user.email: user.id for user in client.users.list()}
+    project = review_project.find(client, source, control_of(audit.manifest))
+    assert project is not None
+    accepted = set()
+    for task in review_project.tasks_of(client, project):
+        if task.annotations:
+            accepted.add(task.data["source_region"])
+        elif task.data["source_region"] in of.wrong:
+            client.annotations.create(id=task.id, result=answer("accept"), completed_by=people[PEOPLE[3]])
+            accepted.add(task.data["source_region"])
+    assert of.wrong <= accepted
+
+    assert run(["decisions", str(folder)]) == 0
+    assert "can be written" in capsys.readouterr().out
+    assert run(["decisions", str(folder), "--apply"]) == 0, capsys.readouterr().err
+    after = whole_project(client, source)
+    old = {one["id"]: one for task in before for one in task["annotations"]}
+    new = [one for task in after for one in task["annotations"] if one["id"] not in old]
+    assert [one for task in after for one in task["annotations"] if one["id"] in old] == list(old.values())
+    for child in new:
+        parent = old[child["parent_annotation"]]
+        assert without_labels(child["result"]) == without_labels(parent["result"])
+    changed = {
+        part["id"]
+        for child in new
+        for part, was in zip(child["result"], old[child["parent_annotation"]]["result"], strict=True)
+        if part["value"] != was["value"]
+    }
+    assert changed == accepted
+    assert run(["decisions", str(folder), "--apply"]) == 0
+    assert whole_project(client, source) == after
+
+    again = pull_project(client, source)
+    assert {gone.reason for gone in again.left_out} == {"superseded by a reviewed correction"}
+    assert len(again) == audit.summary["items"]
+    assert run(["decisions", str(folder), "--undo"]) == 0, capsys.readouterr().err
+    assert whole_project(client, source) == before
