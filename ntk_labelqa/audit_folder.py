@@ -59,6 +59,7 @@ class Audit:
     items: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(ITEM_COLUMNS)))
     annotators: pd.DataFrame = field(default_factory=lambda: findings.empty("annotators"))
     consensus: pd.DataFrame = field(default_factory=lambda: findings.empty("consensus"))
+    region_faults: pd.DataFrame = field(default_factory=lambda: findings.empty("region_faults"))
     annotations: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(ANNOTATION_COLUMNS)))
     decisions: pd.DataFrame | None = None
     warning_decisions: pd.DataFrame | None = None

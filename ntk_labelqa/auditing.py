@@ -22,6 +22,7 @@ from ntk_labelqa.diagnostics.entanglement import Entanglement, entangle
 from ntk_labelqa.diagnostics.evidence import influences
 from ntk_labelqa.diagnostics.label_issues import LabelIssues, find_label_issues_in, why_not_by
 from ntk_labelqa.diagnostics.recalibration import Recalibration, recalibrated
+from ntk_labelqa.diagnostics.region_faults import find_region_faults
 from ntk_labelqa.diagnostics.scheme_ranking import rank
 from ntk_labelqa.diagnostics.schemes import schemes_of
 from ntk_labelqa.diagnostics.self_measurement import SelfMeasurement, measure
@@ -130,6 +131,7 @@ def audit_features(
             stages.note(recalibration)
     with stages.stage("Gathering evidence"):
         pulls = influences(dataset, inverse, issues)
+    faults = findings.empty("region_faults") if dataset.regions is None else find_region_faults(dataset.regions)
     with stages.stage("Measuring itself"):
         measured = measure(dataset, inverse, issues, recalibration=recalibration, seed=options.seed)
     with stages.stage("Comparing classes and schemes"):
@@ -153,7 +155,10 @@ def audit_features(
         "recalibration": asdict(recalibration) if recalibration else None,
         "data": describe(dataset),
         "timings": stages.seconds,
-        "summary": summarize(dataset, inverse, entanglement, found, measured, architecture),
+        "summary": {
+            **summarize(dataset, inverse, entanglement, found, measured, architecture),
+            "region_faults": len(faults),
+        },
     }
     classes = classes_table(dataset, entanglement, found, predictions, labels)
     saved = dataset.annotations[["annotation_id", "updated_at"]].assign(
@@ -170,6 +175,7 @@ def audit_features(
         annotations=saved,
         annotators=findings.conform("annotators", annotators_table(dataset, issues)),
         consensus=findings.conform("consensus", consensus_table(dataset, issues)),
+        region_faults=faults,
     )
 
 

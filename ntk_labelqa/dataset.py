@@ -115,6 +115,8 @@ class LabeledDataset:
         control: the labelling control, None for plain arrays.
         predictions: labels given by models and not by us: ``item``, ``model_version``, ``label``.
         left_out: what was dropped on the way here and why.
+        regions: boxes and spans as they were drawn, one row each, with their places; see
+            :data:`ntk_labelqa.diagnostics.region_faults.COLUMNS`. None where there are none.
     """
 
     items: pd.DataFrame
@@ -125,6 +127,7 @@ class LabeledDataset:
     control: Control | None = None
     predictions: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(PREDICTION_COLUMNS)))
     left_out: tuple[LeftOut, ...] = ()
+    regions: pd.DataFrame | None = None
 
     def __len__(self) -> int:
         return len(self.items)

@@ -85,6 +85,16 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "relabel_by": "str",  # who had better label the item again; empty unless a label is flagged
         "region_id": "str",  # of the item; empty for whole items
     },
+    "region_faults": {
+        "task_id": "int64",
+        "annotation_id": "int64",
+        "annotator": "str",
+        "region_id": "str",
+        "label": "str",
+        "rule": "str",  # which rule the region breaks, such as "outside the image" or "duplicate"
+        "detail": "str",  # what is the matter, in words
+        "other_region_id": "str",  # of the same annotation, where the rule is about two; else empty
+    },
 }
 UNKNOWN_REMEDY = (
     "Compare the items by embeddings of a pretrained model (--encoder, --features) or by another network (--arch), or "
@@ -99,7 +109,7 @@ NULLABLE = {
     ("schemes", "bde"),
     ("schemes", "bde_rank"),
 }
-LATER_TABLES = ("annotators", "consensus")
+LATER_TABLES = ("annotators", "consensus", "region_faults")
 """Tables that audits of earlier versions lack."""
 LATER: dict[str, dict[str, object]] = {
     "findings": {"region_id": "", "model_probability": float("nan")},

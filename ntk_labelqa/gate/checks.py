@@ -10,6 +10,7 @@ import pandas as pd
 from pydantic import Field
 
 from ntk_labelqa import findings
+from ntk_labelqa.diagnostics.region_faults import Rule
 from ntk_labelqa.gate.case import Case, Check, ClassScope, Count, LabelScope, Measured, NotJudged, Share
 from ntk_labelqa.report.formats import count, plural, share
 
@@ -181,6 +182,30 @@ class DuplicateConflicts(Check):
         text = f"{plural(found, 'item')} with different labels in several tasks"
         remedy = "Give the copies one label, or leave all but one out."
         return at_most(found, self.at_most, text, count(self.at_most), remedy)
+
+
+class RegionFaults(Check):
+    """Boxes and spans that break a rule of plain arithmetic: drawn twice, outside the image, slivers and the like."""
+
+    check: Literal["region_faults"]
+    at_most: Count = Field(description="Largest number of such regions.")
+    rules: list[Rule] | None = Field(default=None, description="Only these rules; default: all.")
+
+    def judge(self, case: Case) -> Measured:
+        """Counts regions, each once, however many rules it breaks. Whole items break none."""
+        faults = case.audit.region_faults
+        if "region_faults" not in case.audit.summary:
+            raise NotJudged("The audit was made before regions were held against rules.", "Audit again.")
+        if self.rules is not None:
+            faults = faults[faults["rule"].isin(self.rules)]
+        found = len(faults.drop_duplicates(["annotation_id", "region_id"]))
+        text = f"{plural(found, 'region')} that break a rule"
+        if found:
+            times = faults["rule"].value_counts()
+            text += f", most of them {times.index[0]} ({count(int(times.iloc[0]))})"
+        return at_most(
+            found, self.at_most, text, count(self.at_most), "Mend them; the report lists each with its task."
+        )
 
 
 class Coverage(Check):

@@ -20,6 +20,7 @@ from ntk_labelqa.gate.checks import (
     DuplicateConflicts,
     EntangledPairs,
     ErrorRate,
+    RegionFaults,
     SmallestClass,
     Suspects,
     Unreviewed,
@@ -34,6 +35,7 @@ AnyCheck = (
     | SmallestClass
     | AnnotatorErrorRate
     | DuplicateConflicts
+    | RegionFaults
     | Coverage
     | SchemeRank
     | NoWorse

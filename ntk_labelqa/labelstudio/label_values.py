@@ -121,19 +121,28 @@ def _of_taxonomy(results: list[Mapping[str, Any]], level: str) -> Said | Unusabl
     return Unusable(ABOVE_LEVEL) if chosen and not deep else _one(list(deep))
 
 
+def regions_drawn(labelling: Mapping[str, Any], control: Control, data: Mapping[str, Any]) -> list[Region]:
+    """The regions of *labelling* as they were drawn, one drawn twice being two; those that can be used."""
+    results = [one for one in labelling.get("result") or () if isinstance(one, Mapping)]
+    found = [_region(one, control, data) for one in results if one.get("from_name") == control.name]
+    return [one for one in found if isinstance(one, Region)]
+
+
 @dataclass(frozen=True)
-class _Region:
+class Region:
     """A region as one person drew it; *place* is None where it cannot be cut out."""
 
     id: str
     labels: tuple[str, ...]
     place: Place | None
+    text: str = ""
+    """The characters of a span."""
 
 
 def _of_regions(results: list[Mapping[str, Any]], control: Control, data: Mapping[str, Any]) -> list[Said | Unusable]:
     """One entry a region. What one person drew twice in the same place is one region, with the labels of both."""
     said: list[Said | Unusable] = []
-    regions: list[_Region] = []
+    regions: list[Region] = []
     for result in results:
         found = _region(result, control, data)
         if isinstance(found, Unusable):
@@ -148,7 +157,7 @@ def _of_regions(results: list[Mapping[str, Any]], control: Control, data: Mappin
     return [*said, *(_label_of(region, control) for region in regions)]
 
 
-def _label_of(region: _Region, control: Control) -> Said | Unusable:
+def _label_of(region: Region, control: Control) -> Said | Unusable:
     if control.part:
         label = control.part if control.part in region.labels else opposite(control.part)
         return Said(label, region.id, region.place, region.labels)
@@ -157,13 +166,13 @@ def _label_of(region: _Region, control: Control) -> Said | Unusable:
     return Said(region.labels[0], region.id, region.place)
 
 
-def _is_same(known: _Region, other: _Region) -> bool:
+def _is_same(known: Region, other: Region) -> bool:
     if known.place is None or other.place is None:
         return known.id == other.id
     return known.place.overlap(other.place) >= DRAWN_TWICE  # type: ignore[arg-type] # of one control, of one kind
 
 
-def _region(result: Mapping[str, Any], control: Control, data: Mapping[str, Any]) -> _Region | Unusable:
+def _region(result: Mapping[str, Any], control: Control, data: Mapping[str, Any]) -> Region | Unusable:
     value = value_of(result)
     labels = value.get(control.tag.lower())
     if not isinstance(labels, list) or not labels:
@@ -174,9 +183,12 @@ def _region(result: Mapping[str, Any], control: Control, data: Mapping[str, Any]
     named = tuple(map(str, labels))
     shape = REGION_ITEMS.get((control.tag, control.over or _OVER.get(control.tag, "")))
     if shape is None:
-        return _Region(region, named, None)
+        return Region(region, named, None)
     place = _box(value, result) if shape == "crop" else _span(value, value_shown(data, control))
-    return Unusable(BAD_REGION) if place is None else _Region(region, named, place)
+    if place is None:
+        return Unusable(BAD_REGION)
+    text = str(value_shown(data, control))[place.start : place.end] if isinstance(place, Span) else ""
+    return Region(region, named, place, text)
 
 
 def _box(value: Mapping[str, Any], result: Mapping[str, Any]) -> Box | None:

@@ -21,8 +21,16 @@ from ntk_labelqa.dataset import (
 )
 from ntk_labelqa.labelstudio.corrections import superseded_in
 from ntk_labelqa.labelstudio.label_config import LabelledControl
-from ntk_labelqa.labelstudio.label_values import NO_REGION, UNKNOWN_LABEL, Said, Unusable, labels_given
+from ntk_labelqa.labelstudio.label_values import (
+    NO_REGION,
+    UNKNOWN_LABEL,
+    Said,
+    Unusable,
+    labels_given,
+    regions_drawn,
+)
 from ntk_labelqa.labelstudio.plausibility import nothing_left, refuse_other_units
+from ntk_labelqa.labelstudio.region_tables import region_rows, regions_table
 from ntk_labelqa.labelstudio.regions import Place, same_regions
 from ntk_labelqa.readable import readable
 from ntk_labelqa.task_data import value_shown
@@ -75,6 +83,7 @@ def build_dataset(
         control=labelled.control,
         predictions=pd.DataFrame(reader.predictions, columns=list(PREDICTION_COLUMNS)),
         left_out=tuple(LeftOut(why, tuple(ids), of) for (of, why), ids in reader.gone.items()),
+        regions=regions_table(reader.drawn) if reader.drawn else None,
     )
 
 
@@ -107,6 +116,7 @@ class _Reader:
         self.predictions: list[tuple[int, str, int]] = []
         self.gone: dict[tuple[Any, str], list[int]] = {}
         self.unknown: Counter[str] = Counter()
+        self.drawn: list[dict[str, Any]] = []
 
     def read(self, task: Mapping[str, Any]) -> None:
         first = len(self.items)
@@ -143,6 +153,8 @@ class _Reader:
         else:  # a whole item is the same for all; regions whose place is not compared are items of their own
             known = [0 if len(self.items) > first and not self.control.of_regions else None] * len(usable)
         by, saved = self._annotator(annotation.get("completed_by")), str(annotation.get("updated_at") or "")
+        if drawn:
+            self.drawn += region_rows(task, annotation, by, regions_drawn(annotation, self.control, task["data"]))
         for one, same in zip(usable, known, strict=True):
             row = len(self.items) if same is None else first + same
             if same is None:

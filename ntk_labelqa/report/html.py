@@ -62,6 +62,7 @@ def _contents(audit: Audit) -> dict[str, Any]:
         "cards": cards,
         "kind": items.kind,
         "findings": tables.findings(audit, items),
+        "region_faults": tables.region_faults(audit, items),
         "close_calls": tables.close_calls(audit, items),
         "close_call_count": wording.close_call_count(audit.findings),
         "classes": tables.classes(audit),

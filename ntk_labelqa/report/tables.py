@@ -45,6 +45,21 @@ def findings(audit: Audit, items: Items) -> Table:
     return Table("findings-table", "Flagged labels, worst first", columns, rows, len(flagged), "findings.parquet")
 
 
+def region_faults(audit: Audit, items: Items) -> Table:
+    """Regions that break a rule, in the order of the rules' commonness."""
+    faults = audit.region_faults
+    order = faults["rule"].map(faults["rule"].value_counts())
+    ordered = faults.assign(order=order).sort_values(["order", "rule"], ascending=[False, True], kind="stable")
+    rows = [
+        (task(row, items), words(row.label), words(row.rule), words(row.detail), words(row.annotator or UNNAMED))
+        for row in ordered.head(FINDINGS).itertuples()
+    ]
+    columns = (Column("Task"), Column("Label"), Column("Rule"), Column("What is the matter"), Column("Annotator"))
+    return Table(
+        "region-faults-table", "Regions that break a rule", columns, rows, len(faults), "region_faults.parquet"
+    )
+
+
 def close_calls(audit: Audit, items: Items) -> Table:
     """Annotations that are not flagged, those furthest on another class's side first."""
     others = audit.findings[~audit.findings["is_label_issue"]]

@@ -144,6 +144,10 @@ def _steps(audit: Audit, said: Reviewed | None) -> list[Markup]:
     by_labels = warned["cause"] == LABELS
     # With two classes, correcting the labels of the pair is no other step than reviewing what is flagged.
     correctable = warned[by_labels] if audit.summary["classes"] > 2 else warned[:0]
+    if faults := region_faults(audit):
+        steps.append(
+            Markup("{} <a href='#region-faults'>All of them</a>, by plain arithmetic on their places.").format(faults)
+        )
     if weak := weakness(audit):
         steps.append(_in_markup(weak))
     steps += [step for step in (_unclear(warned[~by_labels]), _mislabelled(correctable)) if step]
@@ -267,6 +271,16 @@ def weakness(audit: Audit) -> Advice | None:
 def remedy(audit: Audit) -> Advice:
     """What to do where nothing can be said of any label."""
     return _better_features(audit) or Advice(UNKNOWN_REMEDY, "")
+
+
+def region_faults(audit: Audit) -> str:
+    """How many regions break which rules, in a sentence; empty where none does."""
+    faults = audit.region_faults
+    if faults.empty:
+        return ""
+    counts = ", ".join(f"{count(times)} {rule}" for rule, times in faults["rule"].value_counts().items())
+    regions = len(faults.drop_duplicates(["annotation_id", "region_id"]))
+    return f"{plural(regions, 'region')} {'breaks' if regions == 1 else 'break'} a rule: {counts}."
 
 
 def _better_features(audit: Audit) -> Advice | None:

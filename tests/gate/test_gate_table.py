@@ -13,6 +13,7 @@ import pytest
 
 from ntk_labelqa.audit_folder import DECISIONS, WARNING_DECISIONS, Audit, mark_stale
 from ntk_labelqa.cli.entry import run
+from ntk_labelqa.findings import SCHEMAS
 from tests.gate.audits import audit_of, with_findings, with_items, write_policy
 
 PASSED, FAILED, NOT_JUDGED = 0, 1, 3
@@ -70,6 +71,17 @@ def rare_owls(items: int) -> Audit:
 
 def last_month(**options) -> Audit:
     return audit_of(created="2026-02-02T00:00:00+00:00", **options)
+
+
+def drawn(*rules: str) -> Audit:
+    """An audit of regions, of which one each breaks *rules*."""
+    audit = audit_of()
+    faults = pd.DataFrame(
+        [(1, 1, "ada", f"r{number}", "cat", rule, "said", "") for number, rule in enumerate(rules)],
+        columns=list(SCHEMAS["region_faults"]),
+    )
+    manifest = {**audit.manifest, "summary": {**audit.summary, "region_faults": len(rules)}}
+    return replace(audit, manifest=manifest, region_faults=faults)
 
 
 ROWS = {
@@ -142,6 +154,13 @@ ROWS = {
         lambda: copies(conflicting=True),
         lambda: with_items(audit_of(kind="features"), content=""),
         ("duplicate_conflicts", "duplicates_conflict"),
+    ),
+    "region_faults": Row(
+        'check = "region_faults"\nat_most = 1\nrules = ["duplicate", "edge"]',
+        lambda: drawn("duplicate", "tiny", "tiny"),
+        lambda: drawn("duplicate", "edge"),
+        audit_of,
+        ("rules", "ruels"),
     ),
     "coverage": Row(
         'check = "coverage"\nat_least = 0.95',
