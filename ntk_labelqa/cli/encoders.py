@@ -49,18 +49,26 @@ def encoders(context: click.Context) -> None:
     """List what items can be compared by (--encoder NAME), and what is on this machine."""
     if context.invoked_subcommand is not None:
         return
-    from ntk_labelqa.encoders import registry
+    from ntk_labelqa.encoders import hub, registry
     from ntk_labelqa.encoders.encoder import kinds_read
-    from ntk_labelqa.encoders.models import KNOWN, is_ready
+    from ntk_labelqa.encoders.models import KNOWN, can_run, is_ready
 
     for name, about in BUILT_IN.items():
         extra = registry.EXTRAS.get(name)
         state = "built in" if extra is None or extra.is_there else f"after pip install 'ntk-labelqa[{extra.name}]'"
         _show(name, _items(registry.BUILT_IN[name.partition("[")[0]]("").kinds), state, about)
     for model in KNOWN:
-        state = "on this machine" if is_ready(model) else "not fetched yet"
+        missing = "not fetched yet" if can_run() else "needs the extra 'embeddings'"
+        state = "on this machine" if is_ready(model) else missing
         facts = f"{model.size / 1e6:,.0f} MB, {model.licence}, {state}"
-        _show(model.name, _items(kinds_read(model.kinds)), facts, f"{model.about} ({model.repository})")
+        _show(
+            model.name,
+            _items(kinds_read(model.kinds)),
+            facts,
+            f"{model.about} ({model.repository} at {model.revision[:8]})",
+        )
+    for name in hub.fetched():
+        _show(name, "", "on this machine", "fetched from the Hub")
     for name, point in registry.offers().items():
         _show(name, "", "installed", f"of the package {point.dist.name if point.dist else point.module}")
     for name, about in OTHERS.items():

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import NamedTuple
 
 from ntk_labelqa.encoders.encoder import kinds_read
-from ntk_labelqa.encoders.models import KNOWN, RUNTIME
+from ntk_labelqa.encoders.models import KNOWN, can_run
 
 COMPARE = "ntk-labelqa encoders compare"
 _WITHOUT_A_MODEL = {
@@ -40,7 +39,7 @@ def better_features(kind: str, encoder: str) -> Advice | None:
         return None
     if encoder not in _WITHOUT_A_MODEL:
         return Advice("Another model may tell the classes apart better. What is here is compared by", COMPARE)
-    missing = not all(find_spec(name) for name in RUNTIME)
+    missing = not can_run()
     first = "pip install 'ntk-labelqa[embeddings]', then audit with " if missing else ""
     named = f"{model.about.partition(':')[0]}, {model.size / 1e6:,.0f} MB, {model.licence}"
     why = f"{_WITHOUT_A_MODEL[encoder]} To try {named}: {'run' if missing else 'audit again with'}"

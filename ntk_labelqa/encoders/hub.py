@@ -14,7 +14,7 @@ from typing import Any
 from ntk_labelqa.cache import cache_root
 from ntk_labelqa.encoders.encoder import Model
 from ntk_labelqa.encoders.model_folder import MANIFEST, look_through, open_model
-from ntk_labelqa.encoders.models import KnownModel, known_model
+from ntk_labelqa.encoders.models import KNOWN, KnownModel, known_model
 from ntk_labelqa.errors import InvalidInputError, LabelQAError, UsageError
 
 EXTRA = "Install the extra: pip install 'ntk-labelqa[embeddings]'."
@@ -84,6 +84,14 @@ def wanted(asked: str) -> Wanted | None:
         raise UsageError(f"{asked!r} names no model.", remedy="Write hf:ORG/NAME, or hf:ORG/NAME@REVISION.")
     repository, _, revision = named.partition("@")
     return Wanted(asked, repository, revision or "main")
+
+
+def fetched() -> list[str]:
+    """Models that were fetched besides the known ones, as ``--encoder`` takes them."""
+    known = {found.folder for model in KNOWN if (found := wanted(model.name))}
+    places = sorted((cache_root() / "models").glob(f"*/{MANIFEST}"))
+    names = [place.parent.name for place in places if place.parent not in known]
+    return [PREFIX + name.removesuffix("@main").replace("--", "/") for name in names]
 
 
 def open_fetched(model: Wanted) -> Model:

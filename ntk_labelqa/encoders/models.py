@@ -96,7 +96,12 @@ def is_ready(model: KnownModel) -> bool:
     from ntk_labelqa.encoders import hub
 
     found = hub.wanted(model.name)
-    return found is not None and found.is_here and all(find_spec(name) for name in RUNTIME)
+    return found is not None and found.is_here and can_run()
+
+
+def can_run() -> bool:
+    """Whether the libraries that run these models are installed."""
+    return all(find_spec(name) for name in RUNTIME)
 
 
 def known_model(name: str) -> KnownModel | None:

@@ -82,12 +82,16 @@ def test_weights_that_are_not_those_of_the_known_model_are_refused_and_deleted(
         find("minilm")
 
 
-def test_any_other_model_by_its_name_and_the_commit_is_kept(server: Hub) -> None:
+def test_any_other_model_by_its_name_and_the_commit_is_kept(server: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     model = hub.wanted("hf:org/minilm")
     assert model is not None
+    assert hub.fetched() == []
     origin = json.loads((hub.fetch(model) / MANIFEST).read_text())
     assert (origin["repository"], origin["revision"]) == ("org/minilm", COMMIT)
     assert encode(texts(QUESTIONS), encoder="hf:org/minilm").features.shape == (4, 384)
+    assert hub.fetched() == ["hf:org/minilm"]
+    assert run(["encoders"]) == 0
+    assert "hf:org/minilm       on this machine" in capsys.readouterr().out
 
 
 def test_what_was_cut_off_is_fetched_again_and_only_what_is_whole_counts(server: Hub) -> None:
