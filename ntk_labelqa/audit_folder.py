@@ -60,6 +60,7 @@ class Audit:
     annotators: pd.DataFrame = field(default_factory=lambda: findings.empty("annotators"))
     consensus: pd.DataFrame = field(default_factory=lambda: findings.empty("consensus"))
     region_faults: pd.DataFrame = field(default_factory=lambda: findings.empty("region_faults"))
+    agreement: pd.DataFrame = field(default_factory=lambda: findings.empty("agreement"))
     annotations: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(ANNOTATION_COLUMNS)))
     decisions: pd.DataFrame | None = None
     warning_decisions: pd.DataFrame | None = None

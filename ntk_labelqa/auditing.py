@@ -15,6 +15,7 @@ from ntk_labelqa.audit_folder import FORMAT, Audit
 from ntk_labelqa.cache import cache_root
 from ntk_labelqa.contents import contents
 from ntk_labelqa.dataset import LabeledDataset, label_means, with_note
+from ntk_labelqa.diagnostics.agreement import agreement_table
 from ntk_labelqa.diagnostics.annotators import annotators_table, consensus_table
 from ntk_labelqa.diagnostics.architecture_choice import choose_architecture
 from ntk_labelqa.diagnostics.encoder_comparison import choose_encoder
@@ -176,6 +177,7 @@ def audit_features(
         annotators=findings.conform("annotators", annotators_table(dataset, issues)),
         consensus=findings.conform("consensus", consensus_table(dataset, issues)),
         region_faults=faults,
+        agreement=agreement_table(dataset, seed=options.seed),
     )
 
 

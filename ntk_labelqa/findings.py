@@ -85,6 +85,22 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "relabel_by": "str",  # who had better label the item again; empty unless a label is flagged
         "region_id": "str",  # of the item; empty for whole items
     },
+    "agreement": {
+        "level": "str",  # "all", "class", "annotator" (against all others) or "pair"
+        "class_name": "str",  # of a class: it against all others together
+        "annotator_a": "str",
+        "annotator_b": "str",
+        "items": "int64",  # with labels of two people or more
+        "agreement": "float64",  # share of pairs of labels that are the same
+        "kappa": "float64",  # Fleiss' of all and of classes, Cohen's of annotators and pairs; null of one class
+        "alpha": "float64",  # Krippendorff's, nominal; null of annotators, of pairs, and of one class
+        "alpha_low": "float64",  # 95 %
+        "alpha_high": "float64",
+        "region_f1": "float64",  # of regions: one person's against the other's; null of whole items and of classes
+        "region_f1_low": "float64",  # 95 %
+        "region_f1_high": "float64",
+        "mean_overlap": "float64",  # of regions that both drew: intersection over union
+    },
     "region_faults": {
         "task_id": "int64",
         "annotation_id": "int64",
@@ -108,8 +124,10 @@ NULLABLE = {
     ("classes", "diffuseness"),
     ("schemes", "bde"),
     ("schemes", "bde_rank"),
+    *(("agreement", name) for name in ("kappa", "alpha", "alpha_low", "alpha_high")),
+    *(("agreement", name) for name in ("region_f1", "region_f1_low", "region_f1_high", "mean_overlap")),
 }
-LATER_TABLES = ("annotators", "consensus", "region_faults")
+LATER_TABLES = ("annotators", "consensus", "region_faults", "agreement")
 """Tables that audits of earlier versions lack."""
 LATER: dict[str, dict[str, object]] = {
     "findings": {"region_id": "", "model_probability": float("nan")},

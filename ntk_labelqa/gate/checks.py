@@ -208,6 +208,33 @@ class RegionFaults(Check):
         )
 
 
+class Agreement(Check):
+    """How far annotators agree beyond chance: Krippendorff's alpha, at the lower end of its interval."""
+
+    check: Literal["agreement"]
+    at_least: Share = Field(description="Smallest alpha, held against the lower end of the 95 % interval.")
+    scope: ClassScope = Field(default=ClassScope(), description="This class against all others, instead of all.")
+
+    def judge(self, case: Case) -> Measured:
+        """Needs as many items that several people labelled as a rate needs labels."""
+        table = case.audit.agreement
+        name = self.scope.class_name
+        if name is not None:
+            _class_row(case.audit.classes, name)
+        rows = table[table["level"] == "all"] if name is None else table[table["class_name"] == name]
+        items = int(rows["items"].iloc[0]) if len(rows) else 0
+        if items < case.minimum_labels or rows["alpha_low"].isna().any():
+            raise NotJudged(
+                f"{plural(items, 'item')} with labels of several people; the policy asks for {case.minimum_labels}.",
+                "Let several people label some of the items.",
+            )
+        row = rows.iloc[0]
+        low, alpha = float(row["alpha_low"]), float(row["alpha"])
+        text = f"alpha {alpha:.2f}, at least {low:.2f}, over {plural(items, 'item')}"
+        remedy = "Say in the guideline what the annotators see differently; the report lists people and classes."
+        return at_least(low, self.at_least, text, f"{self.at_least:.2f}", remedy)
+
+
 class Coverage(Check):
     """The share of the tasks that have a label and could be audited."""
 

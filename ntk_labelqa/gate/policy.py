@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gate.case import Strict
 from ntk_labelqa.gate.checks import (
+    Agreement,
     AnnotatorErrorRate,
     Coverage,
     DuplicateConflicts,
@@ -36,6 +37,7 @@ AnyCheck = (
     | AnnotatorErrorRate
     | DuplicateConflicts
     | RegionFaults
+    | Agreement
     | Coverage
     | SchemeRank
     | NoWorse

@@ -73,6 +73,7 @@ def _contents(audit: Audit) -> dict[str, Any]:
         "warned": len(overlaps.warned_pairs(audit)),
         "reviewed": said,
         "annotators": people.annotators(audit),
+        "agreement": people.agreement(audit),
         "second_opinions": people.second_opinions(audit, items),
         "schemes": people.schemes(audit),
         "left_out": tables.left_out(audit),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from ntk_labelqa.audit_folder import Audit
@@ -42,6 +44,41 @@ def annotators(audit: Audit) -> Table:
     )
     caption = "Annotators, highest expected share of wrong labels first"
     return Table("annotators-table", caption, columns, rows, len(table), "annotators.parquet")
+
+
+LEVELS = {"all": 0, "annotator": 1, "pair": 2, "class": 3}
+
+
+def agreement(audit: Audit) -> Table:
+    """How far annotators agree: all, each person with the others, pairs, and classes, the least agreeing first."""
+    order = audit.agreement["level"].map(LEVELS)
+    table = audit.agreement.assign(order=order).sort_values(["order", "agreement"], kind="stable")
+    of_regions = table["region_f1"].notna().any()
+    rows = [
+        (
+            _who(row),
+            number(row.items),
+            share(row.agreement, bar=True),
+            figure(row.kappa),
+            figure(row.alpha),
+            Cell(f"{figure(row.alpha_low).text} to {figure(row.alpha_high).text}" if row.alpha == row.alpha else "–"),
+            *((share(row.region_f1), share(row.mean_overlap)) if of_regions else ()),
+        )
+        for row in table.head(PEOPLE).itertuples()
+    ]
+    titles = ["Items in common", "Same label", "Kappa", "Alpha", "95 % interval"]
+    titles += ["Same regions (F1)", "Their overlap"] if of_regions else []
+    columns = (Column("Who, or which class"), *(Column(title, numeric=True) for title in titles))
+    return Table("agreement-table", "Agreement", columns, rows, len(table), "agreement.parquet")
+
+
+def _who(row: Any) -> Cell:
+    """What a row of the agreement table is of."""
+    if row.level == "all":
+        return Cell("everybody")
+    if row.level == "class":
+        return words(f"class {row.class_name}")
+    return words(row.annotator_a if row.level == "annotator" else f"{row.annotator_a} and {row.annotator_b}")
 
 
 def _from_findings(findings: pd.DataFrame) -> pd.DataFrame:

@@ -84,6 +84,14 @@ def drawn(*rules: str) -> Audit:
     return replace(audit, manifest=manifest, region_faults=faults)
 
 
+def agreeing(alpha: float, items: int = 80) -> Audit:
+    """An audit whose annotators agree as *alpha* says, give or take .05, on so many items."""
+    audit = audit_of()
+    row = dict.fromkeys(SCHEMAS["agreement"], 0.5) | {"level": "all", "class_name": "", "annotator_a": ""}
+    row |= {"annotator_b": "", "items": items, "alpha": alpha, "alpha_low": alpha - 0.05, "alpha_high": alpha + 0.05}
+    return replace(audit, agreement=pd.DataFrame([row]))
+
+
 ROWS = {
     "error_rate": Row(
         'check = "error_rate"\nat_most = 0.05',
@@ -154,6 +162,13 @@ ROWS = {
         lambda: copies(conflicting=True),
         lambda: with_items(audit_of(kind="features"), content=""),
         ("duplicate_conflicts", "duplicates_conflict"),
+    ),
+    "agreement": Row(
+        'check = "agreement"\nat_least = 0.67',
+        lambda: agreeing(0.75),
+        lambda: agreeing(0.7),
+        lambda: agreeing(0.9, items=5),
+        ("at_least", "at_lest"),
     ),
     "region_faults": Row(
         'check = "region_faults"\nat_most = 1\nrules = ["duplicate", "edge"]',

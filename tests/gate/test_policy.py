@@ -21,7 +21,8 @@ def every_check(text: str) -> str:
     return "\n".join(line.removeprefix("# ") if line.startswith(OPTIONAL) else line for line in lines)
 
 
-OPTIONAL = ("# [[check]]", "# check =", "# at_most =", "# accepted =", "# margin =", "# against =")
+_KEYS = ("check", "at_most", "at_least", "rules", "accepted", "margin", "against")
+OPTIONAL = ("# [[check]]", *(f"# {key} =" for key in _KEYS))
 
 
 @pytest.mark.parametrize("text", [template(), every_check(template())], ids=["as written", "every check"])
