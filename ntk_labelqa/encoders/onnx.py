@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -91,12 +92,25 @@ def _run(session: Any, wanted: str, given: dict[str, np.ndarray], count: int | N
     """The output *wanted*, float32[n, …]; *count* items at a time where the model takes so many and no others."""
     items = len(next(iter(given.values())))
     if not count:
-        return np.asarray(session.run([wanted], given)[0], np.float32)
+        return np.asarray(_interruptible(session, wanted, given), np.float32)
     parts = []
     for start in range(0, items, count):
         rows = np.minimum(np.arange(start, start + count), items - 1)  # filled up with the last
-        parts += session.run([wanted], {name: values[rows] for name, values in given.items()})
+        parts.append(_interruptible(session, wanted, {name: values[rows] for name, values in given.items()}))
     return np.concatenate(parts).astype(np.float32)[:items]
+
+
+def _interruptible(session: Any, wanted: str, given: dict[str, np.ndarray]) -> np.ndarray:
+    """The output *wanted*; Ctrl-C ends it at the network's next step, where a batch can take many seconds."""
+    options = importlib.import_module("onnxruntime").RunOptions()
+    with ThreadPoolExecutor(1) as pool:  # Python hears of Ctrl-C in the main thread alone, and there not within a call
+        running = pool.submit(session.run, [wanted], given, options)
+        try:
+            [output] = running.result()
+        except BaseException:
+            options.terminate = True
+            raise
+    return output
 
 
 def _session(weights: str) -> Any:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import json
 import shutil
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +85,16 @@ def test_what_does_not_fit_is_said_to_the_dimension(tmp_path: Path, capfd) -> No
     with pytest.raises(InvalidInputError, match="index: 1 Got: 3 Expected: 1"):
         encode(shades())
     assert capfd.readouterr().err == ""
+
+
+def test_ctrl_c_does_not_wait_for_the_end_of_a_batch(tmp_path: Path) -> None:
+    names = ["x", *(f"x{step}" for step in range(300)), "out"]
+    steps = [helper.make_node("MatMul", [given, "x"], [made]) for given, made in zip(names, names[1:], strict=False)]
+    saved(tmp_path, {"x": (TensorProto.FLOAT, [1, 3, 1024, 1024])}, steps)
+    (tmp_path / "preprocessor_config.json").write_text("{}")
+    encode = open_model(tmp_path).load()
+    began = time.monotonic()
+    threading.Timer(0.5, _thread.interrupt_main).start()
+    with pytest.raises(KeyboardInterrupt):
+        encode(shades())
+    assert time.monotonic() - began < 2
