@@ -7,6 +7,7 @@ import json
 import shutil
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def test_what_does_not_fit_is_said_to_the_dimension(tmp_path: Path, capfd) -> No
 
 def test_ctrl_c_does_not_wait_for_the_end_of_a_batch(tmp_path: Path) -> None:
     names = ["x", *(f"x{step}" for step in range(300)), "out"]
-    steps = [helper.make_node("MatMul", [given, "x"], [made]) for given, made in zip(names, names[1:], strict=False)]
+    steps = [helper.make_node("MatMul", [given, "x"], [made]) for given, made in pairwise(names)]
     saved(tmp_path, {"x": (TensorProto.FLOAT, [1, 3, 1024, 1024])}, steps)
     (tmp_path / "preprocessor_config.json").write_text("{}")
     encode = open_model(tmp_path).load()
@@ -98,3 +99,21 @@ def test_ctrl_c_does_not_wait_for_the_end_of_a_batch(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         encode(shades())
     assert time.monotonic() - began < 2
+
+
+def test_weights_under_any_name_are_part_of_what_the_model_is(tmp_path: Path) -> None:
+    for folder, number in (("a", 1.0), ("b", 2.0)):
+        weights = numpy_helper.from_array(np.full((3, 4), number, np.float32), "w")
+        nodes = [
+            helper.make_node("GlobalAveragePool", ["x"], ["pooled"]),
+            helper.make_node("Flatten", ["pooled"], ["flat"]),
+            helper.make_node("MatMul", ["flat", "w"], ["out"]),
+        ]
+        saved(tmp_path / folder, {"x": (TensorProto.FLOAT, ["n", 3, 32, 32])}, nodes, weights)
+        model = onnx.load(tmp_path / folder / "model.onnx")
+        onnx.save(model, tmp_path / folder / "model.onnx", save_as_external_data=True, location="w", size_threshold=0)
+        (tmp_path / folder / "preprocessor_config.json").write_text("{}")
+    one, other = (open_model(tmp_path / folder) for folder in "ab")
+    assert (tmp_path / "a" / "model.onnx").read_bytes() == (tmp_path / "b" / "model.onnx").read_bytes()
+    assert one.identity != other.identity
+    np.testing.assert_allclose(2 * one.load()(shades()), other.load()(shades()), rtol=1e-4)

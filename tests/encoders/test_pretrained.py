@@ -147,6 +147,39 @@ def test_numbers_that_are_not_finite_are_an_error_and_not_kept() -> None:
     assert EmbeddingStore(cache_root() / "embeddings.sqlite").counts() == {}
 
 
+def test_an_embedding_of_another_length_is_an_error_and_not_filled_up() -> None:
+    model = Counting()
+    embed(model, ["x"], ["aa"], lambda text: text)
+    model.load = lambda: lambda batch: np.ones((len(batch), 3))  # type: ignore[method-assign]
+    with pytest.raises(InvalidInputError, match=r"2 or 3 numbers an item.*identity"):
+        embed(model, ["x", "y"], ["aa", "bbb"], lambda text: text)
+
+
+def refuse(*_: object) -> None:
+    raise RuntimeError("no licence")
+
+
+@pytest.mark.parametrize(
+    ("load", "said"),
+    [
+        (refuse, "cannot be loaded: RuntimeError: no licence"),
+        (lambda: refuse, "fails on these items: RuntimeError: no licence"),
+        (lambda: lambda _batch: [[1, 2], [1]], "fails on these items: ValueError"),
+        (lambda: lambda batch: np.ones((len(batch), 0)), r"gives \[2, 0\] numbers for 2 items"),
+    ],
+)
+def test_a_model_of_another_package_that_fails_is_named_as_what_failed(load: Any, said: str) -> None:
+    model = Counting()
+    model.load = load  # type: ignore[method-assign]
+    with pytest.raises(InvalidInputError, match=said):
+        embed(model, ["x", "y"], ["aa", "bbb"], lambda text: text)
+
+
+def test_half_a_character_is_read_as_a_question_mark(sentence_model: Path) -> None:
+    rows = encode(texts(["why\ud83d", "why?", "because", "so"]), encoder=f"onnx:{sentence_model}").features
+    np.testing.assert_allclose(rows[0], rows[1], atol=1e-5)
+
+
 SLOW = """
 import sys, time, numpy as np
 from ntk_labelqa.encoders.encoder import TEXTS
