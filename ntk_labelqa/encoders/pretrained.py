@@ -69,7 +69,7 @@ def inputs_of(dataset: LabeledDataset) -> tuple[list[str], Callable[[str], Any]]
         return paths_of(dataset), as_picture
     if dataset.kind in TEXTS:
         values = dataset.items["value"].tolist()
-        texts = ["".join(split_span(value)) for value in values] if dataset.kind == "span" else values
+        texts = [_span_first(*split_span(value)) for value in values] if dataset.kind == "span" else values
         return texts, lambda text: text.encode(errors="replace").decode() if text.strip() else None
     if dataset.kind == "video":
         read = frames.reader(dataset)
@@ -78,6 +78,11 @@ def inputs_of(dataset: LabeledDataset) -> tuple[list[str], Callable[[str], Any]]
         text_of = pdf.reader(dataset)
         return paths_of(dataset), lambda path: text_of(path).strip() or None
     raise InvalidInputError(f"No pretrained model reads items of kind {dataset.kind!r}.", remedy="Give --features.")
+
+
+def _span_first(before: str, span: str, after: str) -> str:
+    """A span and then its context: by the context alone, all spans of one sentence would be the same."""
+    return f"{span}: {before}{span}{after}" if span.strip() else ""
 
 
 def embed(

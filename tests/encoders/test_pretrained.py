@@ -89,6 +89,13 @@ def test_of_a_span_its_context_is_read_as_well(sentence_model: Path) -> None:
     assert cosines(encode(spans, encoder=f"onnx:{sentence_model}").features)[0, 1] < 0.9
 
 
+def test_spans_of_one_sentence_are_told_apart(sentence_model: Path) -> None:
+    words = ["⟦Anna⟧ flew to Berlin", "Anna flew to ⟦Berlin⟧", "an ⟦ ⟧ apple", "none"]
+    encoded = encode(replace(texts(words), kind="span"), encoder=f"onnx:{sentence_model}")
+    assert encoded.dataset.left_out[0].ids == (2, 3)
+    assert cosines(encoded.features)[0, 1] < 0.97
+
+
 def test_blank_texts_and_images_of_one_colour_are_left_out(
     sentence_model: Path, photo_model: Path, tmp_path: Path, photos: list[Path]
 ) -> None:
