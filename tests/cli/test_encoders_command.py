@@ -82,6 +82,22 @@ def test_an_update_stays_with_a_model_by_path_and_says_so_where_it_is_gone(
     assert Audit.load(tmp_path / "a").manifest["options"]["encoder"] == "pixels"
 
 
+def test_a_model_that_was_damaged_since_it_was_fetched_is_named_where_it_would_have_been_tried(
+    export: Path, dinov2: hub.Wanted, tmp_path: Path, capfd
+) -> None:
+    (dinov2.folder / "model.onnx").write_bytes(b"damaged")
+    assert run(["audit", *arguments(export, "--arch", "2-L", "--out", str(tmp_path / "a"))]) == 0
+    said = capfd.readouterr().err
+    assert "dinov2 could not be judged" in said
+    assert "is not the file that was fetched" in said
+
+
+def test_where_a_features_file_cannot_be_written_nothing_is_embedded_first(export: Path, tmp_path: Path, capfd) -> None:
+    for name in ("f.npz", "f.parquet"):
+        assert run(["embed", *arguments(export, "--out", str(tmp_path / "missing" / name))]) == 3
+        assert f"There is no folder {tmp_path / 'missing'}" in capfd.readouterr().err
+
+
 def test_without_a_model_here_pixels_are_compared_and_nothing_is_downloaded(
     export: Path, tmp_path: Path, capfd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
