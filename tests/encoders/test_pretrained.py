@@ -253,5 +253,7 @@ def test_what_networks_give_becomes_one_vector() -> None:
 def test_which_items_a_model_reads_follows_from_its_settings(photo_model: Path, sentence_model: Path) -> None:
     assert open_model(photo_model).kinds == PICTURES
     assert open_model(sentence_model).kinds == TEXTS
-    with pytest.raises(InvalidInputError, match="does not fit items of kind 'text'"):
+    with pytest.raises(
+        InvalidInputError, match=r"does not fit items of kind 'text'\. It reads items of kind crop, image"
+    ):
         encode(texts(QUESTIONS), encoder=f"onnx:{photo_model}")
