@@ -26,7 +26,7 @@ def contents(dataset: LabeledDataset) -> np.ndarray:
             found[row] = _of(items["value"].iloc[row].encode())
         return found
     if dataset.kind in ("text", "span"):
-        return items["value"].map(lambda text: _of(text.encode())).to_numpy(object)
+        return items["value"].map(lambda text: _of(text.encode(errors="surrogatepass"))).to_numpy(object)
     if dataset.kind == "row" and "data" in items:
         rows = (json.dumps(row, sort_keys=True, default=str) for row in items["data"])
         return np.array([_of(row.encode()) for row in rows], object)

@@ -16,7 +16,7 @@ DIALOGUES = ("Paragraphs", "Chat")
 """Object tags whose values are lists of turns."""
 READABLE = ("Text", "HyperText", "Markdown", *DIALOGUES)
 """Object tags whose values are, or hold, text."""
-_UNSEEN = frozenset({"script", "style", "head", "template", "noscript"})
+_UNSEEN = frozenset({"script", "style", "title", "template", "noscript"})
 _IN_A_LINE = frozenset(
     "a abbr b bdi bdo cite code em font i kbd mark q s samp small span strong sub sup u var".split()  # noqa: SIM905
 )
@@ -80,6 +80,10 @@ class _Reader(HTMLParser):
         self._unseen = max(self._unseen - (tag in _UNSEEN), 0)
         if tag not in _IN_A_LINE:
             self.parts.append("\n")
+
+    def parse_marked_section(self, i: int, report: bool = True) -> int:
+        """``<![…`` as browsers read it, as a comment; Python's own reading raises at a word it does not know."""
+        return self.parse_bogus_comment(i)
 
     def handle_data(self, data: str) -> None:
         """Text, if it is shown; line breaks in the source are none on the page."""

@@ -72,7 +72,7 @@ def audit(
     overwrite = overwrite or update
     check_target(out, overwrite=overwrite)
     with only_audit(out):
-        options = as_before(options, out) if update else options
+        options = as_before(options, out, stages) if update else options
         decisions = decisions_in(reviewed or (out,), required=bool(reviewed))
         dataset = read_source(given, stages)
 
@@ -91,23 +91,30 @@ def audit(
         deliver(audit_summary(result), notify)
 
 
-def as_before(options: AuditOptions, folder: Path) -> AuditOptions:
+def as_before(options: AuditOptions, folder: Path, stages: Stages) -> AuditOptions:
     """*options* with the architecture and encoder of the audit in *folder*, where there is one and none is asked for.
 
-    An encoder that is no more to be had, and features that were computed elsewhere, are not taken from it.
+    Features that were computed elsewhere are not taken from it; a model that is no more to be had is not either, and
+    that is said.
     """
     from ntk_labelqa.audit_folder import MANIFEST, read_manifest
-    from ntk_labelqa.encoders import hub
+    from ntk_labelqa.encoders import registry
+    from ntk_labelqa.errors import LabelQAError
 
     if not (folder / MANIFEST).is_file():
         return options
     before = read_manifest(folder)["options"]
     if options.architecture == "auto":
         options = replace(options, architecture=before["architecture"])
-    model = hub.wanted(before["encoder"])
-    if options.encoder is None and options.features is None and model is not None and model.is_here:
-        options = replace(options, encoder=before["encoder"])
-    return options
+    encoder = before["encoder"]
+    if options.encoder or options.features or encoder in registry.BUILT_IN or encoder == "precomputed":
+        return options
+    try:
+        registry.find(encoder)
+    except LabelQAError as error:
+        stages.note(f"The audit was made with --encoder {encoder}, and is now made without. {error.what}")
+        return options
+    return replace(options, encoder=encoder)
 
 
 def decisions_in(folders: Sequence[Path], *, required: bool) -> pd.DataFrame | None:

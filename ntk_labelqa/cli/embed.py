@@ -28,6 +28,8 @@ def embed(out: Path, overwrite: bool, quiet: bool, **given: Any) -> None:
         raise UsageError(f"{out} ends neither in .npz nor in .parquet.", remedy="Name such a file.")
     if out.exists() and not overwrite:
         raise LabelQAError(f"{out} is already there.", remedy="Name another file, or add --overwrite.")
+    if not out.parent.is_dir():
+        raise LabelQAError(f"There is no folder {out.parent} for {out.name}.", remedy="Make it, or name another file.")
     stages = Stages(quiet=quiet)
     dataset = read_source(given, stages)
 

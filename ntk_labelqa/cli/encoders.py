@@ -100,6 +100,7 @@ def fetch(name: str, quiet: bool) -> None:
         raise UsageError(f"{name!r} is no model that is fetched.", remedy=f"Take one of {names}, or hf:ORG/NAME.")
     with Stages(quiet=quiet).stage(f"Fetching {model.repository}"):
         folder = hub.fetch(model)
+        hub.open_fetched(model)  # to hear now, and not at the next audit, that it cannot be used
     click.echo(f"{name} is here: {folder}")
 
 

@@ -128,6 +128,12 @@ def prepare_encoder(given: dict[str, Any], stages: Stages) -> None:
         if given["download"]:
             raise UsageError("--download needs a model's name.", remedy="Name it with --encoder, for example dinov2.")
         return
+    if given["features"]:
+        raise UsageError(
+            "--features and --encoder exclude each other.",
+            why="Items are compared by what the file holds, or by what the encoder makes of them.",
+            remedy="Leave one out.",
+        )
     from ntk_labelqa.encoders import hub, registry
 
     if given["download"] and (model := hub.wanted(given["encoder"])):

@@ -141,7 +141,8 @@ def choose_encoder(dataset: LabeledDataset, *, seed: int = 0) -> tuple[str | Non
     judged = ", ".join(f"{one.name} {one.best.figures['accuracy']:.0%}" for one in found.encoders)
     best = found.encoders[0].name
     chosen = best if best != usual and found.is_surely_better(best, usual) else None
-    return chosen, f"Encoder {chosen or usual}, by what of a sample is predicted right: {judged}."
+    gone = "".join(f" {name} could not be judged: {why}" for name, why in found.left_out.items())
+    return chosen, f"Encoder {chosen or usual}, by what of a sample is predicted right: {judged}.{gone}"
 
 
 def _places(some: LabeledDataset, one: Encoded) -> np.ndarray:

@@ -116,6 +116,7 @@ def _fitting(dataset: LabeledDataset, asked: str) -> Encoder:
     if found is None or dataset.kind not in found.kinds:
         raise InvalidInputError(
             f"The encoder {asked!r} does not fit items of kind {dataset.kind!r}.",
+            why=f"It reads items of kind {', '.join(sorted(found.kinds))}." if found else "",
             remedy="`ntk-labelqa encoders` lists what fits which; or give a features file with --features.",
         )
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ntk_labelqa.cache import cache_root
+from ntk_labelqa.cache import VARIABLE, cache_root
 from ntk_labelqa.encoders.encoder import Model
 from ntk_labelqa.encoders.model_folder import MANIFEST, look_through, open_model
 from ntk_labelqa.encoders.models import KNOWN, KnownModel, known_model
@@ -33,6 +34,9 @@ _SETTINGS = (
     "tokenizer_config.json",
     "sentence_bert_config.json",
     "1_Pooling/config.json",
+)
+_NOT_WRITABLE = frozenset(
+    (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
 )
 _TOLD = (".json", ".txt", ".model")
 """Endings of all the settings that a model in safetensors may come with."""
@@ -118,21 +122,31 @@ def fetch(model: Wanted) -> Path:
         return model.folder
     library = _library()
     try:
-        commit, sizes, digests = _listed(library, model)
-        paths = _chosen(model, sizes)
-        for path in paths:
-            library.hf_hub_download(
-                model.repository, path, revision=commit, local_dir=model.folder, endpoint=os.environ.get(ADDRESS)
-            )
+        return _fetched(library, model)
     except LabelQAError:
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _NOT_WRITABLE:
+            raise LabelQAError(
+                f"{model.folder} cannot be written: {os.strerror(error.errno or 0)}.",
+                remedy=f"Make room there, or name another cache folder in {VARIABLE}.",
+            ) from error
         raise LabelQAError(
             f"{model.repository} could not be fetched: {_in_one_line(error)}",
             why="There is no way to the Hub from here, or it has no such model, or it wants a key (HF_TOKEN).",
             remedy="Try again; what has come is kept. Or fetch it elsewhere, and name its folder: "
             "--encoder embeddings:FOLDER.",
         ) from error
+
+
+def _fetched(library: Any, model: Wanted) -> Path:
+    """The folder of *model*, whole; its manifest comes last."""
+    commit, sizes, digests = _listed(library, model)
+    paths = _chosen(model, sizes)
+    for path in paths:
+        library.hf_hub_download(
+            model.repository, path, revision=commit, local_dir=model.folder, endpoint=os.environ.get(ADDRESS)
+        )
     _check(model, paths, digests)
     found = look_through(model.folder)
     files = {**found.digests, **{path: digests[path] for path in paths if path in digests}}
@@ -161,11 +175,17 @@ def _listed(library: Any, model: Wanted) -> tuple[str, dict[str, int], dict[str,
     found = library.HfApi(endpoint=os.environ.get(ADDRESS)).model_info(
         model.repository, revision=model.revision, files_metadata=True
     )
-    files = list(found.siblings or [])
+    files = [file for file in found.siblings or [] if _stays_in_its_folder(file.rfilename)]
     digests = {file.rfilename: str(file.lfs.sha256) for file in files if file.lfs is not None}
     if model.known:
         digests[model.known.weights] = model.known.sha256
     return str(found.sha), {file.rfilename: int(file.size or 0) for file in files}, digests
+
+
+def _stays_in_its_folder(path: str) -> bool:
+    """Whether *path*, which the Hub says, leads to a file of the model: not elsewhere, nor to our manifest."""
+    parts = path.replace("\\", "/").split("/")
+    return not {"", ".."} & set(parts) and parts[-1] != MANIFEST
 
 
 def _chosen(model: Wanted, sizes: Mapping[str, int]) -> list[str]:

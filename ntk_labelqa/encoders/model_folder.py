@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,9 @@ ONNX_SETTINGS = (
     "1_Pooling/config.json",
 )
 """Files that say what an ONNX model is given, and what of its output is wanted."""
+_LOCATION = re.compile(rb"\n\x08location\x12([\x01-\x7f])")
+"""What stands before the name of a file with weights in an ONNX file, in protobuf's encoding; the last byte is the
+name's length."""
 _SENTENCE_FILES = (".safetensors", ".json", ".txt", ".model")
 _WEIGHTS = ("vision_model.onnx", "model.onnx", "onnx/vision_model.onnx", "onnx/model.onnx")
 
@@ -154,9 +159,17 @@ def _weights_in(folder: Path) -> Path | None:
 
 def _onnx_files(weights: Path) -> list[Path]:
     """The weights, the files beside them in which ONNX keeps what is too large for one, and the settings."""
-    data = [weights.parent / f"{weights.name}{ending}" for ending in ("_data", ".data")]
     settings = [_find(weights.parent, name) for name in ONNX_SETTINGS]
-    return [weights, *(file for file in data if file.is_file()), *(file for file in settings if file)]
+    return [weights, *_outside(weights), *(file for file in settings if file)]
+
+
+def _outside(weights: Path) -> list[Path]:
+    """The files in which an ONNX file keeps its weights, if not in itself."""
+    if not os.path.getsize(weights):
+        return []
+    with open(weights, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        names = {os.fsdecode(content[at.end() : at.end() + at[1][0]]) for at in _LOCATION.finditer(content)}
+    return [file for file in (weights.parent / name for name in sorted(names)) if file.is_file()]
 
 
 def _find(beside: Path, name: str) -> Path | None:

@@ -88,7 +88,8 @@ def write_features(path: Path, task_ids: np.ndarray, features: np.ndarray, regio
         beside.replace(path)
     except OSError as error:
         raise LabelQAError(
-            f"{path} could not be written: {error.strerror}.", remedy="Name a file in a folder you may write to."
+            f"{path} could not be written: {error.strerror or error}.",
+            remedy="Name a file in a folder you may write to.",
         ) from error
     finally:
         beside.unlink(missing_ok=True)

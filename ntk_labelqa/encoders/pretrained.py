@@ -17,7 +17,7 @@ from ntk_labelqa.encoders import frames, pdf
 from ntk_labelqa.encoders.encoder import PICTURES, TEXTS, EncodeBatch, Model, Progress, kinds_read, paths_of
 from ntk_labelqa.encoders.store import EmbeddingStore
 from ntk_labelqa.encoders.text import refuse_addresses
-from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.errors import InvalidInputError, LabelQAError
 from ntk_labelqa.images import decoded, eight_bit
 
 BATCH = 32
@@ -69,8 +69,8 @@ def inputs_of(dataset: LabeledDataset) -> tuple[list[str], Callable[[str], Any]]
         return paths_of(dataset), as_picture
     if dataset.kind in TEXTS:
         values = dataset.items["value"].tolist()
-        texts = ["".join(split_span(value)) for value in values] if dataset.kind == "span" else values
-        return texts, lambda text: text if text.strip() else None
+        texts = [_span_first(*split_span(value)) for value in values] if dataset.kind == "span" else values
+        return texts, lambda text: text.encode(errors="replace").decode() if text.strip() else None
     if dataset.kind == "video":
         read = frames.reader(dataset)
         return paths_of(dataset), lambda path: None if frames.are_blank(shown := read(path)) else shown
@@ -78,6 +78,11 @@ def inputs_of(dataset: LabeledDataset) -> tuple[list[str], Callable[[str], Any]]
         text_of = pdf.reader(dataset)
         return paths_of(dataset), lambda path: text_of(path).strip() or None
     raise InvalidInputError(f"No pretrained model reads items of kind {dataset.kind!r}.", remedy="Give --features.")
+
+
+def _span_first(before: str, span: str, after: str) -> str:
+    """A span and then its context: by the context alone, all spans of one sentence would be the same."""
+    return f"{span}: {before}{span}{after}" if span.strip() else ""
 
 
 def embed(
@@ -104,7 +109,7 @@ def embed(
         known = store.get(model.identity, list(first))
         new = [key for key in first if key not in known]
         if new:
-            encode = model.load()
+            encode = _loaded(model)
             done = 0
             for some, batch in _prepared(new, [inputs[first[key]] for key in new], prepare):
                 rows = _encoded(encode, batch)
@@ -113,10 +118,35 @@ def embed(
                 done += len(some)
                 if progress:
                     progress(done, len(new))
-    features = np.zeros((len(keys), max((len(row) for row in known.values()), default=0) or 1), np.float32)
+    lengths = {len(row) for row in known.values() if len(row)}
+    if len(lengths) > 1:
+        raise InvalidInputError(
+            f"The model gives {' or '.join(map(str, sorted(lengths)))} numbers an item.",
+            why="It is not the one that made those that are kept, though its `identity` says so.",
+            remedy=f"Give it another `identity`, or delete {cache_root() / 'embeddings.sqlite'}.",
+        )
+    features = np.zeros((len(keys), max(lengths, default=1)), np.float32)
     for row, key in enumerate(keys):
         features[row, : len(known[key])] = known[key]
     return features
+
+
+def _loaded(model: Model) -> EncodeBatch:
+    """*model* in memory, made to say in one way that it fails: models of other packages raise whatever they like."""
+
+    def tried(what: str, run: Callable[..., Any], *given: Any) -> Any:
+        try:
+            return run(*given)
+        except LabelQAError:
+            raise
+        except Exception as error:
+            raise InvalidInputError(
+                f"The model {what}: {type(error).__name__}: {error}",
+                remedy="Ask those who make it, or take another encoder.",
+            ) from error
+
+    encode = tried("cannot be loaded", model.load)
+    return lambda batch: tried("fails on these items", lambda: np.asarray(encode(batch), np.float32))
 
 
 def _prepared(
@@ -141,8 +171,8 @@ def _prepared(
 def _encoded(encode: EncodeBatch, batch: Sequence[Any]) -> list[np.ndarray]:
     """The embedding of each input of a batch, float32[D]; empty where the input is None."""
     there = [given for given in batch if given is not None]
-    made = np.asarray(encode(there), np.float32) if there else np.empty((0, 0), np.float32)
-    if made.ndim != 2 or len(made) != len(there) or not np.isfinite(made).all():
+    made = encode(there) if there else np.empty((0, 1), np.float32)
+    if made.ndim != 2 or len(made) != len(there) or not made.shape[1] or not np.isfinite(made).all():
         raise InvalidInputError(
             f"The model gives {list(made.shape)} numbers for {len(there)} items, or numbers that are not finite.",
             remedy="Take another model, or one of full precision.",

@@ -20,7 +20,7 @@ from ntk_labelqa.encoders.series import Series
 from ntk_labelqa.encoders.sound import AUDIO, Sound
 from ntk_labelqa.encoders.text import Words
 from ntk_labelqa.encoders.vectors import Vector
-from ntk_labelqa.errors import InvalidInputError, UsageError
+from ntk_labelqa.errors import InvalidInputError, LabelQAError, UsageError
 
 GROUP = "ntk_labelqa.encoders"
 """Entry points of other packages: each a callable as :class:`ntk_labelqa.encoders.encoder.Model` tells."""
@@ -91,9 +91,11 @@ def find(asked: str) -> Encoder:
     offered = offers()[name]
     try:
         return Embeddings(asked, offered.load()(argument), f"{asked} of {offered.dist.name if offered.dist else GROUP}")
-    except (ImportError, AttributeError, TypeError) as error:
+    except LabelQAError:
+        raise
+    except Exception as error:  # whatever another package raises is no fault of this one
         raise InvalidInputError(
-            f"The encoder {name!r} of another package cannot be loaded: {error}",
+            f"The encoder {name!r} of another package cannot be loaded: {type(error).__name__}: {error}",
             remedy="Bring that package up to date, or take another encoder.",
         ) from error
 
@@ -109,4 +111,5 @@ def check(asked: str) -> None:
 
 def offers() -> dict[str, EntryPoint]:
     """Encoders of other packages, by name; a name that is taken already stays what it is."""
-    return {point.name: point for point in entry_points(group=GROUP)}
+    taken = {*BUILT_IN, *(model.name for model in KNOWN)}
+    return {point.name: point for point in entry_points(group=GROUP) if point.name not in taken}

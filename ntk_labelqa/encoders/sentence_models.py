@@ -24,7 +24,7 @@ class SentenceModel:
     def __init__(self, folder: Folder, *, prefix: str = "") -> None:
         self.folder, self.prefix = folder, prefix
         self.kinds = PICTURES | TEXTS if folder.find("modules.json") else TEXTS
-        self.identity = f"sentence-transformers {folder.identity} {prefix}"
+        self.identity = f"sentence-transformers 2 {folder.identity} {prefix}"
 
     @staticmethod
     def reads(folder: Folder) -> bool:

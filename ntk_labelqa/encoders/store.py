@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -63,7 +64,8 @@ class EmbeddingStore:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         try:
             if kind is None:
-                self._shrink()
+                with suppress(sqlite3.OperationalError):  # locked, full or read-only: what is kept is whole anyway
+                    self._shrink()
         finally:
             self._connection.close()
 
@@ -80,7 +82,8 @@ class EmbeddingStore:
                     found[content] = np.frombuffer(vector, np.float32)
                     days.append(day)
                 if days and min(days) < _today():
-                    with self._connection:
+                    # A cache that can only be read is of use as well.
+                    with suppress(sqlite3.OperationalError), self._connection:
                         self._connection.execute(
                             f"UPDATE embeddings SET day = ? {where} AND day < ?", (_today(), model, *some, _today())
                         )

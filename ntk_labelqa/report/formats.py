@@ -45,7 +45,7 @@ def span_bounded(low: float | None, high: float | None) -> str:
 
 def figure(value: float | None) -> str:
     """Three significant digits: ``0.0412``."""
-    return "–" if value is None or math.isnan(value) else f"{value:.3g}"
+    return "–" if value is None or math.isnan(value) else f"{value + 0.0:.3g}"  # no -0
 
 
 def plural(number: int, noun: str, many: str = "") -> str:

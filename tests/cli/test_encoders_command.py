@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,39 @@ def test_without_an_encoder_the_model_that_is_here_is_taken_and_that_is_said(
     assert "by what of a sample" not in capfd.readouterr().err
 
 
+def test_an_update_stays_with_a_model_by_path_and_says_so_where_it_is_gone(
+    export: Path, photo_model: Path, tmp_path: Path, capfd
+) -> None:
+    folder = shutil.copytree(photo_model, tmp_path / "model")
+    given = arguments(export, "--arch", "2-L", "--out", str(tmp_path / "a"))
+    assert run(["audit", *given, "--encoder", f"onnx:{folder}"]) == 0
+    assert run(["audit", *given, "--update"]) == 0
+    assert Audit.load(tmp_path / "a").manifest["options"]["encoder"] == f"onnx:{folder}"
+    shutil.rmtree(folder)
+    capfd.readouterr()
+    assert run(["audit", *given, "--update"]) == 0
+    assert (
+        f"was made with --encoder onnx:{folder}, and is now made without. There is no model" in capfd.readouterr().err
+    )
+    assert Audit.load(tmp_path / "a").manifest["options"]["encoder"] == "pixels"
+
+
+def test_a_model_that_was_damaged_since_it_was_fetched_is_named_where_it_would_have_been_tried(
+    export: Path, dinov2: hub.Wanted, tmp_path: Path, capfd
+) -> None:
+    (dinov2.folder / "model.onnx").write_bytes(b"damaged")
+    assert run(["audit", *arguments(export, "--arch", "2-L", "--out", str(tmp_path / "a"))]) == 0
+    said = capfd.readouterr().err
+    assert "dinov2 could not be judged" in said
+    assert "is not the file that was fetched" in said
+
+
+def test_where_a_features_file_cannot_be_written_nothing_is_embedded_first(export: Path, tmp_path: Path, capfd) -> None:
+    for name in ("f.npz", "f.parquet"):
+        assert run(["embed", *arguments(export, "--out", str(tmp_path / "missing" / name))]) == 3
+        assert f"There is no folder {tmp_path / 'missing'}" in capfd.readouterr().err
+
+
 def test_without_a_model_here_pixels_are_compared_and_nothing_is_downloaded(
     export: Path, tmp_path: Path, capfd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,6 +117,7 @@ def test_without_a_model_here_pixels_are_compared_and_nothing_is_downloaded(
         (["--encoder", "hf:minilm"], "names no model"),
         (["--encoder", "pixels:3"], "takes nothing after a colon"),
         (["--download"], "--download needs a model's name"),
+        (["--encoder", "pixels", "--features", "features.npz"], "exclude each other"),
     ],
 )
 def test_what_cannot_be_meant_is_wrong_usage(export: Path, tmp_path: Path, capfd, given: list[str], said: str) -> None:

@@ -127,3 +127,37 @@ def test_a_hub_that_cannot_be_reached_ends_in_an_error_and_leaves_nothing(
     assert run(["encoders", "fetch", "hf:org/minilm"]) == 3
     assert "could not be fetched" in capsys.readouterr().err
     assert not list(empty_cache.rglob("*.onnx"))
+
+
+def test_a_file_that_leads_out_of_the_folder_and_our_own_manifest_are_not_fetched(
+    server: Hub, empty_cache: Path
+) -> None:
+    files = {"config.json": b'{"model_type": "bert"}', "tokenizer.json": b"{}", "model.safetensors": b"weights"}
+    strange = {"../../../out.json": b"{}", "a/../../out.json": b"{}", "/out.json": b"{}", MANIFEST: b'{"files": {}}'}
+    server.repositories["org/strange"] = {**files, **strange}
+    model = hub.wanted("hf:org/strange")
+    assert model is not None
+    hub.fetch(model)
+    assert not list(empty_cache.parent.rglob("out.json"))
+    assert set(json.loads((model.folder / MANIFEST).read_text())["files"]) == set(files)
+    assert not any(MANIFEST in asked or "out.json" in asked for asked in server.asked)
+
+
+def test_a_cache_folder_that_cannot_be_written_is_said_to_be_that(
+    server: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NTK_LABELQA_CACHE", str(tmp_path / "file" / "cache"))
+    assert run(["encoders", "fetch", "hf:org/minilm"]) == 3
+    said = capsys.readouterr().err
+    assert "cannot be written: Not a directory" in said
+    assert "NTK_LABELQA_CACHE" in said
+    assert "no way to the Hub" not in said
+
+
+def test_a_model_that_came_without_its_settings_is_not_said_to_be_of_use(
+    server: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.repositories["org/bare"] = {"model.onnx": b"weights"}
+    assert run(["encoders", "fetch", "hf:org/bare"]) == 3
+    assert "neither preprocessor_config.json nor tokenizer.json" in capsys.readouterr().err

@@ -89,6 +89,13 @@ def test_of_a_span_its_context_is_read_as_well(sentence_model: Path) -> None:
     assert cosines(encode(spans, encoder=f"onnx:{sentence_model}").features)[0, 1] < 0.9
 
 
+def test_spans_of_one_sentence_are_told_apart(sentence_model: Path) -> None:
+    words = ["⟦Anna⟧ flew to Berlin", "Anna flew to ⟦Berlin⟧", "an ⟦ ⟧ apple", "none"]
+    encoded = encode(replace(texts(words), kind="span"), encoder=f"onnx:{sentence_model}")
+    assert encoded.dataset.left_out[0].ids == (2, 3)
+    assert cosines(encoded.features)[0, 1] < 0.97
+
+
 def test_blank_texts_and_images_of_one_colour_are_left_out(
     sentence_model: Path, photo_model: Path, tmp_path: Path, photos: list[Path]
 ) -> None:
@@ -145,6 +152,39 @@ def test_numbers_that_are_not_finite_are_an_error_and_not_kept() -> None:
     with pytest.raises(InvalidInputError, match="not finite"):
         embed(model, ["x"], ["aa"], lambda text: text)
     assert EmbeddingStore(cache_root() / "embeddings.sqlite").counts() == {}
+
+
+def test_an_embedding_of_another_length_is_an_error_and_not_filled_up() -> None:
+    model = Counting()
+    embed(model, ["x"], ["aa"], lambda text: text)
+    model.load = lambda: lambda batch: np.ones((len(batch), 3))  # type: ignore[method-assign]
+    with pytest.raises(InvalidInputError, match=r"2 or 3 numbers an item.*identity"):
+        embed(model, ["x", "y"], ["aa", "bbb"], lambda text: text)
+
+
+def refuse(*_: object) -> None:
+    raise RuntimeError("no licence")
+
+
+@pytest.mark.parametrize(
+    ("load", "said"),
+    [
+        (refuse, "cannot be loaded: RuntimeError: no licence"),
+        (lambda: refuse, "fails on these items: RuntimeError: no licence"),
+        (lambda: lambda _batch: [[1, 2], [1]], "fails on these items: ValueError"),
+        (lambda: lambda batch: np.ones((len(batch), 0)), r"gives \[2, 0\] numbers for 2 items"),
+    ],
+)
+def test_a_model_of_another_package_that_fails_is_named_as_what_failed(load: Any, said: str) -> None:
+    model = Counting()
+    model.load = load  # type: ignore[method-assign]
+    with pytest.raises(InvalidInputError, match=said):
+        embed(model, ["x", "y"], ["aa", "bbb"], lambda text: text)
+
+
+def test_half_a_character_is_read_as_a_question_mark(sentence_model: Path) -> None:
+    rows = encode(texts(["why\ud83d", "why?", "because", "so"]), encoder=f"onnx:{sentence_model}").features
+    np.testing.assert_allclose(rows[0], rows[1], atol=1e-5)
 
 
 SLOW = """
@@ -213,5 +253,7 @@ def test_what_networks_give_becomes_one_vector() -> None:
 def test_which_items_a_model_reads_follows_from_its_settings(photo_model: Path, sentence_model: Path) -> None:
     assert open_model(photo_model).kinds == PICTURES
     assert open_model(sentence_model).kinds == TEXTS
-    with pytest.raises(InvalidInputError, match="does not fit items of kind 'text'"):
+    with pytest.raises(
+        InvalidInputError, match=r"does not fit items of kind 'text'\. It reads items of kind crop, image"
+    ):
         encode(texts(QUESTIONS), encoder=f"onnx:{photo_model}")

@@ -58,6 +58,9 @@ def test_another_package_brings_an_encoder_with_an_argument_of_its_own(capfd: py
 def test_an_encoder_of_another_package_that_cannot_be_loaded_is_named() -> None:
     with pytest.raises(InvalidInputError, match="'broken' of another package cannot be loaded"):
         encode(texts(["a", "b"]), encoder="broken")
+    with pytest.raises(InvalidInputError, match="'vowels' of another package cannot be loaded: ValueError"):
+        encode(texts(["a", "b"]), encoder="vowels:many")
+    assert set(registry.offers()) == {"vowels", "broken"}
     assert registry.find("pixels").name == "pixels"
 
 

@@ -61,3 +61,14 @@ def test_a_damaged_file_is_named_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "e.sqlite").write_bytes(b"no database" * 1000)
     with pytest.raises(LabelQAError, match=r"e\.sqlite cannot be used.*Delete the file"):
         EmbeddingStore(tmp_path / "e.sqlite")
+
+
+def test_a_store_that_can_only_be_read_gives_what_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with EmbeddingStore(tmp_path / "kept.sqlite") as kept:
+        kept.put("m", ["a"], rows(1))
+    monkeypatch.setattr(store, "_today", lambda: 10**6)
+    with EmbeddingStore(tmp_path / "kept.sqlite", most_bytes=0) as kept:
+        kept._connection.execute("PRAGMA query_only = 1")  # as for a user who may not write
+        assert set(kept.get("m", ["a"])) == {"a"}
+        with pytest.raises(LabelQAError, match="cannot be used"):
+            kept.put("m", ["b"], rows(1))

@@ -148,6 +148,8 @@ def test_of_a_turn_that_is_none_and_a_page_that_does_not_end_what_can_be_read_is
     page = Control("c", "x", over="HyperText")
     assert readable("</p></script>one<br>two<script>three", page) == "one\ntwo"
     assert readable(None, page) == ""
+    assert readable("<html><head><title>t</title><style>p</style><body>one<p>two", page) == "one\ntwo"
+    assert readable("one<![weird[ x ]]> two<![endif]--> three", page) == "one two three"
 
 
 @pytest.mark.parametrize(
