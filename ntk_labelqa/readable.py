@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from html.parser import HTMLParser
 from typing import Any
 
 from ntk_labelqa.dataset import Control
@@ -21,6 +20,8 @@ _IN_A_LINE = frozenset(
     "a abbr b bdi bdo cite code em font i kbd mark q s samp small span strong sub sup u var".split()  # noqa: SIM905
 )
 """Elements that do not begin a line of their own."""
+_BREAK = "\x1e"
+"""Stands for the end of a line, as line breaks in the source are none on the page."""
 
 
 def readable(value: Any, control: Control) -> str:
@@ -54,38 +55,25 @@ def _turns(turns: list[Any], keys: tuple[str, ...]) -> str:
 
 
 def _page_text(page: str) -> str:
-    reader = _Reader()
-    reader.feed(page)
-    reader.close()
-    lines = (" ".join(line.split()) for line in "".join(reader.parts).split("\n"))
+    """The text of a page that is shown, a line a block; empty where there is none."""
+    from lxml import etree, html  # type: ignore[import-untyped] # its stubs are of other versions
+
+    parser = html.HTMLParser(encoding="utf-8", huge_tree=True, no_network=True)
+    try:
+        root = html.document_fromstring(page.replace("\0", "").encode("utf-8", "replace"), parser=parser)
+    except (etree.ParserError, etree.XMLSyntaxError):  # of a page without anything in it
+        return ""
+    parts: list[str] = []
+    walk = etree.iterwalk(root, events=("start", "end", "comment", "pi"))
+    for event, element in walk:
+        seen = isinstance(element.tag, str) and element.tag not in _UNSEEN
+        if seen and element.tag not in _IN_A_LINE:
+            parts.append(_BREAK)
+        if event != "start":
+            parts.append(element.tail or "")
+        elif seen:
+            parts.append(element.text or "")
+        else:
+            walk.skip_subtree()
+    lines = (" ".join(line.split()) for line in "".join(parts).split(_BREAK))
     return "\n".join(line for line in lines if line)
-
-
-class _Reader(HTMLParser):
-    """Gathers the text of a page; what no browser shows is passed over."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self._unseen = 0
-
-    def handle_starttag(self, tag: str, attrs: object) -> None:
-        """A new line, unless the element goes on in the same one."""
-        self._unseen += tag in _UNSEEN
-        if tag not in _IN_A_LINE:
-            self.parts.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        """The same at its end."""
-        self._unseen = max(self._unseen - (tag in _UNSEEN), 0)
-        if tag not in _IN_A_LINE:
-            self.parts.append("\n")
-
-    def parse_marked_section(self, i: int, report: bool = True) -> int:
-        """``<![…`` as browsers read it, as a comment; Python's own reading raises at a word it does not know."""
-        return self.parse_bogus_comment(i)
-
-    def handle_data(self, data: str) -> None:
-        """Text, if it is shown; line breaks in the source are none on the page."""
-        if not self._unseen:
-            self.parts.append(data.replace("\n", " "))

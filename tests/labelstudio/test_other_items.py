@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,12 @@ def test_of_a_turn_that_is_none_and_a_page_that_does_not_end_what_can_be_read_is
     assert readable(None, page) == ""
     assert readable("<html><head><title>t</title><style>p</style><body>one<p>two", page) == "one\ntwo"
     assert readable("one<![weird[ x ]]> two<![endif]--> three", page) == "one two three"
+    assert readable("o<script>x</script>ne <!-- c -->two<style>y</style>", page) == "one two"
+    assert readable("a\0b \ud83d", page) == "ab ?"
+    start = time.perf_counter()
+    for endless in ("<!--" * 60_000, "<a<b" * 250_000, "<div>" * 100_000):
+        readable(endless, page)
+    assert time.perf_counter() - start < 2
 
 
 @pytest.mark.parametrize(
