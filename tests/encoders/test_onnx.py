@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import _thread
 import json
 import shutil
+import signal
 import threading
 import time
 from itertools import pairwise
@@ -95,7 +95,9 @@ def test_ctrl_c_does_not_wait_for_the_end_of_a_batch(tmp_path: Path) -> None:
     (tmp_path / "preprocessor_config.json").write_text("{}")
     encode = open_model(tmp_path).load()
     began = time.monotonic()
-    threading.Timer(0.5, _thread.interrupt_main).start()
+    main = threading.main_thread().ident
+    assert main is not None
+    threading.Timer(0.5, signal.pthread_kill, (main, signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         encode(shades())
     assert time.monotonic() - began < 2
