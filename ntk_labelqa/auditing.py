@@ -102,25 +102,7 @@ def audit_features(
     """:func:`run_audit` once the items are features, float[N, …], a row an item of *dataset*."""
     check_auditable(dataset)
     labels = label_means(dataset)
-    with stages.stage("Choosing the architecture"):
-        architecture, judged = options.architecture, {}
-        if architecture == "auto":
-            choice = choose_architecture(features, labels, seed=options.seed)
-            architecture, judged = choice.name, {"errors": choice.errors, "left_out": choice.left_out}
-            stages.note(choice)
-    with stages.stage("Inverting the kernel") as tick:
-        inverse = invert(
-            features,
-            labels,
-            architecture=architecture,
-            ridge=options.ridge,
-            landmarks=options.landmarks,
-            dtype=options.dtype,
-            seed=options.seed,
-            cache=FactorCache(cache_root() / "factors"),
-            announce=stages.note,
-            progress=tick,
-        )
+    inverse, architecture, judged = _inverse(features, labels, options, stages)
     with stages.stage("Finding label issues"):
         issues = find_label_issues_in(dataset, inverse, seed=options.seed)
         if issues.posterior.is_informative and (why := why_not_by(encoder, issues)):
@@ -179,6 +161,32 @@ def audit_features(
         region_faults=faults,
         agreement=agreement_table(dataset, seed=options.seed),
     )
+
+
+def _inverse(
+    features: np.ndarray, labels: np.ndarray, options: AuditOptions, stages: Stages
+) -> tuple[RegularizedInverse, str, dict[str, Any]]:
+    """The kernel's inverse, the architecture whose kernel it is, and by what that was chosen, if it was."""
+    with stages.stage("Choosing the architecture"):
+        architecture, judged = options.architecture, {}
+        if architecture == "auto":
+            choice = choose_architecture(features, labels, seed=options.seed)
+            architecture, judged = choice.name, {"errors": choice.errors, "left_out": choice.left_out}
+            stages.note(choice)
+    with stages.stage("Inverting the kernel") as tick:
+        inverse = invert(
+            features,
+            labels,
+            architecture=architecture,
+            ridge=options.ridge,
+            landmarks=options.landmarks,
+            dtype=options.dtype,
+            seed=options.seed,
+            cache=FactorCache(cache_root() / "factors"),
+            announce=stages.note,
+            progress=tick,
+        )
+    return inverse, architecture, judged
 
 
 def check_auditable(dataset: LabeledDataset) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ntk_labelqa.cli.options import FILE, encoder_options, quiet_option, read_source, source_options, use_device
+from ntk_labelqa.cli.options import FILE, encoder_options, quiet_option, read_encoded, source_options, use_device
 from ntk_labelqa.errors import LabelQAError
 from ntk_labelqa.progress import Stages
 
@@ -44,21 +44,12 @@ def architectures(out: Path | None, names: tuple[str, ...], quiet: bool, **given
     """
     use_device(given["device"])
     stages = Stages(quiet=quiet)
-    dataset = read_source(given, stages)
+    encoded = read_encoded(given, stages)
 
     from ntk_labelqa.dataset import label_means
     from ntk_labelqa.diagnostics.architectures import fit_architectures
-    from ntk_labelqa.encoders.choose import encode
     from ntk_labelqa.kernels.architectures import NAMES
 
-    with stages.stage("Encoding the items") as tick:
-        encoded = encode(
-            dataset,
-            encoder=given["encoder"],
-            features_file=given["features"],
-            seed=given["seed"],
-            progress=tick,
-        )
     with stages.stage("Judging the architectures") as tick:
         fits = fit_architectures(
             encoded.features,
@@ -74,11 +65,11 @@ def architectures(out: Path | None, names: tuple[str, ...], quiet: bool, **given
     if out is not None:
         from ntk_labelqa.report.architectures import render_architectures
 
-        source = dataset.provenance
+        source = encoded.dataset.provenance
         page = render_architectures(
             fits,
             title=source.project_title or Path(source.source).name,
-            notes=encoded.dataset.provenance.notes,
+            notes=source.notes,
             items=shown_items(encoded.dataset, fits),
         )
         write_page(out, page)

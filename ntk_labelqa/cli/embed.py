@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ntk_labelqa.cli.options import FILE, encoder_options, quiet_option, read_source, source_options
+from ntk_labelqa.cli.options import FILE, encoder_options, quiet_option, read_encoded, source_options
 from ntk_labelqa.errors import LabelQAError, UsageError
 from ntk_labelqa.progress import Stages
 
@@ -31,19 +31,10 @@ def embed(out: Path, overwrite: bool, quiet: bool, **given: Any) -> None:
     if not out.parent.is_dir():
         raise LabelQAError(f"There is no folder {out.parent} for {out.name}.", remedy="Make it, or name another file.")
     stages = Stages(quiet=quiet)
-    dataset = read_source(given, stages)
+    encoded = read_encoded(given, stages)
 
-    from ntk_labelqa.encoders.choose import encode
     from ntk_labelqa.encoders.precomputed import write_features
 
-    with stages.stage("Encoding the items") as tick:
-        encoded = encode(
-            dataset,
-            encoder=given["encoder"],
-            features_file=given["features"],
-            seed=given["seed"],
-            progress=tick,
-        )
     items = encoded.dataset.items
     write_features(out, items["task_id"].to_numpy(), encoded.features, items.get("region_id"))
     for note in () if quiet else encoded.dataset.provenance.notes:

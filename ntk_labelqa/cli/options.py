@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio
 
     from ntk_labelqa.dataset import LabeledDataset
+    from ntk_labelqa.encoders.choose import Encoded
     from ntk_labelqa.options import AuditOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -237,6 +238,22 @@ def read_source(given: dict[str, Any], stages: Stages) -> LabeledDataset:
         return dataset
     with stages.stage(f"Fetching the {'files' if dataset.kind in FILES else 'images'}") as tick:
         return _with_files(dataset, given, client, max_failed=given["max_unreadable"], progress=tick)
+
+
+def read_encoded(given: dict[str, Any], stages: Stages) -> Encoded:
+    """The data set of :func:`read_source` as features, by the values of :func:`encoder_options` and ``seed``."""
+    dataset = read_source(given, stages)
+
+    from ntk_labelqa.encoders.choose import encode
+
+    with stages.stage("Encoding the items") as tick:
+        return encode(
+            dataset,
+            encoder=given["encoder"],
+            features_file=given["features"],
+            seed=given["seed"],
+            progress=tick,
+        )
 
 
 def pictures_of(given: dict[str, Any]) -> Callable[[LabeledDataset], LabeledDataset] | None:

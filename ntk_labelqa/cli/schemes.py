@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ntk_labelqa.cli.options import FILE, audit_options, compute_options, quiet_option, read_source, source_options
+from ntk_labelqa.cli.options import FILE, audit_options, compute_options, quiet_option, read_encoded, source_options
 from ntk_labelqa.progress import Stages
 
 if TYPE_CHECKING:
@@ -57,16 +57,11 @@ def schemes(tables: tuple[Path, ...], earlier: tuple[Path, ...], form: str, quie
     """
     stages = Stages(quiet=quiet)
     options = audit_options(given)
-    dataset = read_source(given, stages)
+    encoded = read_encoded(given, stages)
 
     from ntk_labelqa.diagnostics.scheme_ranking import rank_in
     from ntk_labelqa.diagnostics.schemes import schemes_of
-    from ntk_labelqa.encoders.choose import encode
 
-    with stages.stage("Encoding the items") as tick:
-        encoded = encode(
-            dataset, encoder=options.encoder, features_file=options.features, seed=options.seed, progress=tick
-        )
     added, notes = _from_files(tables, earlier, encoded.dataset, given["control"])
     with stages.stage("Ranking the schemes"):
         ranking = rank_in(encoded.features, encoded.dataset, [*schemes_of(encoded.dataset), *added], options)

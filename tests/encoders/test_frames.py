@@ -6,6 +6,7 @@ import struct
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,7 +21,6 @@ from ntk_labelqa.encoders.frames import FRAMES, SIDE, FramesModel, encode_videos
 from ntk_labelqa.encoders.pretrained import Embeddings
 from tests.media_files import save_sound, save_video
 
-av = pytest.importorskip("av")
 GREY = {"mp4": "mpeg4", "mkv": "libx264", "webm": "libvpx", "avi": "mpeg4"}
 """Codecs by the ending of a file."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pypdf
 import pytest
 
 from ntk_labelqa.dataset import LabeledDataset, from_arrays
@@ -17,8 +18,6 @@ from ntk_labelqa.encoders.pdf import text_of
 from ntk_labelqa.encoders.pretrained import Embeddings
 from ntk_labelqa.encoders.text import encode_texts
 from tests.media_files import save_pdf
-
-pypdf = pytest.importorskip("pypdf")
 
 
 def pdfs(folder: Path, texts: list[str]) -> LabeledDataset:

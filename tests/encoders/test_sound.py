@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import librosa
 import numpy as np
 import pytest
 
 from ntk_labelqa.encoders.sound import BANDS, RATE, band_statistics, encode_sounds, waveform
 from tests.media_files import save_sound
-
-librosa = pytest.importorskip("librosa")
 
 
 def note(hertz: float, seconds: float = 0.5, rate: int = RATE) -> np.ndarray:

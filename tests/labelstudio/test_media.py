@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pypdf
 import pytest
 from PIL import Image
 
@@ -417,7 +418,6 @@ def test_files_of_other_kinds_are_fetched_as_images_are_and_called_files(
 
 
 def test_files_beside_an_export_and_pdfs_that_need_a_password(fetch, tmp_path) -> None:
-    pypdf = pytest.importorskip("pypdf")
     (tmp_path / "files").mkdir()
     save_pdf(tmp_path / "files" / "a.pdf", "the ship")
     writer = pypdf.PdfWriter(clone_from=tmp_path / "files" / "a.pdf")
