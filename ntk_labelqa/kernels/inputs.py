@@ -35,7 +35,7 @@ def unit_rows(features: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 def _unit(rows: np.ndarray) -> np.ndarray:
     # Scaled by the largest entry first: squares of very small or large features would under- or overflow.
-    exact = rows / np.abs(rows).max(axis=1, keepdims=True).astype(np.float64)
+    exact = rows / np.abs(rows).max(axis=1, keepdims=True)
     return exact / np.sqrt(np.einsum("ij,ij->i", exact, exact))[:, None]
 
 
@@ -61,19 +61,21 @@ def standardized_images(features: np.ndarray, dtype: np.dtype, *, standardize: b
 
 
 def _standard(images: np.ndarray) -> np.ndarray:
-    # In float64: the mean of large values of small spread would otherwise leave a blank image with noise.
-    exact = images.astype(np.float64)
-    exact -= exact.mean(axis=(1, 2, 3), keepdims=True)
+    exact = images - images.mean(axis=(1, 2, 3), keepdims=True)
     deviation = exact.std(axis=(1, 2, 3), keepdims=True)
     blank = deviation <= BLANK * np.abs(images).max(axis=(1, 2, 3), keepdims=True)
     return np.where(blank, 0.0, exact / np.where(blank, 1.0, deviation))
 
 
 def _in_panels(scale: Callable[[np.ndarray], np.ndarray], features: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """*scale* of all *features*, computed in float64 and a panel at a time: the whole would take several copies."""
+    """*scale* of all *features*, computed in float64 and a panel at a time: the whole would take several copies.
+
+    In float64 from the start: -(-128) is -128 in int8, and the mean of large values of small spread would leave a blank
+    image with noise.
+    """
     result = np.empty(features.shape, dtype)
     for start in range(0, len(features), PANEL):
-        result[start : start + PANEL] = scale(features[start : start + PANEL])
+        result[start : start + PANEL] = scale(features[start : start + PANEL].astype(np.float64))
     return result
 
 

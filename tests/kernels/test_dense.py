@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as arrays
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram import plan
 from ntk_labelqa.gram.matrix import gram_matrix
+from ntk_labelqa.kernels.inputs import unit_rows
 from tests import naive
 
 LAYERS = {"linear": 1, "2-L": 2, "10-L": 10}
@@ -69,6 +70,13 @@ def test_scale_of_a_row_does_not_matter() -> None:
     rows = np.random.default_rng(1).normal(size=(4, 3))
     scaled = rows * np.array([[1.0], [1e-30], [1e30], [5.0]])
     assert np.abs(gram_matrix(rows) - gram_matrix(scaled)).max() < 1e-12
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64"])
+def test_the_least_integer_keeps_its_sign(dtype: str) -> None:
+    rows = np.array([[np.iinfo(dtype).min, 0], [1, 0], [-1, 0], [0, 1]], dtype)
+    assert np.abs(gram_matrix(rows) - gram_matrix(rows.astype(np.float64))).max() < 1e-12
+    assert np.abs(unit_rows(rows, np.dtype(np.float64))[0] - [-1, 0]).max() < 1e-12
 
 
 def test_images_are_flattened() -> None:
