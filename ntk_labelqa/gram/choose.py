@@ -15,10 +15,10 @@ from ntk_labelqa.gram.inverse_plan import EIGEN_ITEMS, InversePlan, Landmarks, p
 from ntk_labelqa.gram.landmarks import Sampling
 from ntk_labelqa.gram.low_rank import LowRankInverse, exact_inverse, nystrom_inverse
 from ntk_labelqa.gram.matrix import gram_of, prepare
-from ntk_labelqa.gram.plan import usable_memory
 from ntk_labelqa.gram.ridge import with_best_ridge
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.kernels.stax_network import StaxNetwork
+from ntk_labelqa.memory import usable_memory
 
 Tick = Callable[[int, int], None]
 

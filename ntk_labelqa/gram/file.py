@@ -13,9 +13,10 @@ from numpy.typing import DTypeLike
 
 from ntk_labelqa.errors import InvalidInputError, MemoryBudgetError
 from ntk_labelqa.gram.matrix import Tick, fill, prepare
-from ntk_labelqa.gram.plan import GramPlan, in_units, plan_gram
+from ntk_labelqa.gram.plan import GramPlan, plan_gram
 from ntk_labelqa.gram.tiles import strips
 from ntk_labelqa.kernels.kernel import Kernel
+from ntk_labelqa.memory import in_units
 
 
 def gram_file(

@@ -10,9 +10,10 @@ import numpy as np
 
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.landmarks import PANEL
-from ntk_labelqa.gram.plan import in_units, plan_gram, require_memory, timed, usable_memory
+from ntk_labelqa.gram.plan import plan_gram, timed
 from ntk_labelqa.gram.tiles import tile_side
 from ntk_labelqa.kernels.kernel import Kernel
+from ntk_labelqa.memory import in_units, require_memory, usable_memory
 
 LANDMARKS = 3000
 """Items up to which ``auto`` inverts exactly, and landmarks beyond."""
