@@ -1,6 +1,18 @@
 """Find wrong labels, entangled classes and noisy labellings with the infinite-width neural tangent kernel.
 
-The public names are imported on first use, so that ``import ntk_labelqa`` costs nothing.
+Functions take whatever holds features and labels (arrays, lists, tensors, tables), and give DataFrames with the same
+index:
+
+- :func:`find_label_issues`: which labels are wrong, what they should be, and how sure;
+- :func:`refurbish`: the labels put right;
+- :func:`class_entanglement`: which classes training would confuse;
+- :func:`rank_schemes`: which of several labellings is the least noisy;
+- :func:`architecture_fit`: which kind of network suits the data;
+- :func:`gram_matrix`, :func:`block_diagonalization_error`: what all that rests on;
+- :func:`audit`: all of it for a Label Studio export, as an :class:`Audit`.
+
+Errors are :class:`LabelQAError`, and say what to do. The public names are imported on first use, so that
+``import ntk_labelqa`` costs nothing.
 """
 
 from __future__ import annotations
@@ -13,11 +25,33 @@ if TYPE_CHECKING:
     from ntk_labelqa.audit_folder import Audit
     from ntk_labelqa.bde import block_diagonalization_error
     from ntk_labelqa.diagnostics.architectures import architecture_fit
+    from ntk_labelqa.diagnostics.entanglement import Entanglement
     from ntk_labelqa.diagnostics.scheme_ranking import rank_schemes
+    from ntk_labelqa.errors import (
+        InvalidInputError,
+        LabelQAError,
+        LabelStudioError,
+        MemoryBudgetError,
+        PartialDeliveryError,
+        SingularKernelError,
+        UsageError,
+    )
     from ntk_labelqa.gram.matrix import gram_matrix
+    from ntk_labelqa.options import AuditOptions
+
+    __version__: str
 
 _HOMES = {
     "Audit": "audit_folder",
+    "AuditOptions": "options",
+    "Entanglement": "diagnostics.entanglement",
+    "InvalidInputError": "errors",
+    "LabelQAError": "errors",
+    "LabelStudioError": "errors",
+    "MemoryBudgetError": "errors",
+    "PartialDeliveryError": "errors",
+    "SingularKernelError": "errors",
+    "UsageError": "errors",
     "architecture_fit": "diagnostics.architectures",
     "audit": "api",
     "block_diagonalization_error": "bde",
@@ -30,6 +64,16 @@ _HOMES = {
 
 __all__ = [
     "Audit",
+    "AuditOptions",
+    "Entanglement",
+    "InvalidInputError",
+    "LabelQAError",
+    "LabelStudioError",
+    "MemoryBudgetError",
+    "PartialDeliveryError",
+    "SingularKernelError",
+    "UsageError",
+    "__version__",
     "architecture_fit",
     "audit",
     "block_diagonalization_error",
@@ -42,6 +86,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("ntk-labelqa")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,9 +1,12 @@
-"""The Python entry points: plain arrays in, DataFrames out, in input order. No Label Studio is needed."""
+"""The Python entry points: whatever holds features and labels in, DataFrames out. No Label Studio is needed.
+
+Rows of the results are in the order of the features and have their index, else that of the labels, else they are
+counted from 0; so ``features.loc[issues.index]`` and ``features.join(issues)`` are of the same items.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,15 +14,19 @@ import numpy as np
 import pandas as pd
 
 from ntk_labelqa import auditing
+from ntk_labelqa.arguments import check_computation
 from ntk_labelqa.audit_folder import Audit
-from ntk_labelqa.dataset import LabeledDataset, encode_labels, from_arrays, label_means
+from ntk_labelqa.dataset import LabeledDataset, from_labels, label_means
 from ntk_labelqa.diagnostics.architecture_choice import choose_architecture
 from ntk_labelqa.diagnostics.entanglement import Entanglement, entangle
 from ntk_labelqa.diagnostics.label_issues import find_label_issues_in
 from ntk_labelqa.diagnostics.refurbishment import METHODS, MOVING_RIDGE, Method, check_method
-from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.inverse import RegularizedInverse
+from ntk_labelqa.gram.inverse_plan import Landmarks
+from ntk_labelqa.inputs.alignment import Labelled, labelled
+from ntk_labelqa.inputs.held import FeaturesLike, LabelsLike
+from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.options import AuditOptions
 
 
@@ -48,88 +55,140 @@ def audit(source: str | os.PathLike[str] | LabeledDataset, **options: Any) -> Au
 
 
 def find_label_issues(
-    features: np.ndarray,
-    labels: Sequence[object],
+    features: FeaturesLike,
+    labels: LabelsLike,
     *,
-    architecture: str = "auto",
+    architecture: str | Kernel = "auto",
     ridge: float | Literal["auto"] = "auto",
-    landmarks: int | Literal["all", "auto"] = "auto",
+    landmarks: Landmarks = "auto",
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Which labels are wrong, what they should be, and how sure: the ``findings`` columns, one row an item.
+    """Which labels are wrong, what they should be, and how sure: one row an item.
 
     Args:
-        features: float[N, D] for dense kernels, float[N, H, W, C] or float[N, H, W] for convolutional ones.
-        labels: N class names or ids.
-        architecture: ``auto`` takes the kernel with the best leave-one-out error on a sample.
-        ridge: relative to tr(H)/N.
+        features: float[N, D] for dense kernels, float[N, H, W, C] or float[N, H, W] for convolutional ones: an array, a
+            list, a tensor, a sparse matrix, a Series of vectors, or a DataFrame of numbers, truth values and
+            categories, which become columns of 0 and 1.
+        labels: N class names or ids: an array, a list, a tensor, a Series, a Categorical, or a table of one column.
+            With an index, they go to the features of that index.
+        architecture: a name such as ``2-L``, ``module:attribute`` of a stax network, or a kernel; ``auto`` takes the
+            one with the best leave-one-out error on a sample.
+        ridge: relative to tr(H)/N, positive; ``auto`` takes the one with the best leave-one-out error.
         landmarks: of the low-rank inverse; ``all`` inverts exactly; ``auto`` does so for up to 3,000 items.
         seed: of samples and landmarks.
 
     Returns:
-        DataFrame; ``label_score`` is low where a label is suspect. See :mod:`ntk_labelqa.findings`. Its ``attrs`` hold
-        ``is_informative``, and, where that is false and so nothing is flagged, the reason in ``why_unknown``.
+        DataFrame in the order of the features, with their index, else that of the labels:
+
+        - ``task_id``, ``annotation_id`` (int64): the row, counted from 0;
+        - ``annotator``, ``region_id`` (str): empty;
+        - ``given_label`` (type of the labels): as passed;
+        - ``predicted_label`` (type of the labels): the most probable label, never null;
+        - ``suggested_label`` (object that holds labels): the label to give instead; None unless ``is_label_issue``;
+        - ``label_score`` (float64): 0 to 1, low = suspect; 1 - ``error_probability``;
+        - ``error_probability`` (float64): that the label is wrong, 0 to 1, calibrated;
+        - ``is_label_issue`` (bool): the label is more probably wrong than right;
+        - ``margin`` (float64): leave-one-out prediction of the best other class less that of the given one; high =
+          suspect;
+        - ``bde_gain`` (float64): fall of the BDE if the label became ``predicted_label``; high = suspect;
+        - ``model_probability`` (float64): null; of audits that reviewers' verdicts have put right.
+
+        Its ``attrs`` hold ``is_informative``, and, where that is false and so nothing is flagged, the reason in
+        ``why_unknown``.
 
     Raises:
-        InvalidInputError: shapes do not fit, values are missing, or there is one class alone.
+        InvalidInputError: features, labels or options cannot be read or do not fit, values are missing, the indexes of
+            features and labels are of different items, or there is one class alone.
+        MemoryBudgetError: the kernel, or a sparse matrix made dense, does not fit into memory.
+
+    Example:
+        >>> import numpy as np
+        >>> rows = np.random.default_rng(0).normal(size=(60, 4)) + np.repeat([[4, 0, 0, 0], [0, 4, 0, 0]], 30, axis=0)
+        >>> names = ["cat"] * 30 + ["dog"] * 30
+        >>> names[7] = "dog"
+        >>> issues = find_label_issues(rows, names, architecture="2-L")
+        >>> issues.loc[issues.is_label_issue, ["given_label", "suggested_label"]]
+          given_label suggested_label
+        7         dog             cat
     """
-    dataset, inverse = _inverted(features, labels, architecture, ridge, landmarks, seed)
+    check_computation(architecture, ridge, landmarks, seed)
+    given = labelled(features, labels)
+    dataset, inverse = _inverted(given, architecture, ridge, landmarks, seed)
     auditing.check_auditable(dataset)
     issues = find_label_issues_in(dataset, inverse, seed=seed)
-    table = auditing.findings_table(dataset, issues)
+    table = auditing.findings_table(dataset, issues, classes=given.labels.classes).set_axis(given.index)
     table.attrs.update(is_informative=issues.posterior.is_informative, why_unknown=issues.posterior.why_unknown)
     return table
 
 
 def class_entanglement(
-    features: np.ndarray,
-    labels: Sequence[object],
+    features: FeaturesLike,
+    labels: LabelsLike,
     *,
-    architecture: str = "auto",
+    architecture: str | Kernel = "auto",
     ridge: float | Literal["auto"] = "auto",
-    landmarks: int | Literal["all", "auto"] = "auto",
+    landmarks: Landmarks = "auto",
     seed: int = 0,
 ) -> Entanglement:
     """Which classes training would confuse: Z, the pairs (strongest first), and each class's diffuseness.
 
-    Arguments and errors as in :func:`find_label_issues`.
+    Arguments and errors as in :func:`find_label_issues`; one class alone has no pair, and is no error.
+
+    Returns:
+        :class:`~ntk_labelqa.diagnostics.entanglement.Entanglement`: ``matrix``, ``pairs`` and ``classes``, whose
+        columns it lists, and ``partners(class_name)``. ``items_a`` and ``items_b`` name rows, counted from 0.
+
+    Example:
+        >>> import numpy as np
+        >>> centres = np.repeat([[1, 0, 0], [0.9, 0.4, 0], [0, 0, 1]], 20, axis=0)
+        >>> rows = centres + 0.1 * np.random.default_rng(0).normal(size=(60, 3))
+        >>> found = class_entanglement(rows, np.repeat(["cat", "lynx", "car"], 20), architecture="2-L", ridge=0.1)
+        >>> found.partners("cat")
+        ['lynx', 'car']
     """
-    dataset, inverse = _inverted(features, labels, architecture, ridge, landmarks, seed)
-    return entangle(inverse, label_means(dataset), dataset.class_names)
+    check_computation(architecture, ridge, landmarks, seed)
+    given = labelled(features, labels)
+    dataset, inverse = _inverted(given, architecture, ridge, landmarks, seed)
+    return entangle(inverse, label_means(dataset), given.labels.classes)
 
 
 def refurbish(
-    features: np.ndarray,
-    labels: Sequence[object],
+    features: FeaturesLike,
+    labels: LabelsLike,
     *,
     method: Method = "posterior",
-    architecture: str = "auto",
+    architecture: str | Kernel = "auto",
     ridge: float | Literal["auto"] = "auto",
-    landmarks: int | Literal["auto"] = "auto",
+    landmarks: Landmarks = "auto",
     seed: int = 0,
-) -> tuple[np.ndarray, pd.DataFrame]:
+) -> tuple[np.ndarray | pd.Series, pd.DataFrame]:
     """The labels put right, and every change made to them.
 
     Source: paper, "Label Refurbishment"; how the methods differ is told in
     :mod:`ntk_labelqa.diagnostics.refurbishment`.
 
     Args:
-        features: float[N, D] for dense kernels, float[N, H, W, C] or float[N, H, W] for convolutional ones.
-        labels: N class names or ids.
+        features, labels: as in :func:`find_label_issues`.
         method: ``posterior`` abstains where it is not sure, ``annealed`` mends most, ``exact`` descends on the BDE
             under a guard for rare classes, ``gradient`` is the paper's Algorithm 1.
-        architecture: ``auto`` takes the kernel with the best leave-one-out error on a sample.
+        architecture: as in :func:`find_label_issues`.
         ridge: relative to tr(H)/N; ``auto`` is the leave-one-out choice for ``posterior``, else 0.03.
         landmarks: of the low-rank inverse; ``auto`` inverts exactly while N and memory allow.
         seed: of samples and landmarks.
 
     Returns:
-        The new labels, of the type of those given, and the moves in the order in which they were made: ``item`` (row),
-        ``given_label``, ``new_label``, ``step`` (moves of one step were made together). ``gradient``, ``exact`` and
-        ``annealed`` may move an item more than once.
+        The new labels, of the type and in the order of those given: a Series, with its index and name, for a Series or
+        a table, else an array. And the moves, a DataFrame in the order in which they were made, whose index is that of
+        the item, as in :func:`find_label_issues`:
+
+        - ``item`` (int64): its row in the features, counted from 0;
+        - ``given_label``, ``new_label`` (type of the labels): before and after;
+        - ``step`` (int64): moves of one step were made together.
+
+        ``gradient``, ``exact`` and ``annealed`` may move an item more than once.
 
     Raises:
-        InvalidInputError: shapes do not fit, values are missing, there is one class alone, or no such method.
+        InvalidInputError: as in :func:`find_label_issues`, or there is no such method.
 
     Cost: that of :func:`find_label_issues` for ``posterior``, less for ``annealed``; O(NK) a move for the descents, or
         with more than 5,000 items one ``apply`` of the inverse a block of moves.
@@ -144,39 +203,34 @@ def refurbish(
         ('cat', [7])
     """
     check_method(method)
+    check_computation(architecture, ridge, landmarks, seed)
     if ridge == "auto" and method != "posterior":
         ridge = MOVING_RIDGE
-    codes, names = encode_labels(labels)
-    dataset, inverse = _inverted(features, labels, architecture, ridge, landmarks, seed)
+    given = labelled(features, labels)
+    dataset, inverse = _inverted(given, architecture, ridge, landmarks, seed)
     auditing.check_auditable(dataset)
-    labelling = METHODS[method](inverse, codes, len(names))
-    classes, moves = np.asarray(names), labelling.moves()
+    labelling = METHODS[method](inverse, given.labels.codes, len(given.labels.classes))
+    moves = labelling.moves()
     table = pd.DataFrame(
         {
             "item": moves.items,
-            "given_label": classes[moves.given],
-            "new_label": classes[moves.taken],
+            "given_label": given.labels.named(moves.given),
+            "new_label": given.labels.named(moves.taken),
             "step": moves.steps,
         }
     )
-    return classes[labelling.codes], table
+    return given.labels.like_given(labelling.codes), table.set_axis(given.index.take(moves.items))
 
 
 def _inverted(
-    features: np.ndarray,
-    labels: Sequence[object],
-    architecture: str,
+    given: Labelled,
+    architecture: str | Kernel,
     ridge: float | Literal["auto"],
-    landmarks: int | Literal["all", "auto"],
+    landmarks: Landmarks,
     seed: int,
 ) -> tuple[LabeledDataset, RegularizedInverse]:
-    dataset, features = from_arrays(labels), np.asarray(features)
-    if features.ndim < 2 or len(features) != len(dataset):
-        raise InvalidInputError(
-            f"Features of shape {list(features.shape)} do not go with {len(dataset)} labels.",
-            remedy="Pass one row of features an item: [N, D], [N, H, W] or [N, H, W, C].",
-        )
+    dataset = from_labels(given.labels)
     means = label_means(dataset)
     if architecture == "auto":
-        architecture = choose_architecture(features, means, seed=seed).name
-    return dataset, invert(features, means, architecture=architecture, ridge=ridge, landmarks=landmarks, seed=seed)
+        architecture = choose_architecture(given.values, means, seed=seed).name
+    return dataset, invert(given.values, means, architecture=architecture, ridge=ridge, landmarks=landmarks, seed=seed)

@@ -201,11 +201,13 @@ def check_auditable(dataset: LabeledDataset) -> None:
         )
 
 
-def findings_table(dataset: LabeledDataset, issues: LabelIssues) -> pd.DataFrame:
-    """The ``findings`` table, one row an annotation, in the data set's order."""
-    names = np.asarray(dataset.class_names, object)
-    predicted = names[issues.predicted]
-    suggested = pd.Series(names[issues.suggested], dtype=object).where(issues.is_label_issue, None)
+def findings_table(dataset: LabeledDataset, issues: LabelIssues, *, classes: pd.Series | None = None) -> pd.DataFrame:
+    """The ``findings`` table, one row an annotation, in the data set's order.
+
+    *classes* are the labels that codes stand for, where they are to keep their type; None takes the class names.
+    """
+    names = pd.Series(dataset.class_names, dtype=object) if classes is None else classes
+    suggested = names.astype(object).take(issues.suggested).reset_index(drop=True).where(issues.is_label_issue, None)
     return findings.conform(
         "findings",
         pd.DataFrame(
@@ -213,8 +215,8 @@ def findings_table(dataset: LabeledDataset, issues: LabelIssues) -> pd.DataFrame
                 "task_id": dataset.items["task_id"].to_numpy()[dataset.item_of_annotation],
                 "annotation_id": dataset.annotations["annotation_id"].to_numpy(),
                 "annotator": dataset.annotations["annotator"].to_numpy(),
-                "given_label": names[dataset.label_codes],
-                "predicted_label": predicted,
+                "given_label": names.take(dataset.label_codes).array,
+                "predicted_label": names.take(issues.predicted).array,
                 "suggested_label": suggested,
                 "label_score": 1.0 - issues.error_probability,
                 "error_probability": issues.error_probability,

@@ -13,14 +13,16 @@ K stays the size of the label set, so that labellings of the same items can be c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from ntk_labelqa.dataset import encode_labels
+from ntk_labelqa.arguments import GRAM_RIDGE, NUMBER, check
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.dense import DenseInverse
 from ntk_labelqa.gram.inverse import RegularizedInverse
+from ntk_labelqa.inputs.alignment import aligned
+from ntk_labelqa.inputs.features import read_features
+from ntk_labelqa.inputs.held import FeaturesLike, LabelsLike
+from ntk_labelqa.inputs.labels import encoded, read_column
 
 
 def class_couplings(inverse: RegularizedInverse, labels: np.ndarray) -> np.ndarray:
@@ -56,24 +58,24 @@ def error(z: np.ndarray, counts: np.ndarray, beta: float = 1.0) -> float:
 
 
 def block_diagonalization_error(
-    gram: np.ndarray,
-    labels: Sequence[object],
+    gram: FeaturesLike,
+    labels: LabelsLike,
     *,
-    classes: Sequence[object] | None = None,
+    classes: LabelsLike | None = None,
     ridge: float = 0.0,
     beta: float = 1.0,
 ) -> float:
     """The BDE of *labels* under the kernel *gram*: high = noisy labels.
 
     Args:
-        gram: H, float[N, N], symmetric positive semi-definite.
-        labels: N class names or ids.
+        gram: H, float[N, N], symmetric positive semi-definite; of a DataFrame, the index says which item a row is of.
+        labels: as in :func:`ntk_labelqa.find_label_issues`.
         classes: the label set, where it is larger than the labels seen; K is its size.
         ridge: relative to tr(H)/N; 0 is the paper's plain inverse.
         beta: weight of the inter-class terms.
 
     Raises:
-        InvalidInputError: shapes do not fit.
+        InvalidInputError: gram, labels or options cannot be read or do not fit; a gram that is not symmetric.
         SingularKernelError: H + λI cannot be inverted; says which ridge would do.
 
     Cost: one Cholesky factorisation, N³/3 flops.
@@ -86,8 +88,11 @@ def block_diagonalization_error(
         >>> right < wrong
         True
     """
-    codes, names = encode_labels(labels, classes)
-    if len(codes) != len(gram):
-        raise InvalidInputError(f"The Gram matrix has {len(gram)} rows, but there are {len(codes)} labels.")
-    one_hot = np.eye(len(names))[codes]
-    return error(class_couplings(DenseInverse(gram, ridge=ridge), one_hot), one_hot.sum(axis=0), beta)
+    check("ridge", ridge, GRAM_RIDGE)
+    check("beta", beta, NUMBER)
+    read, column = read_features(gram, what="Gram values"), read_column(labels)
+    if len(column) != len(read):
+        raise InvalidInputError(f"The Gram matrix has {len(read)} rows, but there are {len(column)} labels.")
+    given = encoded(aligned(column, read.index, to="the Gram matrix"), classes)
+    one_hot = np.eye(len(given.classes))[given.codes]
+    return error(class_couplings(DenseInverse(read.values, ridge=ridge), one_hot), one_hot.sum(axis=0), beta)

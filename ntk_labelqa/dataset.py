@@ -7,14 +7,14 @@ pointing at the same row of :attr:`LabeledDataset.items`: leaving an item out le
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.inputs.held import LabelsLike
+from ntk_labelqa.inputs.labels import Labels, read_labels
 
 ItemKind = Literal["image", "text", "row", "audio", "video", "series", "pdf", "crop", "span", "other", "features"]
 """What an item is: the whole of what a task shows (image, text, table row, sound, video, time series, PDF), a region of
@@ -199,36 +199,20 @@ def split_span(value: str) -> tuple[str, str, str]:
     return before, span, after
 
 
-def encode_labels(labels: Sequence[object], classes: Sequence[object] | None = None) -> tuple[np.ndarray, list]:
-    """Integer codes of *labels* (1-D, names or ids) and the classes they index.
-
-    Classes are those given, else the distinct labels, sorted. Raises InvalidInputError for missing labels and for
-    labels that *classes* does not have.
-    """
-    column = pd.Series(list(labels))
-    if column.isna().any():
-        rows = np.flatnonzero(column.isna().to_numpy())
-        raise InvalidInputError(
-            f"{len(rows)} of {len(column)} labels are missing, the first at position {rows[0]}.",
-            remedy="Leave out the items without a label.",
-        )
-    names = (
-        sorted(column.unique().tolist(), key=lambda name: (str(type(name)), name)) if classes is None else list(classes)
-    )
-    codes = pd.Categorical(column, categories=names).codes.astype(np.int64)
-    if (codes < 0).any():
-        unknown = sorted({str(name) for name in column[codes < 0]})
-        raise InvalidInputError(
-            f"Labels that are not among the classes: {', '.join(unknown[:10])}.",
-            remedy="Pass every class in `classes`, or leave these items out.",
-        )
-    return codes, names
+def encode_labels(labels: LabelsLike, classes: LabelsLike | None = None) -> tuple[np.ndarray, list]:
+    """Integer codes of *labels* and the classes they index; see :func:`ntk_labelqa.inputs.labels.read_labels`."""
+    read = read_labels(labels, classes=classes)
+    return read.codes, read.classes.tolist()
 
 
-def from_arrays(labels: Sequence[object], *, classes: Sequence[object] | None = None) -> LabeledDataset:
+def from_arrays(labels: LabelsLike, *, classes: LabelsLike | None = None) -> LabeledDataset:
     """A data set of plain labels, one annotation an item; ``task_id`` and ``annotation_id`` count from 0."""
-    codes, names = encode_labels(labels, classes)
-    count = len(codes)
+    return from_labels(read_labels(labels, classes=classes))
+
+
+def from_labels(labels: Labels) -> LabeledDataset:
+    """:func:`from_arrays` of labels that are read."""
+    count = len(labels)
     return LabeledDataset(
         items=pd.DataFrame({"task_id": np.arange(count), "value": [""] * count}),
         annotations=pd.DataFrame(
@@ -236,11 +220,11 @@ def from_arrays(labels: Sequence[object], *, classes: Sequence[object] | None = 
                 "annotation_id": np.arange(count),
                 "item": np.arange(count),
                 "annotator": [""] * count,
-                "label": codes,
+                "label": labels.codes,
                 "updated_at": [""] * count,
             }
         ),
-        class_names=tuple(str(name) for name in names),
+        class_names=tuple(str(name) for name in labels.classes),
         kind="features",
         provenance=Provenance(source="arrays"),
     )

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import Literal
 
+from ntk_labelqa import arguments
+
 DType = Literal["float32", "float64"]
 
 
@@ -32,6 +34,9 @@ class AuditOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Paths become strings: the options are written into the audit's manifest."""
+        """Options that cannot be are refused; paths become strings, as the options are written into the manifest."""
+        arguments.check("architecture", self.architecture, arguments.ARCHITECTURE_NAME)
+        arguments.check_computation(self.architecture, self.ridge, self.landmarks, self.seed)
+        arguments.check("dtype", self.dtype, arguments.PRECISION)
         if self.features is not None:
             object.__setattr__(self, "features", os.fspath(self.features))

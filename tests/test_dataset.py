@@ -58,7 +58,10 @@ def test_labels_keep_their_input_order() -> None:
 
 @pytest.mark.parametrize(
     ("labels", "classes", "said"),
-    [(["a", None], None, "1 of 2 labels are missing, the first at position 1"), (["a", "z"], ["a"], "not among.*: z")],
+    [
+        (["a", None], None, "1 of 2 labels are missing, the first at position 1"),
+        (["a", "z"], ["a"], "not among.*: 'z'"),
+    ],
 )
 def test_labels_without_a_class_are_refused(labels, classes, said) -> None:
     with pytest.raises(InvalidInputError, match=said):

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ntk_labelqa import bde
-from ntk_labelqa.dataset import encode_labels
+from ntk_labelqa import arguments, bde
 from ntk_labelqa.diagnostics.kpca import principal_components, separation
 from ntk_labelqa.diagnostics.scheme_ranking import wilson_interval
 from ntk_labelqa.diagnostics.self_measurement import calibration_error
@@ -19,6 +18,8 @@ from ntk_labelqa.gram.inverse import RegularizedInverse, leave_one_out
 from ntk_labelqa.gram.low_rank import exact_inverse
 from ntk_labelqa.gram.matrix import gram_of
 from ntk_labelqa.gram.ridge import with_best_ridge
+from ntk_labelqa.inputs.alignment import labelled
+from ntk_labelqa.inputs.held import FeaturesLike, LabelsLike
 from ntk_labelqa.kernels.architectures import NAMES, kernel_of
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.label_model.calibration import fit_link
@@ -95,8 +96,8 @@ class Fits:
 
 
 def architecture_fit(
-    features: np.ndarray,
-    labels: Sequence[object],
+    features: FeaturesLike,
+    labels: LabelsLike,
     architectures: Sequence[str] = NAMES,
     *,
     sample: int = SAMPLE,
@@ -106,37 +107,50 @@ def architecture_fit(
     """Which kind of network suits the data; none is trained, and infinite width is not your network.
 
     Args:
-        features: float[N, D], or images float[N, H, W] or [N, H, W, C].
-        labels: N class names or ids.
+        features, labels: as in :func:`ntk_labelqa.find_label_issues`.
         architectures: names, or ``module:attribute`` of stax networks; ``linear`` is added as the floor.
-        sample: items judged, drawn at random, at most N.
+        sample: items judged, drawn at random, at least 2 and at most N.
         budget: seconds that one kernel may take on the sample.
         seed: of the sample.
 
     Returns:
-        DataFrame, one row an architecture, the most accurate first. ``accuracy`` of leave-one-out prediction with
-        ``accuracy_low`` and ``accuracy_high`` (95 %; high = good), ``log_loss`` (nats) and ``calibration_error`` of its
-        probabilities (low = good), ``kpca_ratio`` and ``kpca_deviation`` (distance between over within classes in the
-        top 4 kernel principal components; high = clusters), ``bde`` (in units of tr(H)/n, low = good), ``alignment``
-        of the centred kernel with the labels (0-1, high = good), ``effective_dimension`` (degrees of freedom at this
-        ``ridge``), ``seconds`` that the sample's kernel took and ``all_seconds`` that all items' would. Those that do
-        not fit the features' shape or the budget stand last, with the reason in ``left_out`` and no figures.
+        DataFrame, one row an architecture, the most accurate first; figures are float64. Those that do not fit the
+        features' shape or the budget stand last, without figures:
+
+        - ``architecture`` (str): its name;
+        - ``accuracy`` of leave-one-out prediction, high = good, with ``accuracy_low`` and ``accuracy_high`` (95 %);
+        - ``log_loss`` (nats) and ``calibration_error`` of its probabilities, low = good;
+        - ``kpca_ratio`` and ``kpca_deviation``: distance between over within classes in the top 4 kernel principal
+          components, mean and deviation over items; high = clusters;
+        - ``bde``, in units of tr(H)/n; low = good;
+        - ``alignment`` of the centred kernel with the labels, 0 to 1; high = good;
+        - ``effective_dimension``: degrees of freedom at this ``ridge``, which is relative to tr(H)/n;
+        - ``seconds`` that the sample's kernel took, and ``all_seconds`` that all items' would;
+        - ``left_out`` (str): why it has no figures; else empty.
 
     Raises:
-        InvalidInputError: shapes do not fit, or there is one class alone.
+        InvalidInputError: features, labels or options cannot be read or do not fit, or there is one class alone.
 
     Cost: for each architecture the sample's kernel and its eigendecomposition, about 10n³ flops.
+
+    Example:
+        >>> import numpy as np
+        >>> rows = np.random.default_rng(0).normal(size=(160, 2))
+        >>> names = np.where(rows.prod(axis=1) > 0, "same sign", "opposite signs")
+        >>> architecture_fit(rows, names, ["2-L"])["architecture"].tolist()
+        ['2-L', 'linear']
     """
-    codes, names = encode_labels(labels)
-    features = np.asarray(features)
-    if features.ndim < 2 or len(features) != len(codes):
-        raise InvalidInputError(
-            f"Features of shape {list(features.shape)} do not go with {len(codes)} labels.",
-            remedy="Pass one row of features an item: [N, D], [N, H, W] or [N, H, W, C].",
-        )
-    class_names = tuple(str(name) for name in names)
+    for name, value, rule in (
+        ("architectures", architectures, arguments.ARCHITECTURES),
+        ("sample", sample, arguments.SAMPLE),
+        ("budget", budget, arguments.SECONDS),
+        ("seed", seed, arguments.SEED),
+    ):
+        arguments.check(name, value, rule)
+    given = labelled(features, labels)
+    names = tuple(str(name) for name in given.labels.classes)
     return fit_architectures(
-        features, codes, class_names, architectures, sample=sample, budget=budget, seed=seed
+        given.values, given.labels.codes, names, architectures, sample=sample, budget=budget, seed=seed
     ).table()
 
 

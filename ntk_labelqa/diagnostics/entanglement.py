@@ -17,12 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ntk_labelqa.diagnostics import entanglement_warnings as warned
 from ntk_labelqa.diagnostics.overlaps import Overlaps
+from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.findings import conform
 from ntk_labelqa.gram.inverse import RegularizedInverse
 
@@ -38,21 +40,38 @@ class Entanglement:
 
     Attributes:
         matrix: Z, float64[K, K], in the order of *class_names*.
-        pairs: the ``entanglement`` table of :mod:`ntk_labelqa.findings`, the strongest coupling first.
-        classes: ``class_name``, ``items``, ``diffuseness`` (high = diffuse; null for classes of one item or none) with
-            ``diffuseness_low`` and ``diffuseness_high`` (95 %).
+        pairs: a row a pair of classes, the strongest coupling first, at most :data:`STRONGEST_PAIRS`:
+
+            - ``class_a``, ``class_b`` (type of the labels);
+            - ``coupling`` (float64): how much the two share of what their own items do not explain; high = entangled;
+            - ``overlap`` (float64): 0 = never confused, 1 = nothing tells them apart; with ``overlap_low`` and
+              ``overlap_high`` (float64; 95 %);
+            - ``q_value`` (float64): least false discovery rate at which the overlap is more than the usual one;
+            - ``is_warned`` (bool): the overlap is significant and large;
+            - ``overlap_refurbished`` (float64): with the labels corrected that halves of the data contradict alike;
+            - ``cause`` (str): of a warning, ``labels`` (wrong ones) or ``classes`` (guideline, taxonomy); else empty;
+            - ``items_a``, ``items_b`` (str): of a warned pair, the items of each class that lean most to the other, set
+              apart by spaces: rows counted from 0, or task ids where the items are tasks.
+        classes: a row a class, in the order of *matrix*: ``class_name`` (type of the labels), ``items`` (int64),
+            ``diffuseness`` (float64; high = diffuse; null for classes of one item or none) with ``diffuseness_low`` and
+            ``diffuseness_high`` (float64; 95 %).
     """
 
     matrix: np.ndarray
     pairs: pd.DataFrame
     classes: pd.DataFrame
 
-    def partners(self, class_name: str) -> list[str]:
+    def partners(self, class_name: object) -> list[Any]:
         """The other classes in the order in which training confuses them with *class_name*, the most confused first.
 
-        The paper's ranking: by the magnitude of the entries of its row of Z.
+        The paper's ranking: by the magnitude of the entries of its row of Z. Raises InvalidInputError for a label that
+        is no class; ``1`` and ``"1"`` are two.
         """
         names = self.classes["class_name"].tolist()
+        if class_name not in names:
+            raise InvalidInputError(
+                f"There is no class {class_name!r}.", remedy=f"Pass one of {', '.join(map(repr, names[:10]))}."
+            )
         row = names.index(class_name)
         order = np.argsort(-np.abs(self.matrix[row]), kind="stable")
         return [names[other] for other in order if other != row]
@@ -61,7 +80,7 @@ class Entanglement:
 def entangle(
     inverse: RegularizedInverse,
     labels: np.ndarray,
-    class_names: Sequence[str],
+    class_names: Sequence[object] | pd.Series,
     *,
     item_ids: np.ndarray | None = None,
 ) -> Entanglement:
@@ -70,31 +89,31 @@ def entangle(
     Args:
         inverse: G.
         labels: Y, float[N, K].
-        class_names: K names.
+        class_names: K names; the tables hold them in the type they have here.
         item_ids: int64[N], by which the items that carry a warning are named; None counts rows from 0.
 
     Cost: one ``apply`` of 2K columns and 6NK² flops; where there is a warning about four times that.
     """
     overlaps = Overlaps.of(inverse, labels)
     z, counts = overlaps.couplings, labels.sum(axis=0)
-    pairs = warned.judge(_pairs(z, class_names), overlaps, inverse, labels)
+    names = class_names if isinstance(class_names, pd.Series) else pd.Series(class_names, dtype=object)
+    pairs = warned.judge(_pairs(z, names), overlaps, inverse, labels)
     ids = np.arange(len(labels)) if item_ids is None else item_ids
     kept = _strongest(pairs)
     kept["items_a"], kept["items_b"] = warned.carriers(kept, overlaps, labels, ids)
-    return Entanglement(z, conform("entanglement", kept), _classes(overlaps, counts, class_names, inverse.scale))
+    return Entanglement(z, conform("entanglement", kept), _classes(overlaps, counts, names, inverse.scale))
 
 
-def _pairs(z: np.ndarray, class_names: Sequence[str]) -> pd.DataFrame:
+def _pairs(z: np.ndarray, names: pd.Series) -> pd.DataFrame:
     size = np.sqrt(np.diag(z))
     first, second = np.triu_indices(len(z), k=1)
     product = size[first] * size[second]
-    names = np.asarray(class_names, object)
     return pd.DataFrame(
         {
             "a": first,
             "b": second,
-            "class_a": names[first],
-            "class_b": names[second],
+            "class_a": names.take(first).array,
+            "class_b": names.take(second).array,
             "coupling": np.divide(-z[first, second], product, out=np.zeros(len(first)), where=product > 0),
         }
     )
@@ -105,14 +124,14 @@ def _strongest(pairs: pd.DataFrame) -> pd.DataFrame:
     return first.sort_values("coupling", ascending=False, kind="stable").reset_index(drop=True)
 
 
-def _classes(overlaps: Overlaps, counts: np.ndarray, class_names: Sequence[str], scale: float) -> pd.DataFrame:
+def _classes(overlaps: Overlaps, counts: np.ndarray, names: pd.Series, scale: float) -> pd.DataFrame:
     own = counts * (counts - 1)
     known = counts > 1
     value = np.divide(np.diag(overlaps.couplings) * scale, own, out=np.full(len(counts), np.nan), where=known)
     half = np.divide(CONFIDENCE * overlaps.own_deviation * scale, own, out=np.full(len(counts), np.nan), where=known)
     return pd.DataFrame(
         {
-            "class_name": list(class_names),
+            "class_name": names.array,
             "items": np.rint(counts).astype(np.int64),
             "diffuseness": value,
             "diffuseness_low": np.maximum(value - half, 0.0),

@@ -53,9 +53,10 @@ METHODS: dict[Method, Callable[[RegularizedInverse, np.ndarray, int], Labelling]
 }
 
 
-def check_method(method: str) -> None:
+def check_method(method: object) -> None:
     """Raise InvalidInputError for a method that there is none of."""
-    if method not in METHODS:
+    known = get_args(Method)
+    if not isinstance(method, str) or method not in known:
         raise InvalidInputError(
-            f"There is no refurbishment method {method!r}.", remedy=f"Use one of {', '.join(get_args(Method))}."
+            f"There is no refurbishment method {method!r}.", remedy=f"Use one of {', '.join(known)}."
         )

@@ -8,12 +8,13 @@ with like class counts (the rare class dominates it otherwise, and merged classe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from ntk_labelqa import bde
+from ntk_labelqa.arguments import check_computation
 from ntk_labelqa.dataset import LabeledDataset, label_means
 from ntk_labelqa.diagnostics.architecture_choice import choose_architecture
 from ntk_labelqa.diagnostics.schemes import Scheme, collapsed, controls, encoded, pooled
@@ -21,6 +22,10 @@ from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.findings import conform
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.inverse import RegularizedInverse, leave_one_out
+from ntk_labelqa.gram.inverse_plan import Landmarks
+from ntk_labelqa.inputs.features import read_features
+from ntk_labelqa.inputs.held import FeaturesLike, LabelsLike
+from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.options import AuditOptions
 
 LIKE_COUNTS = 0.2
@@ -33,13 +38,13 @@ CLASSES_AT_ONCE = 64
 
 
 def rank_schemes(
-    features: np.ndarray,
-    schemes: Mapping[str, Sequence[object]] | pd.DataFrame,
+    features: FeaturesLike,
+    schemes: Mapping[Any, LabelsLike] | pd.DataFrame,
     *,
-    classes: Sequence[object] | None = None,
-    architecture: str = "auto",
+    classes: LabelsLike | None = None,
+    architecture: str | Kernel = "auto",
     ridge: float | Literal["auto"] = "auto",
-    landmarks: int | Literal["all", "auto"] = "auto",
+    landmarks: Landmarks = "auto",
     seed: int = 0,
 ) -> pd.DataFrame:
     """Which of several labellings of the same items is the least noisy.
@@ -49,18 +54,27 @@ def rank_schemes(
 
     Args:
         features: float[N, …] as in :func:`ntk_labelqa.find_label_issues`.
-        schemes: name to N labels, or one column a scheme; None or NaN where a scheme does not label an item.
+        schemes: name to N labels, or one column a scheme; None or NaN where a scheme does not label an item. Those with
+            an index go to the features of that index, or where these have none to the first scheme with one.
         classes: the label set, where it is larger than the labels seen.
         architecture, ridge, landmarks, seed: as in :func:`ntk_labelqa.find_label_issues`.
 
     Returns:
         DataFrame, one row a scheme and one for each control (one class everywhere, labels shuffled), least noisy first,
-        collapsed schemes last: ``scheme``, ``items``, ``error_rate`` (share of its labels that the prediction
-        contradicts, hard items included; high = bad) with ``error_low`` and ``error_high`` (95 %), ``error_rank``,
-        ``bde`` (high = bad; null where it is not comparable), ``bde_rank``, ``comparable``.
+        collapsed schemes last:
+
+        - ``scheme`` (str): its name;
+        - ``items`` (int64): how many it labels;
+        - ``error_rate`` (float64): share of its labels that the prediction contradicts, hard items included; high =
+          bad; with ``error_low`` and ``error_high`` (float64; 95 %);
+        - ``error_rank`` (int64): 1 = least noisy;
+        - ``bde`` (float64): high = bad; null where it is not comparable;
+        - ``bde_rank`` (Int64): null where it is not comparable;
+        - ``comparable`` (bool): whether its BDE can be held against another's.
 
     Raises:
-        InvalidInputError: shapes do not fit, a scheme has no label, or there is one class alone.
+        InvalidInputError: features, schemes or options cannot be read or do not fit, a scheme has no label, or there is
+            one class alone.
 
     Cost: one inverse for all, and one ``apply`` of K + 1 columns a comparable scheme.
 
@@ -72,14 +86,15 @@ def rank_schemes(
         >>> rank_schemes(features, {"careless": careless, "right": right}, architecture="2-L")["scheme"][0]
         'right'
     """
-    features = np.asarray(features)
-    parts, names = encoded({str(name): labels for name, labels in schemes.items()}, len(features), classes)
-    labels = pooled(parts, len(features), len(names))
+    check_computation(architecture, ridge, landmarks, seed)
+    read = read_features(features)
+    parts, names = encoded(schemes, len(read), classes, read.index)
+    labels = pooled(parts, len(read), len(names))
     if labels.any(axis=0).sum() < 2:
         raise _one_class()
     if architecture == "auto":
-        architecture = choose_architecture(features, labels, seed=seed).name
-    inverse = invert(features, labels, architecture=architecture, ridge=ridge, landmarks=landmarks, seed=seed)
+        architecture = choose_architecture(read.values, labels, seed=seed).name
+    inverse = invert(read.values, labels, architecture=architecture, ridge=ridge, landmarks=landmarks, seed=seed)
     everything = [*parts, *controls(labels, seed=seed)]
     return rank(inverse, leave_one_out(inverse, labels), everything, len(names))
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ntk_labelqa.dataset import LabeledDataset, encode_labels, label_means
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.inputs.alignment import aligned
+from ntk_labelqa.inputs.held import LabelsLike
+from ntk_labelqa.inputs.labels import Column, read_column
 
 MAJORITY = "majority"
 ONE_CLASS, SHUFFLED = "control: one class", "control: shuffled labels"
@@ -59,29 +63,55 @@ def controls(labels: np.ndarray, *, seed: int = 0) -> list[Scheme]:
 
 
 def encoded(
-    schemes: Mapping[str, Sequence[object]], item_count: int, classes: Sequence[object] | None = None
+    schemes: Mapping[Any, LabelsLike] | pd.DataFrame,
+    item_count: int,
+    classes: LabelsLike | None = None,
+    index: pd.Index | None = None,
 ) -> tuple[list[Scheme], list]:
     """Schemes of label columns, one entry an item and None or NaN where there is no label, and the classes they index.
 
-    Raises InvalidInputError for columns of other lengths than *item_count*, without any label, or with unknown ones.
+    Columns with an index go by *index*, or where there is none by that of the first of them.
+
+    Raises InvalidInputError for what is no mapping; for columns of other lengths than *item_count*, without any label,
+    with unknown ones, or of another index; and for two of one name.
     """
-    if not schemes:
-        raise InvalidInputError("There is no labelling scheme to rank.", remedy="Pass at least one.")
-    columns = {name: pd.Series(list(labels), dtype=object) for name, labels in schemes.items()}
-    for name, column in columns.items():
-        if len(column) != item_count:
-            raise InvalidInputError(
-                f"The scheme {name!r} has {len(column)} entries, but there are {item_count} rows of features.",
-                remedy="Pass one entry an item, None where the scheme does not label it.",
-            )
-    rows = {name: np.flatnonzero(column.notna()) for name, column in columns.items()}
+    columns = _columns(schemes, item_count, index)
+    rows = {name: np.flatnonzero(column.values.notna()) for name, column in columns.items()}
     for name, items in rows.items():
         if len(items) == 0:
             raise InvalidInputError(f"The scheme {name!r} has no label.", remedy="Leave it out.")
-    codes, names = encode_labels([label for name, items in rows.items() for label in columns[name][items]], classes)
+    codes, names = encode_labels(
+        [label for name, items in rows.items() for label in columns[name].values[items].tolist()], classes
+    )
     ends = np.cumsum([len(items) for items in rows.values()])[:-1]
     parts = np.split(codes, ends)
     return [Scheme(name, items, part) for (name, items), part in zip(rows.items(), parts, strict=True)], names
+
+
+def _columns(
+    schemes: Mapping[Any, LabelsLike] | pd.DataFrame, item_count: int, index: pd.Index | None
+) -> dict[str, Column]:
+    """The schemes by name, each in the order of the items."""
+    if not isinstance(schemes, Mapping | pd.DataFrame):
+        raise InvalidInputError(
+            f"Schemes cannot be read from a {type(schemes).__name__}.",
+            remedy="Pass a mapping from names to labels, or a DataFrame with one column a scheme.",
+        )
+    columns: dict[str, Column] = {}
+    for name, labels in schemes.items():
+        if str(name) in columns:
+            raise InvalidInputError(f"Two schemes are called {str(name)!r}.", remedy="Give each a name of its own.")
+        column = read_column(labels, f"The labels of the scheme {str(name)!r}")
+        if len(column) != item_count:
+            raise InvalidInputError(
+                f"The scheme {str(name)!r} has {len(column)} entries, but there are {item_count} rows of features.",
+                remedy="Pass one entry an item, None where the scheme does not label it.",
+            )
+        columns[str(name)] = aligned(column, index, to="the features or schemes before")
+        index = column.index if index is None else index
+    if not columns:
+        raise InvalidInputError("There is no labelling scheme to rank.", remedy="Pass at least one.")
+    return columns
 
 
 def pooled(schemes: Sequence[Scheme], item_count: int, class_count: int) -> np.ndarray:

@@ -7,9 +7,12 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ntk_labelqa import arguments
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.plan import plan_gram
 from ntk_labelqa.gram.tiles import panels, upper_tiles
+from ntk_labelqa.inputs.features import read_features
+from ntk_labelqa.inputs.held import FeaturesLike
 from ntk_labelqa.kernels.architectures import kernel_of
 from ntk_labelqa.kernels.kernel import Kernel
 
@@ -19,7 +22,7 @@ MIRRORED = 512
 
 
 def gram_matrix(
-    features: np.ndarray,
+    features: FeaturesLike,
     *,
     architecture: str | Kernel = "2-L",
     dtype: DTypeLike = "float64",
@@ -33,8 +36,9 @@ def gram_matrix(
     Source: paper, "Architecture Selection"; Jacot et al., 2018.
 
     Args:
-        features: float[N, D], or images float[N, H, W] or [N, H, W, C], which dense networks flatten. Dense networks
-            scale rows to norm √D; convolutional ones standardise each image.
+        features: float[N, D], or images float[N, H, W] or [N, H, W, C], which dense networks flatten, in anything that
+            :func:`ntk_labelqa.find_label_issues` takes. Dense networks scale rows to norm √D; convolutional ones
+            standardise each image.
         architecture: ``linear``, ``2-L``, ``10-L``, ``CNN-1``, ``CNN-2``, ``CNN-3``, or ``module:attribute`` of a stax
             network; or a kernel with options of its own, such as ``DenseNetwork(3, bias_variance=0.1)``.
         dtype: float32 or float64.
@@ -42,10 +46,12 @@ def gram_matrix(
         progress: called with (tiles done, tiles).
 
     Returns:
-        H, dtype[N, N], exactly symmetric, positive semi-definite up to rounding.
+        H, an array of dtype[N, N] in the order of the features, exactly symmetric, positive semi-definite up to
+        rounding.
 
     Raises:
-        InvalidInputError: wrong rank, no items, zero rows, NaN or infinity, an unknown architecture or dtype.
+        InvalidInputError: features or options that cannot be read, wrong rank, no items, zero rows, NaN or infinity, an
+            unknown architecture or dtype.
         MemoryBudgetError: it does not fit; nothing has been allocated.
 
     Cost: N²D flops for dense networks, N² numbers of memory and 12 MiB beside them;
@@ -58,7 +64,13 @@ def gram_matrix(
         array([[2., 0.],
                [0., 2.]])
     """
-    kernel, inputs = prepare(features, architecture, dtype)
+    for name, value, rule in (
+        ("architecture", architecture, arguments.FIXED_ARCHITECTURE),
+        ("memory_limit", memory_limit, arguments.BYTES),
+        ("progress", progress, arguments.TICK),
+    ):
+        arguments.check(name, value, rule)
+    kernel, inputs = prepare(read_features(features).values, architecture, dtype)
     return gram_of(kernel, inputs, memory_limit=memory_limit, progress=progress)
 
 
@@ -97,8 +109,12 @@ def _mirror(square: np.ndarray) -> None:
 
 def prepare(features: np.ndarray, architecture: str | Kernel, dtype: DTypeLike) -> tuple[Kernel, np.ndarray]:
     """The architecture's kernel, and *features* as its inputs."""
-    kind = np.dtype(dtype)
+    try:
+        kind = np.dtype(dtype)
+    except TypeError:
+        kind = np.dtype(object)
     if kind not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise InvalidInputError(f"Kernels are computed in float32 or float64, not {kind}.")
+        asked = repr(dtype) if kind == object else kind
+        raise InvalidInputError(f"Kernels are computed in float32 or float64, not {asked}.")
     kernel = kernel_of(architecture) if isinstance(architecture, str) else architecture
     return kernel, kernel.prepare(np.asarray(features), kind)

@@ -1,0 +1,212 @@
+"""Features as numbers, float[N, …], with the index they came with; what is no number is refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.inputs.held import FeaturesLike, held, own_index, within
+
+SHAPES = "[N, D], [N, H, W] or [N, H, W, C]"
+PANEL = 4096
+"""Rows looked through at once: a mask of all values would be a copy of the whole."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features as they are computed with.
+
+    Attributes:
+        values: float32 or float64[N, …], finite, of two to four axes.
+        index: which item each row is of, where the input said so; else None.
+        columns: D names, where the input had names; those of a category are ``column=category``.
+    """
+
+    values: np.ndarray
+    index: pd.Index | None = None
+    columns: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+def read_features(features: FeaturesLike, *, what: str = "Features") -> Features:
+    """Features from whatever holds numbers.
+
+    Args:
+        features: an array, a list, a tensor, a sparse matrix (which becomes dense), a Series of vectors, or a DataFrame
+            of numbers, truth values and categories; a category becomes one column of 0 and 1 for each of its values.
+        what: what they are, for the errors.
+
+    Returns:
+        Whole numbers of up to 16 bits as float32, which holds them exactly, and all else but float32 as float64.
+
+    Raises:
+        InvalidInputError: text, dates or complex numbers, by column; missing and infinite values, by row and column;
+            rows of different lengths; fewer than two axes or more than four, or one that is empty.
+        MemoryBudgetError: a sparse matrix that would not fit once it is dense.
+
+    Example:
+        >>> frame = pd.DataFrame({"size": [1, 2], "hue": pd.Categorical(["red", "blue"])}, index=["a", "b"])
+        >>> read = read_features(frame)
+        >>> read.columns, read.values.tolist(), list(read.index)
+        (('size', 'hue=blue', 'hue=red'), [[1.0, 0.0, 1.0], [2.0, 1.0, 0.0]], ['a', 'b'])
+    """
+    values = held(features, what)
+    index = own_index(values, features)
+    if not isinstance(values, pd.DataFrame):
+        return _checked(_of_array(values, what), what, index)
+    parts = _of_frame(values, what)
+    numbers = np.column_stack([part.values for part in parts]) if parts else np.empty(values.shape)
+    owners = [part.column for part in parts for _ in part.titles]
+    read = _checked(numbers, what, index, owners)
+    return replace(read, columns=tuple(title for part in parts for title in part.titles))
+
+
+def _checked(values: np.ndarray, what: str, index: pd.Index | None, owners: Sequence[str] | None = None) -> Features:
+    check_shape(values, what)
+    _check_finite(values, what, index, owners)
+    return Features(values, index)
+
+
+def check_shape(values: np.ndarray, what: str = "Features") -> None:
+    """Raise InvalidInputError unless *values* has a row an item, in two to four axes."""
+    if values.ndim not in (2, 3, 4) or 0 in values.shape:
+        hint = " For one number an item: reshape(-1, 1)." if values.ndim == 1 else ""
+        raise InvalidInputError(
+            f"{what} of shape {list(values.shape)} do not fit: every item needs a row of numbers.",
+            remedy=f"Pass {SHAPES}.{hint}",
+        )
+
+
+def _of_array(values: np.ndarray | pd.Series | list, what: str) -> np.ndarray:
+    """Of anything but a DataFrame."""
+    try:
+        array = np.asarray(values)
+        array = _stacked(array) if array.dtype == object and array.ndim == 1 else array
+    except ValueError as error:
+        raise InvalidInputError(
+            f"{what} cannot be read as an array: their rows have different lengths.", remedy=f"Pass {SHAPES}."
+        ) from error
+    numbers = _numbers(array)
+    if numbers is None:
+        raise InvalidInputError(
+            f"{what} are no numbers but {_in_words(array)}.",
+            remedy="Pass numbers; texts and images are embedded first, by ntk-labelqa embed or a model of your own.",
+        )
+    return numbers
+
+
+def _stacked(rows: np.ndarray) -> np.ndarray:
+    """*rows*, object[N], as [N, D] where each is a vector; missing ones become NaN.
+
+    Raises ValueError where their lengths differ.
+    """
+    vectors = {row: np.asarray(one) for row, one in enumerate(rows) if np.ndim(one)}
+    lacking = set(range(len(rows))) - set(vectors)
+    if not vectors or any(not _is_missing(rows[row]) for row in lacking):
+        return rows
+    nothing = np.full_like(next(iter(vectors.values())), np.nan, float)
+    return np.stack([vectors.get(row, nothing) for row in range(len(rows))])
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one *column* of a frame became: float64[N, d] and d titles."""
+
+    column: str
+    values: np.ndarray
+    titles: tuple[str, ...]
+
+
+def _of_frame(frame: pd.DataFrame, what: str) -> list[_Part]:
+    parts: list[_Part] = []
+    refused: list[str] = []
+    for position, name in enumerate(map(str, frame.columns)):
+        column = frame.iloc[:, position]
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            parts.append(_of_category(name, column))
+        elif (numbers := _of_column(column)) is not None:
+            parts.append(_Part(name, numbers, (name,)))
+        else:
+            refused.append(f"{name!r} ({_in_words(column.to_numpy())})")
+    if refused:
+        raise InvalidInputError(
+            f"{what} have columns that are no numbers: {_some(refused)}.",
+            remedy="Drop them, turn them into numbers, or make categories of them: astype('category').",
+        )
+    return parts
+
+
+def _of_category(name: str, column: pd.Series) -> _Part:
+    """A column of 0 and 1 for each category: codes would say that some are nearer to each other than others."""
+    indicators = pd.get_dummies(column, dtype=float)
+    values = indicators.to_numpy(np.float64)
+    values[column.isna().to_numpy()] = np.nan
+    return _Part(name, values, tuple(f"{name}={value}" for value in indicators.columns))
+
+
+def _of_column(column: pd.Series) -> np.ndarray | None:
+    """float64[N] with NaN where a value is missing; None of what is no number."""
+    if isinstance(column.dtype, np.dtype):
+        numbers = _numbers(column.to_numpy())
+        return None if numbers is None else numbers.astype(np.float64)
+    is_numeric = pd.api.types.is_numeric_dtype(column.dtype)
+    return column.to_numpy(np.float64, na_value=np.nan) if is_numeric else None
+
+
+def _numbers(array: np.ndarray) -> np.ndarray | None:
+    """*array* as float32 or float64; None of what is no number."""
+    if array.dtype == object:
+        return _of_objects(array)
+    if array.dtype.kind not in "biuf" and not np.can_cast(array.dtype, np.float64):  # bfloat16 has a kind of its own
+        return None
+    exact_in_single = array.dtype.itemsize <= 2 or array.dtype == np.float32
+    return array.astype(np.float32 if exact_in_single else np.float64, copy=False)
+
+
+def _of_objects(array: np.ndarray) -> np.ndarray | None:
+    """Numbers of any class, missing ones as NaN. Text is none, even where it reads like one."""
+    if any(isinstance(value, str | bytes) for value in array.flat):
+        return None
+    try:
+        return np.where(pd.isna(array), np.nan, array).astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or value is pd.NA or value != value
+
+
+def _in_words(array: np.ndarray) -> str:
+    """What *array* holds."""
+    if array.dtype == object:
+        kinds = {type(value).__name__ for value in array.flat if not (np.ndim(value) == 0 and _is_missing(value))}
+        return "text" if "str" in kinds else ", ".join(sorted(kinds)[:3])
+    return "text" if array.dtype.kind in "US" else str(array.dtype)
+
+
+def _check_finite(values: np.ndarray, what: str, index: pd.Index | None, owners: Sequence[str] | None) -> None:
+    """Raise InvalidInputError that names the rows, and the columns by *owners*, of what is missing or infinite."""
+    rows = values.reshape(len(values), -1)
+    panels = [slice(start, start + PANEL) for start in range(0, len(rows), PANEL)]
+    broken = np.flatnonzero(np.concatenate([~np.isfinite(rows[panel]).all(axis=1) for panel in panels]))
+    if len(broken):
+        names = broken if index is None else [repr(name) for name in index[broken]]
+        hit = () if owners is None else np.asarray(owners)[~np.isfinite(rows[broken]).all(axis=0)]
+        where = f", in the columns {_some(dict.fromkeys(map(repr, map(str, hit))))}" if len(hit) else ""
+        raise InvalidInputError(
+            f"{len(broken)} of {len(rows)} rows of {within(what)} have missing, NaN or infinite values: "
+            f"{_some(names)}{where}.",
+            remedy="Mend these items' features, or leave the items out.",
+        )
+
+
+def _some(names: Iterable[object]) -> str:
+    words = [str(name) for name in names]
+    return ", ".join(words[:10]) + (" …" if len(words) > 10 else "")
