@@ -111,10 +111,9 @@ def prepare(features: np.ndarray, architecture: str | Kernel, dtype: DTypeLike) 
     """The architecture's kernel, and *features* as its inputs."""
     try:
         kind = np.dtype(dtype)
-    except TypeError:
-        kind = np.dtype(object)
+    except TypeError as error:
+        raise InvalidInputError(f"Kernels are computed in float32 or float64, not {dtype!r}.") from error
     if kind not in (np.dtype(np.float32), np.dtype(np.float64)):
-        asked = repr(dtype) if kind == object else kind
-        raise InvalidInputError(f"Kernels are computed in float32 or float64, not {asked}.")
+        raise InvalidInputError(f"Kernels are computed in float32 or float64, not {kind}.")
     kernel = kernel_of(architecture) if isinstance(architecture, str) else architecture
     return kernel, kernel.prepare(np.asarray(features), kind)

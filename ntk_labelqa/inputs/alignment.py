@@ -50,7 +50,7 @@ def labelled(features: FeaturesLike, labels: LabelsLike, *, classes: LabelsLike 
     Example:
         >>> frame = pd.DataFrame({"size": [1.0, 2.0], "age": [3.0, 4.0]}, index=["a", "b"])
         >>> read = labelled(frame, pd.Series(["dog", "cat"], index=["b", "a"]))
-        >>> list(read.index), list(read.labels.named(read.labels.codes))
+        >>> list(read.index), read.labels.named(read.labels.codes).tolist()
         (['a', 'b'], ['cat', 'dog'])
     """
     read, column = read_features(features), read_column(labels)

@@ -33,7 +33,7 @@ class Table(Protocol):
         ...
 
 
-FeaturesLike = ArrayLike | Sparse | Table | pd.DataFrame | pd.Series
+FeaturesLike = ArrayLike | Sparse | Table
 """What holds features: float[N, D], [N, H, W] or [N, H, W, C]."""
 LabelsLike = Iterable[object] | Table
 """What holds labels: one an item."""

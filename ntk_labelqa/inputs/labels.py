@@ -108,7 +108,7 @@ def read_labels(labels: LabelsLike, *, classes: LabelsLike | None = None, what: 
 
     Example:
         >>> read = read_labels(pd.Series([3, 1, 3], index=["x", "y", "z"]))
-        >>> read.codes.tolist(), read.classes.tolist(), list(read.named(read.codes))
+        >>> read.codes.tolist(), read.classes.tolist(), read.named(read.codes).tolist()
         ([1, 0, 1], [1, 3], [3, 1, 3])
     """
     return encoded(read_column(labels, what), classes)
