@@ -75,7 +75,7 @@ class Labels:
 
     def named(self, codes: np.ndarray) -> Any:
         """The labels that *codes* stand for, an array of the type of those given."""
-        return self.classes.take(codes).array
+        return self.classes.take(codes).values
 
     def like_given(self, codes: np.ndarray) -> Any:
         """The labels of all items, where *codes* (int64[N]) say so, in the order and the container they came in.
