@@ -156,6 +156,7 @@ FEATURES: dict[str, Any] = {
     "frame with one name twice": FRAME.set_axis(["a", "a", 3, None], axis=1),
     "frame with levels of names": FRAME.set_axis(pd.MultiIndex.from_product([["a", "b"], [1, 2]]), axis=1),
     "arrow table": pa.Table.from_pandas(FRAME, preserve_index=False),
+    "records": FRAME.to_records(index=False),
     "series of vectors": pd.Series(list(ROWS), index=IDS),
     "series of lists": pd.Series(ROWS.tolist(), index=IDS),
     "array of vectors": pd.Series(list(ROWS)).to_numpy(),
@@ -175,7 +176,10 @@ REFUSED_FEATURES: dict[str, tuple[Any, str]] = {
     "text among numbers": ([[1, "2"]] * COUNT, "no numbers but text"),
     "dates": (ROWS.astype("datetime64[s]"), r"no numbers but datetime64\[s\]"),
     "complex": (ROWS.astype(complex), "no numbers but complex128"),
-    "records": (np.zeros(COUNT, [("a", float)]), "no numbers but"),
+    "records of text": (
+        FRAME.assign(note="x").to_records(),
+        r"columns that are no numbers: 'index' .text., 'note' .text.",
+    ),
     "dictionaries": ([{"a": 1}] * COUNT, "no numbers but dict"),
     "NaN": (
         np.where(np.arange(COUNT)[:, None] == 3, np.nan, ROWS),
@@ -201,10 +205,10 @@ REFUSED_FEATURES: dict[str, tuple[Any, str]] = {
     "five axes": (ROWS.reshape(COUNT, 1, 1, 2, 2), "do not fit"),
     "no column": (FRAME[[]], r"shape \[36, 0\] do not fit"),
     "None": (None, "cannot be read from None"),
-    "a number": (3, "cannot be read from a int"),
+    "a number": (3, "cannot be read from int"),
     "a NumPy number": (np.float64(3), r"shape \[\] do not fit"),
-    "a string": ("abc", "cannot be read from a str"),
-    "a mapping": ({"a": [1.0] * COUNT}, "cannot be read from a dict"),
+    "a string": ("abc", "cannot be read from str"),
+    "a mapping": ({"a": [1.0] * COUNT}, "cannot be read from dict"),
     "no way to an array": (Tensor(ROWS, needs=("magic",)), "cannot be read as an array: can't convert"),
 }
 
@@ -280,6 +284,7 @@ LABELS: dict[str, tuple[Any, list]] = {
     "index": (pd.Index(NAMES[GIVEN]), ANIMALS),
     "one-column frame": (pd.DataFrame({"animal": NAMES[GIVEN]}), ANIMALS),
     "arrow array": (pa.array(GIVEN), CODES),
+    "records of one field": (pd.DataFrame({"animal": NAMES[GIVEN]}).to_records(index=False), ANIMALS),
     "arrow table": (pa.table({"animal": NAMES[GIVEN]}), ANIMALS),
     "masked, nothing hidden": (np.ma.MaskedArray(GIVEN, mask=False), CODES),
 }
@@ -300,7 +305,7 @@ MISSING = {
 }
 """Kinds of labels of which some are missing, and how many are there."""
 REFUSED_LABELS: dict[str, tuple[Any, str]] = {
-    "one-hot": (ONE_HOT, r"shape \[36, 3\] are one-hot.*labels\.argmax\(axis=1\)"),
+    "one-hot": (ONE_HOT, r"shape \[36, 3\] are one-hot.*np\.argmax\(labels, axis=1\)"),
     "one-hot ints": (ONE_HOT.astype(int).tolist(), "are one-hot"),
     "one-hot truth values": (ONE_HOT.astype(bool), "are one-hot"),
     "one-hot sparse": (sp.csr_matrix(ONE_HOT), "are one-hot"),
@@ -322,11 +327,11 @@ REFUSED_LABELS: dict[str, tuple[Any, str]] = {
     "infinite": (np.where(GIVEN == 1, np.inf, GIVEN), "not whole, such as inf"),
     "truth values and numbers": (of(True, 1, 2), "mix truth values with numbers"),
     "truth values and numbers as objects": (np.array(of(False, 0, 2.0), object), "mix truth values with numbers"),
-    "a string": ("a" * COUNT, "Labels cannot be read from a str"),
-    "a set": ({"a", "b"}, "Labels cannot be read from a set"),
-    "a mapping": (dict.fromkeys(range(COUNT), 1), "Labels cannot be read from a dict"),
+    "a string": ("a" * COUNT, "Labels cannot be read from str"),
+    "a set": ({"a", "b"}, "Labels cannot be read from set"),
+    "a mapping": (dict.fromkeys(range(COUNT), 1), "Labels cannot be read from dict"),
     "nothing": (None, "Labels cannot be read from None"),
-    "a number": (3, "Labels cannot be read from a int"),
+    "a number": (3, "Labels cannot be read from int"),
 }
 
 
@@ -424,9 +429,9 @@ def test_a_scheme_need_not_label_every_item(kind: str) -> None:
 @pytest.mark.parametrize(
     ("schemes", "said"),
     [
-        ([GIVEN, TRUTH], "Schemes cannot be read from a list.*a DataFrame with one column a scheme"),
-        (np.c_[GIVEN, TRUTH], "Schemes cannot be read from a ndarray"),
-        (None, "Schemes cannot be read from a NoneType"),
+        ([GIVEN, TRUTH], "Schemes cannot be read from list.*a DataFrame with one column a scheme"),
+        (np.c_[GIVEN, TRUTH], "Schemes cannot be read from ndarray"),
+        (None, "Schemes cannot be read from NoneType"),
         ({1: GIVEN, "1": TRUTH}, "Two schemes are called '1'"),
         (pd.DataFrame(np.c_[GIVEN, TRUTH], columns=["a", "a"]), "Two schemes are called 'a'"),
         ({"a": GIVEN, "b": TRUTH[1:]}, "The scheme 'b' has 35 entries, but there are 36"),
@@ -516,10 +521,10 @@ def test_schemes_go_to_one_another_by_index_where_features_have_none() -> None:
 @pytest.mark.parametrize(
     ("features", "labels", "said"),
     [
-        (IDS, pd.RangeIndex(COUNT), "have another index than .*, and none for 'item 0'.*to go by position"),
-        (IDS.repeat(2)[:COUNT], IDS, "have another index than .*, and 'item 0' stands in it twice"),
-        (IDS, IDS.repeat(2)[:COUNT], "have another index than .*, and 'item 0' stands in it twice"),
-        (pd.RangeIndex(COUNT), pd.Index(map(str, range(COUNT))), "and none for 0, 1, 2, 3, 4"),
+        (IDS, pd.RangeIndex(COUNT), "have another index than .*: it lacks 'item 0'.*to go by position"),
+        (IDS.repeat(2)[:COUNT], IDS, "have another index than .*, and 'item 0' stands there twice"),
+        (IDS, IDS.repeat(2)[:COUNT], "have another index than .*, and 'item 0' stands there twice"),
+        (pd.RangeIndex(COUNT), pd.Index(map(str, range(COUNT))), "it lacks 0, 1, 2, 3, 4"),
     ],
 )
 def test_indexes_of_different_items_are_refused(function: str, features: pd.Index, labels: pd.Index, said: str) -> None:

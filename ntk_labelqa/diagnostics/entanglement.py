@@ -112,8 +112,8 @@ def _pairs(z: np.ndarray, names: pd.Series) -> pd.DataFrame:
         {
             "a": first,
             "b": second,
-            "class_a": names.take(first).array,
-            "class_b": names.take(second).array,
+            "class_a": names.take(first).values,
+            "class_b": names.take(second).values,
             "coupling": np.divide(-z[first, second], product, out=np.zeros(len(first)), where=product > 0),
         }
     )
@@ -131,7 +131,7 @@ def _classes(overlaps: Overlaps, counts: np.ndarray, names: pd.Series, scale: fl
     half = np.divide(CONFIDENCE * overlaps.own_deviation * scale, own, out=np.full(len(counts), np.nan), where=known)
     return pd.DataFrame(
         {
-            "class_name": names.array,
+            "class_name": names.values,
             "items": np.rint(counts).astype(np.int64),
             "diffuseness": value,
             "diffuseness_low": np.maximum(value - half, 0.0),

@@ -94,7 +94,7 @@ def _columns(
     """The schemes by name, each in the order of the items."""
     if not isinstance(schemes, Mapping | pd.DataFrame):
         raise InvalidInputError(
-            f"Schemes cannot be read from a {type(schemes).__name__}.",
+            f"Schemes cannot be read from {type(schemes).__name__}.",
             remedy="Pass a mapping from names to labels, or a DataFrame with one column a scheme.",
         )
     columns: dict[str, Column] = {}

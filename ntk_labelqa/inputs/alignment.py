@@ -81,9 +81,9 @@ def aligned(column: Column, index: pd.Index | None, *, to: str = "features") -> 
     )
     if not (index.is_unique and column.index.is_unique):
         twice = next(one for one in (index, column.index) if not one.is_unique)
-        raise InvalidInputError(f"{told}, and {twice[twice.duplicated()][0]!r} stands in it twice.", remedy=remedy)
+        raise InvalidInputError(f"{told}, and {twice[twice.duplicated()][0]!r} stands there twice.", remedy=remedy)
     order = column.index.get_indexer(index)
     if (order < 0).any():
         lacking = ", ".join(repr(name) for name in index[order < 0][:5])
-        raise InvalidInputError(f"{told}, and none for {lacking}.", remedy=remedy)
+        raise InvalidInputError(f"{told}: it lacks {lacking}.", remedy=remedy)
     return column.in_order(order, index)

@@ -63,11 +63,12 @@ def held(values: object, what: str) -> Any:
     if isinstance(values, pd.Index | pd.api.extensions.ExtensionArray):
         return pd.Series(values)
     if _is_array(values):
-        return to_array(values, what)
+        array = to_array(values, what)
+        return array if array.dtype.names is None else pd.DataFrame(array)  # records have named columns
     if isinstance(values, str | bytes | Mapping | Set) or not isinstance(values, Iterable):
         raise InvalidInputError(
-            f"{what} cannot be read from {'None' if values is None else f'a {type(values).__name__}'}.",
-            remedy="Pass an array, a list, or a table of pandas, in the order of the items.",
+            f"{what} cannot be read from {'None' if values is None else type(values).__name__}.",
+            remedy="Pass an array, a list, or a DataFrame or Series of pandas, in the order of the items.",
         )
     return [_of_list(entry, what) for entry in values]
 
@@ -87,7 +88,7 @@ def to_array(values: Any, what: str) -> np.ndarray:
         except (TypeError, ValueError) as error:
             trouble = trouble or error
     raise InvalidInputError(
-        f"{what} cannot be read as an array: {str(trouble).splitlines()[0]}", remedy="Pass a NumPy array."
+        f"{what} cannot be read as an array: {str(trouble).splitlines()[0].rstrip('.')}.", remedy="Pass a NumPy array."
     ) from trouble
 
 

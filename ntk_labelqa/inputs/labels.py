@@ -15,7 +15,7 @@ from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.inputs.held import LabelsLike, held, own_index, within
 
 TRUTHS = {bool, np.bool_}
-ONE_COLUMN = "Pass one label an item, [N]."
+ONE_COLUMN = "Pass one label an item"
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def _of_list(entries: list, what: str) -> pd.Series | np.ndarray:
         return np.asarray(entries)
     except ValueError as error:
         raise InvalidInputError(
-            f"{what} at position {rows[0]} are {entries[rows[0]]!r}: an item has one label.", remedy=ONE_COLUMN
+            f"{what} at position {rows[0]} are {entries[rows[0]]!r}: an item has one label.", remedy=f"{ONE_COLUMN}."
         ) from error
 
 
@@ -158,14 +158,14 @@ def _not_one_column(values: np.ndarray, what: str, *, is_frame: bool = False) ->
         kind = type_of_target(values.astype(float))
     except (TypeError, ValueError):
         kind = "unknown"
-    best = "labels.idxmax(axis=1)" if is_frame else "labels.argmax(axis=1)"
-    several, remedy = "are not one label an item", f"{ONE_COLUMN} Labels by several people go to rank_schemes."
+    best = "labels.idxmax(axis=1)" if is_frame else "np.argmax(labels, axis=1)"
+    several, remedy = "are not one label an item", f"{ONE_COLUMN}; labels by several people go to rank_schemes."
     if kind == "multilabel-indicator" and (values.astype(float).sum(axis=1) == 1).all():
-        several, remedy = "are one-hot", f"{ONE_COLUMN} {best} makes that of them."
+        several, remedy = "are one-hot", f"{ONE_COLUMN}: {best}."
     elif kind == "multilabel-indicator":
-        remedy = f"{ONE_COLUMN} Judge each column by itself, as labels of yes and no."
+        remedy = f"{ONE_COLUMN}: each column by itself, as labels of yes and no."
     elif kind == "continuous-multioutput":
-        several, remedy = "are soft, a number for each class", f"{ONE_COLUMN} {best} takes the most probable class."
+        several, remedy = "are soft, a number for each class", f"{ONE_COLUMN}, the most probable: {best}."
     return InvalidInputError(f"{what} of shape {list(values.shape)} {several}.", remedy=remedy)
 
 
@@ -227,7 +227,7 @@ def _looked_up(column: Column) -> list[Any]:
             hash(label)
         except TypeError as error:
             raise InvalidInputError(
-                f"{column.what} at {column.where(row)} are {label!r}: an item has one label.", remedy=ONE_COLUMN
+                f"{column.what} at {column.where(row)} are {label!r}: an item has one label.", remedy=f"{ONE_COLUMN}."
             ) from error
     kinds = set(map(type, given))
     if kinds & TRUTHS and any(issubclass(kind, Number) for kind in kinds - TRUTHS):
