@@ -15,13 +15,15 @@ from ntk_labelqa.errors import InvalidInputError, MemoryBudgetError
 from ntk_labelqa.gram.matrix import Tick, fill, prepare
 from ntk_labelqa.gram.plan import GramPlan, plan_gram
 from ntk_labelqa.gram.tiles import strips
+from ntk_labelqa.inputs.features import read_features
+from ntk_labelqa.inputs.held import FeaturesLike
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.memory import in_units
 
 
 def gram_file(
     path: str | os.PathLike[str],
-    features: np.ndarray,
+    features: FeaturesLike,
     *,
     architecture: str | Kernel = "2-L",
     dtype: DTypeLike = "float32",
@@ -49,7 +51,7 @@ def gram_file(
     target = Path(path)
     if target.exists():
         raise InvalidInputError(f"{target} exists.", remedy="Remove it, or load it with numpy.load(…, mmap_mode='r').")
-    kernel, inputs = prepare(features, architecture, dtype)
+    kernel, inputs = prepare(read_features(features).values, architecture, dtype)
     plan = plan_gram(kernel, inputs, memory_limit=memory_limit, in_file=True)
     part, journal = target.with_name(target.name + ".part"), target.with_name(target.name + ".part.json")
     task = {"architecture": str(architecture), "side": plan.side, "inputs": _digest(inputs)}
