@@ -45,8 +45,9 @@ class Audit:
             ``content``: hash of what the item shows, equal for exact copies, empty if unknown.
         annotations: ``annotation_id`` and ``updated_at`` (ISO 8601, empty if unknown), one row an annotation: tells
             later whether somebody has saved it again since.
-        decisions: what reviewers decided, see :mod:`ntk_labelqa.labelstudio.decisions`; None if nobody asked them.
-        warning_decisions: the same of class warnings, see :mod:`ntk_labelqa.labelstudio.warning_decisions`.
+        decisions: what reviewers decided, see :mod:`ntk_labelqa.labelstudio.review.decisions`; None if nobody asked
+            them.
+        warning_decisions: the same of class warnings, see :mod:`ntk_labelqa.labelstudio.review.warning_decisions`.
         stale: since when labels are known to differ from those audited, ISO 8601; empty if nothing is known.
     """
 

@@ -12,8 +12,8 @@ from PIL import Image, UnidentifiedImageError
 
 from ntk_labelqa.encoders.pixels import encode_images
 from ntk_labelqa.images import decoded, eight_bit, save, shape_of
-from ntk_labelqa.labelstudio.crops import cut
-from ntk_labelqa.labelstudio.regions import Box
+from ntk_labelqa.labelstudio.media.crops import cut
+from ntk_labelqa.labelstudio.reading.regions import Box
 from ntk_labelqa.thumbnails import thumbnail
 
 SIDE = 24

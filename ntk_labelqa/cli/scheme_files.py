@@ -12,7 +12,7 @@ import pandas as pd
 from ntk_labelqa.dataset import LabeledDataset
 from ntk_labelqa.diagnostics.schemes import Scheme, majority_of
 from ntk_labelqa.errors import InvalidInputError
-from ntk_labelqa.labelstudio.export_file import read_export
+from ntk_labelqa.labelstudio.reading.export_file import read_export
 
 TASK = "task_id"
 SHOWN = 5

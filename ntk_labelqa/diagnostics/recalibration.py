@@ -50,8 +50,8 @@ class Recalibration:
         """The most probable a and b; None where fewer than :data:`FEWEST` labels are decided.
 
         Args:
-            decisions: see :mod:`ntk_labelqa.labelstudio.decisions`; its ``model_probability`` where it has one, so that
-                what was put right once is not put right twice.
+            decisions: see :mod:`ntk_labelqa.labelstudio.review.decisions`; its ``model_probability`` where it has one,
+                so that what was put right once is not put right twice.
         """
         decided = decisions[decisions["decision"].isin(DECIDED)]
         if len(decided) < FEWEST:

@@ -93,7 +93,7 @@ def paths_of(dataset: LabeledDataset) -> list[str]:
     if "path" not in dataset.items:
         raise InvalidInputError(
             f"The {'images' if dataset.kind in PICTURES else 'files'} of this data set have not been fetched.",
-            remedy="Fetch them first (ntk_labelqa.labelstudio.media.fetch_media), or give features.",
+            remedy="Fetch them first (ntk_labelqa.labelstudio.media.fetch.fetch_media), or give features.",
         )
     return list(dataset.items["path"])
 

@@ -13,8 +13,8 @@ from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.auditing import run_audit
 from ntk_labelqa.dataset import Provenance
 from ntk_labelqa.diagnostics.region_faults import COLUMNS, find_region_faults
-from ntk_labelqa.labelstudio.label_config import parse
-from ntk_labelqa.labelstudio.tasks import build_dataset
+from ntk_labelqa.labelstudio.reading.label_config import parse
+from ntk_labelqa.labelstudio.reading.tasks import build_dataset
 from ntk_labelqa.options import AuditOptions
 from ntk_labelqa.report.html import render_report
 from tests.labelstudio.samples import annotation, task

@@ -9,8 +9,8 @@ import pandas as pd
 from PIL import Image
 
 from ntk_labelqa.dataset import Control, LabeledDataset, Provenance
-from ntk_labelqa.labelstudio.crops import cut, cut_regions
-from ntk_labelqa.labelstudio.regions import Box, same_regions, split_crop
+from ntk_labelqa.labelstudio.media.crops import cut, cut_regions
+from ntk_labelqa.labelstudio.reading.regions import Box, same_regions, split_crop
 
 
 def gradient() -> Image.Image:

@@ -8,10 +8,10 @@ import pytest
 
 from ntk_labelqa.dataset import LabeledDataset, Provenance, split_span
 from ntk_labelqa.errors import InvalidInputError
-from ntk_labelqa.labelstudio import label_values as values
-from ntk_labelqa.labelstudio import tasks as reading
-from ntk_labelqa.labelstudio.label_config import parse
-from ntk_labelqa.labelstudio.regions import Box, split_crop
+from ntk_labelqa.labelstudio.reading import label_values as values
+from ntk_labelqa.labelstudio.reading import tasks as reading
+from ntk_labelqa.labelstudio.reading.label_config import parse
+from ntk_labelqa.labelstudio.reading.regions import Box, split_crop
 from tests.labelstudio.samples import annotation, task
 
 TEXT = '<Text name="text" value="$text"/>'

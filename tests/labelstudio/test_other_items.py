@@ -16,11 +16,11 @@ from ntk_labelqa.auditing import run_audit
 from ntk_labelqa.dataset import Control, LabeledDataset, Provenance
 from ntk_labelqa.encoders.choose import encode
 from ntk_labelqa.errors import InvalidInputError
-from ntk_labelqa.labelstudio.corrections import Change, can_be_corrected, corrected_result, superseded_in
-from ntk_labelqa.labelstudio.label_config import parse
-from ntk_labelqa.labelstudio.label_values import Said, labels_given
-from ntk_labelqa.labelstudio.review_tasks import finding_key
-from ntk_labelqa.labelstudio.tasks import build_dataset
+from ntk_labelqa.labelstudio.corrections.results import Change, can_be_corrected, corrected_result, superseded_in
+from ntk_labelqa.labelstudio.reading.label_config import parse
+from ntk_labelqa.labelstudio.reading.label_values import Said, labels_given
+from ntk_labelqa.labelstudio.reading.tasks import build_dataset
+from ntk_labelqa.labelstudio.review.tasks import finding_key
 from ntk_labelqa.options import AuditOptions
 from ntk_labelqa.readable import readable
 from ntk_labelqa.report.html import render_report

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from ntk_labelqa.dataset import Provenance
-from ntk_labelqa.labelstudio.clean_export import SUPERSEDED, clean_export
-from ntk_labelqa.labelstudio.correction_plan import Plan, plan_corrections
-from ntk_labelqa.labelstudio.corrections import correction_id, given_label, superseded_in
-from ntk_labelqa.labelstudio.decisions import decisions_table
-from ntk_labelqa.labelstudio.label_config import parse
-from ntk_labelqa.labelstudio.review_project import ReviewTask
-from ntk_labelqa.labelstudio.tasks import build_dataset
+from ntk_labelqa.labelstudio.corrections.clean_export import SUPERSEDED, clean_export
+from ntk_labelqa.labelstudio.corrections.plan import Plan, plan_corrections
+from ntk_labelqa.labelstudio.corrections.results import correction_id, given_label, superseded_in
+from ntk_labelqa.labelstudio.reading.label_config import parse
+from ntk_labelqa.labelstudio.reading.tasks import build_dataset
+from ntk_labelqa.labelstudio.review.decisions import decisions_table
+from ntk_labelqa.labelstudio.review.project import ReviewTask
 from tests.labelstudio.reviews import PEOPLE, PROJECT, SAVED, answer, review_task, said
 from tests.labelstudio.samples import annotation, task
 

@@ -8,9 +8,9 @@ import pytest
 
 from ntk_labelqa.dataset import LabeledDataset, Provenance
 from ntk_labelqa.errors import InvalidInputError
-from ntk_labelqa.labelstudio import label_values as values
-from ntk_labelqa.labelstudio import tasks as reading
-from ntk_labelqa.labelstudio.tasks import build_dataset
+from ntk_labelqa.labelstudio.reading import label_values as values
+from ntk_labelqa.labelstudio.reading import tasks as reading
+from ntk_labelqa.labelstudio.reading.tasks import build_dataset
 from tests.labelstudio.samples import TOPIC, annotation, choice, task
 
 

@@ -13,7 +13,7 @@ from ntk_labelqa.dataset import LabeledDataset
 from ntk_labelqa.demo.server import LocalServer
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.labelstudio.connect import ONCE
-from ntk_labelqa.labelstudio.pull import pull_project
+from ntk_labelqa.labelstudio.reading.pull import pull_project
 from tests.browser import browser
 from tests.live.test_review_page import logged_in
 

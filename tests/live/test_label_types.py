@@ -13,11 +13,11 @@ from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.auditing import run_audit
 from ntk_labelqa.demo.server import LocalServer
 from ntk_labelqa.labelstudio.connect import ONCE
-from ntk_labelqa.labelstudio.decisions import read_decisions
-from ntk_labelqa.labelstudio.label_values import Said, control_of, labels_given
-from ntk_labelqa.labelstudio.media import fetch_media
-from ntk_labelqa.labelstudio.pull import pull_project, take_snapshot
-from ntk_labelqa.labelstudio.push import PushResult, push_findings
+from ntk_labelqa.labelstudio.media.fetch import fetch_media
+from ntk_labelqa.labelstudio.reading.label_values import Said, control_of, labels_given
+from ntk_labelqa.labelstudio.reading.pull import pull_project, take_snapshot
+from ntk_labelqa.labelstudio.review.decisions import read_decisions
+from ntk_labelqa.labelstudio.review.push import PushResult, push_findings
 from ntk_labelqa.options import AuditOptions
 from ntk_labelqa.report.html import render_report
 from tests.browser import browser

@@ -11,10 +11,11 @@ from playwright.sync_api import Page, expect
 
 from ntk_labelqa.cli.entry import run
 from ntk_labelqa.demo.server import LocalServer
-from ntk_labelqa.labelstudio import delivery, review_project
-from ntk_labelqa.labelstudio.label_values import control_of
-from ntk_labelqa.labelstudio.pull import pull_project
-from ntk_labelqa.labelstudio.push import push_findings
+from ntk_labelqa.labelstudio.reading.label_values import control_of
+from ntk_labelqa.labelstudio.reading.pull import pull_project
+from ntk_labelqa.labelstudio.review import delivery
+from ntk_labelqa.labelstudio.review import project as review_project
+from ntk_labelqa.labelstudio.review.push import push_findings
 from tests.browser import browser
 from tests.live import labelled_projects as projects
 from tests.live.test_label_types import audited

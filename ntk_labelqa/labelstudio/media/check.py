@@ -1,0 +1,68 @@
+"""Whether a fetched file can be read at all, tried with what its encoder reads it with.
+
+What is damaged is left out here, by its reason, so that no encoder ends an audit over one file.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from ntk_labelqa.dataset import ItemKind, LabeledDataset
+from ntk_labelqa.encoders import frames, pdf, series, sound
+from ntk_labelqa.encoders.files import UnreadableFile
+from ntk_labelqa.images import decoded, opened
+from ntk_labelqa.labelstudio.media.download import UnusableFile
+
+MOST_PIXELS = 100_000_000
+
+Check = Callable[[Path], None]
+"""Raises UnusableFile where the file is damaged, or too large to be decoded."""
+_READERS: Mapping[ItemKind, Callable[[LabeledDataset], Callable[[str], Any]]] = {
+    "audio": sound.reader,
+    "video": frames.reader,
+    "series": series.reader,
+    "pdf": pdf.reader,
+}
+"""What reads the files of each kind that is no picture."""
+
+
+def check_for(dataset: LabeledDataset) -> Check:
+    """The check for the files of *dataset*; raises InvalidInputError where a library is missing that reads them."""
+    if dataset.kind not in _READERS:
+        return _check_image
+    read = _READERS[dataset.kind](dataset)
+
+    def check(path: Path) -> None:
+        try:
+            read(str(path))
+        except UnreadableFile as reason:
+            raise UnusableFile(str(reason)) from reason
+        except Exception as error:  # decoders let whatever damaged files cause through
+            raise UnusableFile("unreadable file") from error
+
+    return check
+
+
+def ignoring_bombs() -> AbstractContextManager[None]:
+    """No warnings of large images: the limit here is stricter than Pillow's."""
+    from PIL import Image
+
+    return warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning)
+
+
+def _check_image(path: Path) -> None:
+    from PIL import Image
+
+    try:
+        with opened(path) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise Image.DecompressionBombError
+        decoded(path)
+    except Image.DecompressionBombError as error:
+        raise UnusableFile(f"image of more than {MOST_PIXELS // 10**6} megapixels") from error
+    except Exception as error:  # Pillow's many decoders let whatever damaged files cause through
+        raise UnusableFile("unreadable image") from error
