@@ -32,6 +32,7 @@ from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.factor_cache import FactorCache
 from ntk_labelqa.gram.inverse import RegularizedInverse, leave_one_out
+from ntk_labelqa.label_types.registry import item_type_of
 from ntk_labelqa.options import AuditOptions
 from ntk_labelqa.progress import Stages
 from ntk_labelqa.runtime import device, versions
@@ -258,10 +259,9 @@ def items_table(
     table = dataset.items[["task_id", "value"]].assign(
         region_id=dataset.item_regions, content=contents(dataset), thumbnail=None
     )
-    if dataset.kind not in ("image", "crop") or ("path" not in dataset.items and pictures is None):
+    kind = item_type_of(dataset)
+    if not kind.has_pictures or ("path" not in dataset.items and pictures is None):
         return table
-    from ntk_labelqa.thumbnails import thumbnail
-
     worst = worst_first(found).head(SHOWN)
     of_worst = pulls["annotation_id"].isin(worst["annotation_id"])
     evidence = findings.keys(pulls[of_worst], "other_task_id", "other_region_id")
@@ -272,7 +272,7 @@ def items_table(
     if "path" not in some.items and pictures is not None:
         some = pictures(some)
     drawn = dict(zip(findings.keys(some.items.assign(region_id=some.item_regions)), some.items["path"], strict=True))
-    table["thumbnail"] = [thumbnail(drawn[key]) if drawn.get(key) else None for key in findings.keys(table)]
+    table["thumbnail"] = [kind.picture(drawn[key]) if drawn.get(key) else None for key in findings.keys(table)]
     return table
 
 

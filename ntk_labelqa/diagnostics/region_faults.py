@@ -30,6 +30,7 @@ COLUMNS = {
     "start": "Int64",  # characters; null of boxes
     "end": "Int64",
     "text": "str",
+    "points": "str",  # corners of a polygon, "x,y;x,y", in per cent of the image; empty of all else
 }
 """Columns of a table of regions, one row a region as somebody drew it."""
 

@@ -61,7 +61,7 @@ def test_a_list_of_images_is_not_one_image(written: str) -> None:
 def test_a_choice_of_regions_is_of_regions(written: str) -> None:
     found = parse(config(f'{TEXT}<Choices name="c" toName="text" {written}="true">{A_OR_B}</Choices>'))
     assert found.control.of_regions
-    assert found.kind == "other"
+    assert found.kind == "span"
 
 
 @pytest.mark.parametrize("written", ["apiUrl", "apiurl"])

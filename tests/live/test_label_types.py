@@ -12,9 +12,10 @@ from playwright.sync_api import Page, expect
 from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.auditing import run_audit
 from ntk_labelqa.demo.server import LocalServer
+from ntk_labelqa.label_types.control_type import Said
 from ntk_labelqa.labelstudio.connect import ONCE
 from ntk_labelqa.labelstudio.media.fetch import fetch_media
-from ntk_labelqa.labelstudio.reading.label_values import Said, control_of, labels_given
+from ntk_labelqa.labelstudio.reading.label_values import control_of, labels_given
 from ntk_labelqa.labelstudio.reading.pull import pull_project, take_snapshot
 from ntk_labelqa.labelstudio.review.decisions import read_decisions
 from ntk_labelqa.labelstudio.review.push import PushResult, push_findings

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ntk_labelqa.dataset import Control
+from ntk_labelqa.label_types.control_type import Said
+from ntk_labelqa.label_types.registry import control_type
 from ntk_labelqa.labelstudio.reading.config_xml import choice_paths, read
-from ntk_labelqa.labelstudio.reading.label_values import Said, labels_given
-from ntk_labelqa.labelstudio.reading.results import STEP, choices_of
+from ntk_labelqa.labelstudio.reading.label_values import labels_given
 from ntk_labelqa.labelstudio.review.tasks import finding_key
 
 META = "ntk_labelqa"
@@ -102,24 +103,18 @@ def _correct_item(
         made = {"from_name": control.name, "to_name": control.to_name, "type": control.tag.lower(), "value": {}}
         corrected.append(made)
         mine = [made]
+    paths = choice_paths(read(config), control.name)
     for part in mine:
-        part["value"] = {**part["value"], **_value(part["value"], control, final, config)}
+        part["value"] = {**part["value"], **control_type(control).value(part["value"], control, final, paths)}
         part["meta"] = {**(part.get("meta") or {}), META: mark}
 
 
 def _correct_region(
     corrected: Sequence[dict[str, Any]], control: Control, change: Change, mark: dict[str, Any]
 ) -> None:
-    part = next(part for part in corrected if _is_of(part, control.name, change.region_id))
+    part = next(part for part in corrected if _is_of(part, control.drawn_by, change.region_id))
     before = list(map(str, part["value"][control.tag.lower()]))
-    others = [label for label in before if label != control.part]
-    if not control.part:
-        after = [change.final_label]
-    elif change.final_label == control.part:
-        after = [*others, control.part]
-    else:
-        after = others
-    part["value"] = {**part["value"], control.tag.lower(): after}
+    part["value"] = {**part["value"], **control_type(control).value(part["value"], control, change.final_label, ())}
     part["meta"] = {**(part.get("meta") or {}), META: {**mark, "labels": before}}
 
 
@@ -127,7 +122,7 @@ def region_obstacle(annotation: Mapping[str, Any], control: Control, change: Cha
     """Why the label of a region cannot be changed in *annotation*; empty where it can."""
     if not control.part or change.final_label == control.part:
         return ""
-    own = [part for part in annotation["result"] if _is_of(part, control.name, change.region_id)]
+    own = [part for part in annotation["result"] if _is_of(part, control.drawn_by, change.region_id)]
     labels = [str(label) for part in own for label in part["value"].get(control.tag.lower()) or ()]
     if control.part not in labels:
         return "its label is that of a second region in the same place: correct it by hand"
@@ -136,28 +131,6 @@ def region_obstacle(annotation: Mapping[str, Any], control: Control, change: Cha
 
 def _is_of(part: Mapping[str, Any], control: str, region_id: str) -> bool:
     return part.get("from_name") == control and str(part.get("id")) == region_id
-
-
-def _value(before: Mapping[str, Any], control: Control, final: str, config: str) -> dict[str, Any]:
-    if control.tag == "Rating":
-        return {"rating": int(final)}
-    if control.tag == "Number":
-        return {"number": float(final) if "." in final else int(final)}
-    if control.tag == "Pairwise":
-        return {"selected": final}
-    if control.tag == "Taxonomy":
-        return {"taxonomy": [_path(final, control, config)]}
-    named = choices_of({"value": before})
-    others = [choice for choice, name in zip(before.get("choices") or (), named, strict=True) if name != control.part]
-    kept = others if control.part else []
-    if control.part and final != control.part:
-        return {"choices": kept}
-    nested = any(isinstance(choice, list) for choice in before.get("choices") or ())
-    return {"choices": [*kept, _path(final, control, config) if nested else final]}
-
-
-def _path(label: str, control: Control, config: str) -> list[str]:
-    return next(list(path) for path in choice_paths(read(config), control.name) if STEP.join(path) == label)
 
 
 def marks_of(annotation: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -6,35 +6,27 @@ What is damaged is left out here, by its reason, so that no encoder ends an audi
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
-from ntk_labelqa.dataset import ItemKind, LabeledDataset
-from ntk_labelqa.encoders import frames, pdf, series, sound
+from ntk_labelqa.dataset import LabeledDataset
 from ntk_labelqa.encoders.files import UnreadableFile
 from ntk_labelqa.images import decoded, opened
+from ntk_labelqa.label_types.registry import item_type_of
 from ntk_labelqa.labelstudio.media.download import UnusableFile
 
 MOST_PIXELS = 100_000_000
 
 Check = Callable[[Path], None]
 """Raises UnusableFile where the file is damaged, or too large to be decoded."""
-_READERS: Mapping[ItemKind, Callable[[LabeledDataset], Callable[[str], Any]]] = {
-    "audio": sound.reader,
-    "video": frames.reader,
-    "series": series.reader,
-    "pdf": pdf.reader,
-}
-"""What reads the files of each kind that is no picture."""
 
 
 def check_for(dataset: LabeledDataset) -> Check:
     """The check for the files of *dataset*; raises InvalidInputError where a library is missing that reads them."""
-    if dataset.kind not in _READERS:
+    read = item_type_of(dataset).reader(dataset)
+    if read is None:
         return _check_image
-    read = _READERS[dataset.kind](dataset)
 
     def check(path: Path) -> None:
         try:

@@ -22,14 +22,13 @@ import numpy as np
 
 from ntk_labelqa.cache import cache_root
 from ntk_labelqa.dataset import LabeledDataset, LeftOut
-from ntk_labelqa.encoders.encoder import PICTURES
-from ntk_labelqa.encoders.files import is_inline
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.label_types.item_type import RegionType
+from ntk_labelqa.label_types.registry import item_type_of
 from ntk_labelqa.labelstudio.media.cache import MediaCache
 from ntk_labelqa.labelstudio.media.check import Check, check_for, ignoring_bombs
-from ntk_labelqa.labelstudio.media.crops import cut_regions
 from ntk_labelqa.labelstudio.media.download import CLOUDS, Downloader, UnusableFile, What
-from ntk_labelqa.labelstudio.reading.regions import split_crop
+from ntk_labelqa.labelstudio.media.regions import cut_regions
 
 if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio
@@ -57,8 +56,8 @@ def fetch_media(
 
     Args:
         dataset: items whose ``value`` is an address: of the server, ``data:``, http(s), or a path below *root*;
-            where they are crops, their images are fetched once each, and the crops cut out. A time series that lies in
-            the task data itself needs no file; its path is empty.
+            where they are regions, their files are fetched once each, and the regions cut out. A time series that
+            lies in the task data itself needs no file; its path is empty.
         client: for addresses on the Label Studio server, and for those in storages that it reads.
         project_id: whose storages these are; None takes the project that the data set was pulled from.
         root: folder that paths in an export start from, and that addresses of the server and of storages are looked up
@@ -80,15 +79,16 @@ def fetch_media(
     """
     check = check_for(dataset)
     cache = MediaCache(cache_dir or cache_root() / "media")
-    crops = dataset.kind == "crop"
-    values = [split_crop(value)[0] if crops else value for value in dataset.items["value"]]
-    fetched = [value for value in values if not (dataset.kind == "series" and is_inline(value))]
-    unique = list(dict.fromkeys(fetched)) if crops else fetched  # an image has several regions
+    kind = item_type_of(dataset)
+    values = [kind.address(value) for value in dataset.items["value"]]
+    inline = [not address and bool(value) for address, value in zip(values, dataset.items["value"], strict=True)]
+    fetched = [value for value, lies_in_task in zip(values, inline, strict=True) if not lies_in_task]
+    unique = list(dict.fromkeys(fetched)) if kind.is_region else fetched  # a file has several regions
     project = dataset.provenance.project_id if project_id is None else project_id
-    what: What = "image" if dataset.kind in PICTURES else "file"
+    what: What = kind.noun
     with Downloader(client, allowed_hosts, project, what) as downloader:
         files = dict(zip(unique, _all(_Fetcher(cache, downloader, root, check), unique, progress), strict=True))
-    results = [files.get(value) for value in values]
+    results = [None if lies_in_task else files[value] for value, lies_in_task in zip(values, inline, strict=True)]
     reasons: dict[str, list[int]] = defaultdict(list)
     for row, result in enumerate(results):
         if isinstance(result, str):
@@ -100,7 +100,9 @@ def fetch_media(
     task_ids = dataset.items["task_id"].to_numpy()
     named = tuple(LeftOut(reason, tuple(task_ids[rows].tolist())) for reason, rows in sorted(reasons.items()))
     found = replace(kept, left_out=(*dataset.left_out, *named))
-    return cut_regions(found, (cache_dir or cache_root() / "media") / "crops") if crops else found
+    if not isinstance(kind, RegionType) or not kind.suffix:
+        return found
+    return cut_regions(found, kind, (cache_dir or cache_root() / "media") / "regions")
 
 
 def _all(fetcher: _Fetcher, values: Sequence[str], progress: Tick | None) -> list[Path | str]:

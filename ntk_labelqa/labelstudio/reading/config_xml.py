@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from xml.etree import ElementTree
 
-from ntk_labelqa.labelstudio.reading.results import choices_of, paths_of
+from ntk_labelqa.label_types.results import choices_of, paths_of
 
 ATTRIBUTES = {
     "name": "what results are filed under",

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from ntk_labelqa.dataset import Control, ItemKind
 from ntk_labelqa.encoders.encoder import FILES
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.label_types.choices import is_multiple
+from ntk_labelqa.label_types.control_type import ControlConfig
+from ntk_labelqa.label_types.registry import CONTROLS, REGION_LABELS, region_type
+from ntk_labelqa.label_types.results import choices_of, is_of_part
 from ntk_labelqa.labelstudio.reading.config_xml import choice_paths, conditions, is_true, read
-from ntk_labelqa.labelstudio.reading.label_values import REGION_ITEMS, opposite
-from ntk_labelqa.labelstudio.reading.results import STEP, choices_of, is_of_part
 from ntk_labelqa.readable import READABLE, TURN_KEYS
 
 if TYPE_CHECKING:
@@ -31,15 +33,11 @@ WHOLE_ITEMS: dict[str, ItemKind] = {
     **dict.fromkeys(READABLE, "text"),
 }
 """Object tags whose items can be compared as they are, and what the items are; all others need features."""
-OF_ITEMS = ("Choices", "Taxonomy", "Rating", "Number", "Pairwise")
-"""Controls that give a whole item one of several classes."""
 CAN_BE_AUDITED = (
     "Choices, Taxonomy, Rating, Number and Pairwise, and all controls that label regions; without --features, over an "
-    "Image, a Table, text in any form, Audio, a Video, a TimeSeries or a Pdf, RectangleLabels over an Image, Labels "
-    "over a Text"
+    "Image, a Table, text in any form, Audio, a Video, a TimeSeries or a Pdf, shapes in an Image, tracks in a Video, "
+    "spans of text, segments of Audio and of a TimeSeries"
 )
-MOST_NUMBERS = 50
-"""Classes that a Number may have by its least, largest and step; with more, those that were given are its classes."""
 MANY_CHOICES = 0.05
 """Share of results with several choices from which on a control without its config counts as multiple-choice."""
 MULTIPLE = " (several may be chosen)"
@@ -93,11 +91,11 @@ def parse(config: str, control: str | None = None) -> LabelledControl:
         interface = LabelInterface(ElementTree.tostring(tree, encoding="unicode"))
         objects = {tag.name: tag for tag in interface.objects}
         repeated = {str(tag.get("name")) for around in tree.iter("Repeater") for tag in around.iter()}
-        videos = {str(tag.get("toName")) for tag in tree.iter("VideoRectangle")}
-        tracked = {str(tag.name) for tag in interface.controls if _shown_by(tag) in videos}
-        obstacles = {str(tag.name): _obstacle(tag, objects, repeated, tracked) for tag in interface.controls}
+        boxes = {str(tag.get("toName")): str(tag.get("name")) for tag in tree.iter("VideoRectangle")}
+        obstacles = {str(tag.name): _obstacle(tag, objects, repeated) for tag in interface.controls}
         candidates = [tag for tag in interface.controls if not obstacles[str(tag.name)]]
-        readiest = _readiest(candidates, objects)
+        controls = {str(tag.name): _control(tag, objects[_shown_by(tag)], tree, boxes) for tag in candidates}
+        readiest = _readiest(candidates, controls)
         seen = [f"{tag.tag} {tag.name!r}{obstacles[str(tag.name)]}" for tag in interface.controls]
     except Exception as error:  # the SDK lets whatever its XML and schema parsers raise through
         raise InvalidInputError(
@@ -106,30 +104,40 @@ def parse(config: str, control: str | None = None) -> LabelledControl:
         ) from error
     chosen, part = _choose(candidates, readiest, control, seen)
     classes, options = _labelling(chosen, part, tree)
-    item = objects[_shown_by(chosen)]
-    attributes = item.attr or {}
-    encoding = str(attributes.get("encoding", "none"))
-    found = Control(
-        name=str(chosen.name),
-        to_name=str(item.name),
-        tag=str(chosen.tag),
-        value_key=(item.value_name or "") if item.value_is_variable else "",
-        part=part,
-        encoding="" if encoding == "none" else encoding,
-        shown_when=conditions(tree, str(chosen.name)),
-        over=item.tag,
-        turn_keys=_turn_keys(item),
-        per_region=is_true((chosen.attr or {}).get("perRegion")),
-        time_column=str(attributes.get("timeColumn", "")),
-        separator=str(attributes.get("sep", "")),
-    )
+    found = replace(controls[str(chosen.name)], part=part)
     return LabelledControl(
         control=found,
         class_names=classes,
-        kind=_kind_of(chosen, objects),
+        kind=_kind_of(found),
         options=options,
         note="" if control else _others(candidates, chosen),
         open_classes=not classes,
+    )
+
+
+def _control(
+    tag: ControlTag, item: ObjectTag, tree: ElementTree.Element, boxes_of_videos: Mapping[str, str]
+) -> Control:
+    """What the config says of a control and of the object that it labels.
+
+    *boxes_of_videos* are the names of VideoRectangles, whose results hold the labels of tracks, by that of the video.
+    """
+    attributes = item.attr or {}
+    encoding = str(attributes.get("encoding", "none"))
+    return Control(
+        name=str(tag.name),
+        to_name=str(item.name),
+        tag=str(tag.tag),
+        value_key=(item.value_name or "") if item.value_is_variable else "",
+        encoding="" if encoding == "none" else encoding,
+        shown_when=conditions(tree, str(tag.name)),
+        over=str(item.tag),
+        turn_keys=_turn_keys(item),
+        per_region=is_true((tag.attr or {}).get("perRegion")),
+        time_column=str(attributes.get("timeColumn", "")),
+        separator=str(attributes.get("sep", "")),
+        drawn_with=boxes_of_videos.get(str(item.name), "") if tag.tag == "Labels" else "",
+        elsewhere=_lies_elsewhere(tag, item),
     )
 
 
@@ -146,52 +154,9 @@ def _labelling(tag: ControlTag, part: str, tree: ElementTree.Element) -> tuple[t
     """
     name, attributes = str(tag.name), tag.attr or {}
     labels = () if _brings_classes(tag) else tuple(map(str, tag.labels or ()))
-    if tag.tag == "Taxonomy" and (labels or not part):
-        return _taxonomy_classes(choice_paths(tree, name) if labels else [], name, part), ()
-    if tag.tag == "Choices" and is_true(attributes.get("allowNested")):
-        labels = tuple(map(STEP.join, choice_paths(tree, name)))
-    if tag.tag == "Choices" and _is_multiple(tag):
-        if not part or (labels and part not in labels):
-            several = ", ".join(f"{name}:{label}" for label in labels or ("OPTION",))
-            raise InvalidInputError(
-                f"The control {name!r} is a multiple choice: each of its options is a labelling of its own.",
-                remedy=f"Name one with --control: {several}.",
-            )
-        return (part, opposite(part)), labels
-    if part and part in labels and tag.tag not in OF_ITEMS:
-        return (part, opposite(part)), labels
-    if part:
-        raise InvalidInputError(
-            f"The control {name!r} holds one labelling alone, none by the name {part!r}.",
-            remedy=f"Name it with --control {name}.",
-        )
-    if tag.tag == "Rating":
-        return tuple(str(stars) for stars in range(1, int(attributes.get("maxRating", "5")) + 1)), ()
-    if tag.tag == "Number":
-        return _numbers(attributes), ()
-    return ("left", "right") if tag.tag == "Pairwise" else labels, ()
-
-
-def _numbers(attributes: Mapping[str, Any]) -> tuple[str, ...]:
-    """The numbers from least to largest; none where there is no end of them, or too many."""
-    try:
-        least, most, step = (
-            float(attributes.get(key, usual)) for key, usual in (("min", "nan"), ("max", "nan"), ("step", 1))
-        )
-        count = round((most - least) / step) + 1
-    except (ValueError, ZeroDivisionError, OverflowError):
-        return ()
-    return tuple(f"{least + number * step:g}" for number in range(count)) if 1 < count <= MOST_NUMBERS else ()
-
-
-def _taxonomy_classes(paths: Sequence[tuple[str, ...]], name: str, level: str) -> tuple[str, ...]:
-    deepest = max(map(len, paths), default=0)
-    if level and (not level.isdigit() or not 1 <= int(level) <= deepest):
-        raise InvalidInputError(
-            f"The taxonomy {name!r} has no level {level!r}.",
-            remedy=f"Its levels are 1 to {deepest}, as in --control {name}:1; --control {name} takes the whole path.",
-        )
-    return tuple(STEP.join(path) for path in paths if not level or len(path) == int(level))
+    nested = labels and (tag.tag == "Taxonomy" or is_true(attributes.get("allowNested")))
+    paths = tuple(choice_paths(tree, name)) if nested else ()
+    return CONTROLS.get(str(tag.tag), REGION_LABELS).classes(ControlConfig(name, attributes, labels, paths), part)
 
 
 def infer(tasks: Sequence[Mapping[str, Any]], control: str | None = None) -> LabelledControl:
@@ -234,31 +199,22 @@ def infer(tasks: Sequence[Mapping[str, Any]], control: str | None = None) -> Lab
     return LabelledControl(Control(name, to_name, "Choices", key), tuple(sorted(used[chosen])), _kind(tasks, key))
 
 
-def _obstacle(
-    tag: ControlTag, objects: Mapping[str, ObjectTag], repeated: Collection[str], tracked: Collection[str]
-) -> str:
-    """Why the control cannot be audited, to follow its name; empty where it can.
-
-    *repeated* are names within a Repeater, *tracked* those of controls whose labels a VideoRectangle holds.
-    """
+def _obstacle(tag: ControlTag, objects: Mapping[str, ObjectTag], repeated: Collection[str]) -> str:
+    """Why the control cannot be audited, to follow its name; empty where it can. *repeated* are names in a Repeater."""
     attributes = tag.attr or {}
-    if tag.tag not in OF_ITEMS and not str(tag.tag).endswith("Labels"):
+    if tag.tag not in CONTROLS and not str(tag.tag).endswith("Labels"):
         return " (of a type that cannot be audited)"
-    if tag.tag == "Labels" and str(tag.name) in tracked:
-        return " (of tracks of a VideoRectangle)"
     if str(tag.name) in repeated:
         return " (inside a Repeater: each entry of a list has one of its own)"
     if tag.tag != "Choices" and (is_true(attributes.get("perRegion")) or is_true(attributes.get("labeling"))):
         return " (of regions, not of the item)"
     if is_true(attributes.get("perItem")):
         return " (of single items of a list)"
-    if tag.tag == "Rating" and not str(attributes.get("maxRating", "5")).isdigit():
-        return " (without a largest rating)"
     if tag.tag in ("Choices", "Taxonomy") and not tag.labels and not _brings_classes(tag):
         return " (without any choice)"
     if _shown_by(tag) not in objects:
         return f" (over {_shown_by(tag)!r}, which is not in the config)"
-    return ""
+    return CONTROLS.get(str(tag.tag), REGION_LABELS).obstacle(attributes)
 
 
 def _brings_classes(tag: ControlTag) -> bool:
@@ -266,31 +222,38 @@ def _brings_classes(tag: ControlTag) -> bool:
     return "value" in (tag.attr or {}) or "apiUrl" in (tag.attr or {})
 
 
-def _kind_of(tag: ControlTag, objects: Mapping[str, ObjectTag]) -> ItemKind:
+def _kind_of(control: Control) -> ItemKind:
     """What the items of a control are: ``other`` where they cannot be compared without features."""
-    shown = objects[_shown_by(tag)]
+    if control.elsewhere:
+        return "other"
+    if control.of_regions:
+        found = region_type(control)
+        return found.kind if found else "other"
+    return WHOLE_ITEMS.get(control.over, "other")
+
+
+def _lies_elsewhere(tag: ControlTag, shown: ObjectTag) -> bool:
     attributes = shown.attr or {}
     behind = shown.tag in (*READABLE, "Table") and (shown.value_type == "url" or "resolver" in attributes)
-    several = len(tag.to_name or ()) > 1 or "valueList" in attributes or not shown.value_is_variable
-    if behind or several or is_true((tag.attr or {}).get("perRegion")):
-        return "other"
-    if tag.tag in OF_ITEMS:
-        return WHOLE_ITEMS.get(str(shown.tag), "other")
-    return REGION_ITEMS.get((str(tag.tag), str(shown.tag)), "other")
+    return behind or len(tag.to_name or ()) > 1 or "valueList" in attributes or not shown.value_is_variable
 
 
-def _readiest(candidates: Sequence[ControlTag], objects: Mapping[str, ObjectTag]) -> list[ControlTag]:
-    """Those of *candidates* that need least: what tasks and images show, else other files, else features."""
-    needs = [2 if kind == "other" else int(kind in FILES) for kind in (_kind_of(tag, objects) for tag in candidates)]
+def _readiest(candidates: Sequence[ControlTag], controls: Mapping[str, Control]) -> list[ControlTag]:
+    """Those of *candidates* that need least: what tasks and images show, else other files, else features; labels of
+    regions go before choices of them.
+    """
+    found = [controls[str(tag.name)] for tag in candidates]
+    kinds = [_kind_of(control) for control in found]
+    needs = [
+        (2 if kind == "other" else int(kind in FILES), control.per_region)
+        for kind, control in zip(kinds, found, strict=True)
+    ]
     return [tag for tag, need in zip(candidates, needs, strict=True) if need == min(needs)]
 
 
 def _is_single_choice(tag: ControlTag) -> bool:
-    return tag.tag == "Choices" and not _is_multiple(tag) and not is_true((tag.attr or {}).get("perRegion"))
-
-
-def _is_multiple(tag: ControlTag) -> bool:
-    return not str((tag.attr or {}).get("choice", "single")).startswith("single")
+    attributes = tag.attr or {}
+    return tag.tag == "Choices" and not is_multiple(attributes) and not is_true(attributes.get("perRegion"))
 
 
 def _shown_by(tag: ControlTag) -> str:

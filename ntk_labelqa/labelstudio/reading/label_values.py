@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeGuard
+from typing import Any
 
-from ntk_labelqa.dataset import Control, ItemKind
+from ntk_labelqa.dataset import Control
+from ntk_labelqa.label_types.choices import opposite
+from ntk_labelqa.label_types.control_type import NO_CHOICE, Said, Unusable
+from ntk_labelqa.label_types.place import DRAWN_TWICE, Place
+from ntk_labelqa.label_types.registry import control_in, control_type, region_type
+from ntk_labelqa.label_types.results import choices_of, is_of_part, value_of
 from ntk_labelqa.labelstudio.reading.config_xml import was_shown
-from ntk_labelqa.labelstudio.reading.regions import Box, Place, Span
-from ntk_labelqa.labelstudio.reading.results import STEP, choices_of, is_of_part, paths_of, value_of
-from ntk_labelqa.task_data import value_shown
 
-REGION_ITEMS: dict[tuple[str, str], ItemKind] = {("RectangleLabels", "Image"): "crop", ("Labels", "Text"): "span"}
-"""Controls and the objects they are over whose regions can be cut out, and what the items then are."""
-_OVER = dict(REGION_ITEMS.keys())
-
-DRAWN_TWICE = 0.9
-"""Intersection over union from which on two regions of one person are one region with two labels."""
-
-SEVERAL_CHOICES, NO_CHOICE = "more than one choice", "no choice with this control"
-NO_REGION, ABOVE_LEVEL = "no region with this control", "no choice at this level of the taxonomy"
+NO_REGION = "no region with this control"
 BAD_REGION, NO_ID = "region whose place cannot be read", "region without an id"
+ID_TWICE = "region with the id of another one"
 SEVERAL_LABELS = "several labels on one region, which --control NAME:LABEL audits one by one"
 UNKNOWN_LABEL = "label not in the labelling config"
 NOT_SHOWN = "control that was not shown to the annotator"
@@ -29,31 +24,19 @@ MAYBE_NOT_SHOWN = "control that may not have been shown to the annotator"
 
 
 @dataclass(frozen=True)
-class Said:
-    """One label that was given: to a region, or to the whole item where there is none.
+class Region:
+    """A region as one person drew it; *place* is None where it cannot be cut out."""
 
-    *place* is None for regions that cannot be cut out, too. *named* are all the options that were chosen, where the
-    label is about one of them.
-    """
-
-    label: str
-    region_id: str = ""
-    place: Place | None = None
-    named: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Unusable:
-    """Why something that was said is not used; *labels* are those it named."""
-
-    reason: str
-    labels: tuple[str, ...] = ()
+    id: str
+    labels: tuple[str, ...]
+    place: Place | None
 
 
 def control_of(manifest: Mapping[str, Any]) -> Control:
-    """The control as an audit's manifest has it; audits of earlier versions lack some of its fields."""
-    control = Control(**manifest["data"]["control"])
-    return replace(control, shown_when=tuple(map(tuple, control.shown_when)))  # JSON knows lists alone
+    """The control as an audit's manifest has it."""
+    control = control_in(manifest["data"])
+    assert control is not None  # of an audit that came from Label Studio
+    return control
 
 
 def is_single_choice(control: Control) -> bool:
@@ -70,90 +53,45 @@ def labels_given(labelling: Mapping[str, Any], control: Control, data: Mapping[s
         data: of the task.
     """
     results = [one for one in labelling.get("result") or () if isinstance(one, Mapping)]
-    mine = [one for one in results if one.get("from_name") == control.name]
+    mine = [one for one in results if one.get("from_name") == control.drawn_by]
     if control.of_regions:
         return _of_regions(mine, control, data) or [Unusable(NO_REGION)]
     mine = [one for one in mine if not is_of_part(one)]
-    if control.tag == "Taxonomy":
-        return [_of_taxonomy(mine, control.part)]
-    if not control.part:
-        return [_one([label for one in mine for label in _labels(one, control.tag)])]
-    choices = [choice for one in mine for choice in choices_of(one)]
-    shown = bool(choices) or was_shown(control.shown_when, results)
-    if not shown:
-        return [Unusable(MAYBE_NOT_SHOWN if shown is None else NOT_SHOWN)]
-    return [Said(control.part if control.part in choices else opposite(control.part), named=tuple(choices))]
-
-
-def opposite(option: str) -> str:
-    """The label of items that do not have *option* of a multiple choice."""
-    return f"not {option}"
-
-
-def _labels(result: Mapping[str, Any], tag: str) -> list[str]:
-    """The classes that a result of a control of the type *tag* gives a whole item."""
-    value = value_of(result)
-    if tag == "Rating":
-        return [str(int(value["rating"]))] if _is_number(value.get("rating")) and value["rating"] % 1 == 0 else []
-    if tag == "Number":
-        return [f"{value['number']:g}"] if _is_number(value.get("number")) else []
-    if tag == "Pairwise":
-        return [str(value["selected"])] if value.get("selected") else []
-    return choices_of(result)
-
-
-def _one(given: list[str]) -> Said | Unusable:
-    if len(given) == 1:
-        return Said(given[0])
-    return Unusable(SEVERAL_CHOICES, tuple(given)) if given else Unusable(NO_CHOICE)
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _of_taxonomy(results: list[Mapping[str, Any]], level: str) -> Said | Unusable:
-    chosen = [path for result in results for path in paths_of(result)]
-    if not level:
-        return _one([STEP.join(path) for path in chosen])
-    depth = int(level)
-    deep = dict.fromkeys(STEP.join(path[:depth]) for path in chosen if len(path) >= depth)
-    return Unusable(ABOVE_LEVEL) if chosen and not deep else _one(list(deep))
+    if control.tag == "Choices" and control.part and not any(choices_of(one) for one in mine):
+        shown = was_shown(control.shown_when, results)
+        if not shown:
+            return [Unusable(MAYBE_NOT_SHOWN if shown is None else NOT_SHOWN)]
+    return [control_type(control).said([value_of(one) for one in mine], control.part)]
 
 
 def regions_drawn(labelling: Mapping[str, Any], control: Control, data: Mapping[str, Any]) -> list[Region]:
     """The regions of *labelling* as they were drawn, one drawn twice being two; those that can be used."""
     results = [one for one in labelling.get("result") or () if isinstance(one, Mapping)]
-    found = [_region(one, control, data) for one in results if one.get("from_name") == control.name]
+    found = [_region(one, control, data) for one in results if one.get("from_name") == control.drawn_by]
     return [one for one in found if isinstance(one, Region)]
 
 
-@dataclass(frozen=True)
-class Region:
-    """A region as one person drew it; *place* is None where it cannot be cut out."""
-
-    id: str
-    labels: tuple[str, ...]
-    place: Place | None
-    text: str = ""
-    """The characters of a span."""
-
-
-def _of_regions(results: list[Mapping[str, Any]], control: Control, data: Mapping[str, Any]) -> list[Said | Unusable]:
+def _of_regions(
+    results: Sequence[Mapping[str, Any]], control: Control, data: Mapping[str, Any]
+) -> list[Said | Unusable]:
     """One entry a region. What one person drew twice in the same place is one region, with the labels of both."""
     said: list[Said | Unusable] = []
     regions: list[Region] = []
+    ids: set[str] = set()
     for result in results:
         found = _region(result, control, data)
         if isinstance(found, Unusable):
             said.append(found)
             continue
         again = next((row for row, known in enumerate(regions) if _is_same(known, found)), None)
-        if again is None:
-            regions.append(found)
-        else:
+        if again is not None:
             both = dict.fromkeys((*regions[again].labels, *found.labels))
             regions[again] = replace(regions[again], labels=tuple(both))
+        elif found.id in ids:
+            said.append(Unusable(ID_TWICE, found.labels))
+        else:
+            regions.append(found)
+        ids.add(found.id)
     return [*said, *(_label_of(region, control) for region in regions)]
 
 
@@ -169,48 +107,19 @@ def _label_of(region: Region, control: Control) -> Said | Unusable:
 def _is_same(known: Region, other: Region) -> bool:
     if known.place is None or other.place is None:
         return known.id == other.id
-    return known.place.overlap(other.place) >= DRAWN_TWICE  # type: ignore[arg-type] # of one control, of one kind
+    return known.place.overlap(other.place) >= DRAWN_TWICE
 
 
 def _region(result: Mapping[str, Any], control: Control, data: Mapping[str, Any]) -> Region | Unusable:
-    value = value_of(result)
-    labels = value.get(control.tag.lower())
+    labels = value_of(result).get(control.tag.lower())
     if not isinstance(labels, list) or not labels:
         return Unusable(NO_CHOICE)
     region = str(result.get("id") or "")
     if not region:
         return Unusable(NO_ID)
     named = tuple(map(str, labels))
-    shape = REGION_ITEMS.get((control.tag, control.over or _OVER.get(control.tag, "")))
-    if shape is None:
+    kind = region_type(control)
+    if kind is None:
         return Region(region, named, None)
-    place = _box(value, result) if shape == "crop" else _span(value, value_shown(data, control))
-    if place is None:
-        return Unusable(BAD_REGION)
-    text = str(value_shown(data, control))[place.start : place.end] if isinstance(place, Span) else ""
-    return Region(region, named, place, text)
-
-
-def _box(value: Mapping[str, Any], result: Mapping[str, Any]) -> Box | None:
-    sides = [value.get(side) for side in ("x", "y", "width", "height")]
-    numbers = [float(side) for side in sides if isinstance(side, int | float)]
-    if len(numbers) < 4 or numbers[2] <= 0 or numbers[3] <= 0:
-        return None
-    x, y, width, height = numbers
-    image_width, image_height = (int(result.get(f"original_{side}") or 0) for side in ("width", "height"))
-    return Box(x, y, width, height, float(value.get("rotation") or 0.0), image_width, image_height)
-
-
-def _span(value: Mapping[str, Any], text: object) -> Span | None:
-    """The span, if it is where it says: offsets are counted in characters, or as browsers do, in units of UTF-16."""
-    start, end, said = value.get("start"), value.get("end"), value.get("text")
-    if not isinstance(text, str) or not isinstance(start, int) or not isinstance(end, int):
-        return None
-    units = text.encode("utf-16-le")
-    before, inside = (units[2 * a : 2 * b].decode("utf-16-le", "replace") for a, b in ((0, start), (start, end)))
-    candidates = [Span(start, end), Span(len(before), len(before) + len(inside))]
-    for span in candidates:
-        there = text[span.start : span.end]
-        if there.strip() and (said is None or there == said):
-            return span
-    return None
+    place = kind.read(result, data, control)
+    return Unusable(BAD_REGION) if place is None else Region(region, named, place)

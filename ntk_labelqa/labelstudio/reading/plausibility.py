@@ -8,9 +8,9 @@ from typing import Any
 
 from ntk_labelqa.dataset import Control
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.label_types.results import value_of
 from ntk_labelqa.labelstudio.reading.label_config import LabelledControl
 from ntk_labelqa.labelstudio.reading.label_values import NO_ID, UNKNOWN_LABEL
-from ntk_labelqa.labelstudio.reading.results import value_of
 
 FEWEST_BOXES = 5
 """From which on their units can be told by their range."""

@@ -19,19 +19,13 @@ from ntk_labelqa.dataset import (
     LeftOut,
     Provenance,
 )
+from ntk_labelqa.label_types.control_type import Said, Unusable
+from ntk_labelqa.label_types.place import Place, same_regions
 from ntk_labelqa.labelstudio.corrections.results import superseded_in
 from ntk_labelqa.labelstudio.reading.label_config import LabelledControl
-from ntk_labelqa.labelstudio.reading.label_values import (
-    NO_REGION,
-    UNKNOWN_LABEL,
-    Said,
-    Unusable,
-    labels_given,
-    regions_drawn,
-)
+from ntk_labelqa.labelstudio.reading.label_values import NO_REGION, UNKNOWN_LABEL, labels_given, regions_drawn
 from ntk_labelqa.labelstudio.reading.plausibility import nothing_left, refuse_other_units
 from ntk_labelqa.labelstudio.reading.region_tables import region_rows, regions_table
-from ntk_labelqa.labelstudio.reading.regions import Place, same_regions
 from ntk_labelqa.readable import readable
 from ntk_labelqa.task_data import value_shown
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from ntk_labelqa.dataset import ItemKind
+from ntk_labelqa.label_types.item_type import ItemType
 
 DECISION, OTHER_LABEL, COMMENT, ITEM = "decision", "other_label", "comment", "item"
 """Names of the controls, and of the item they are about; decisions are read back by them."""
@@ -23,12 +23,10 @@ _DECISIONS = (
     (OTHER, "Another label", "o"),
     (UNSURE, "Not sure", "u"),
 )
-_IMAGE = '<Image name="item" value="$image" maxWidth="100%" height="380px" negativeZoom="false"/>'
-_TEXT = '<HyperText name="item" value="$item_html" inline="true"/>'
 _COLUMN = "flex:1 1 50%; min-width:0; max-height:420px; overflow:auto"
 
 
-def review_config(kind: ItemKind, class_names: Sequence[str]) -> str:
+def review_config(item: ItemType, class_names: Sequence[str]) -> str:
     """The labelling config of a review project, XML.
 
     The question stands above the item and its evidence, the decision below. Controls and decisions have the names of
@@ -36,7 +34,7 @@ def review_config(kind: ItemKind, class_names: Sequence[str]) -> str:
     Taxonomy of one level where there are more than :data:`MOST_BUTTONS` classes.
 
     Args:
-        kind: what the items are.
+        item: what the items are.
         class_names: the label set; any text.
     """
     decisions = "\n    ".join(
@@ -46,7 +44,7 @@ def review_config(kind: ItemKind, class_names: Sequence[str]) -> str:
   <Header name="question" value="$question" size="4"/>
   <View style="display:flex; gap:24px; align-items:flex-start; margin-bottom:12px">
     <View style="{_COLUMN}">
-      {_IMAGE if kind == "image" else _TEXT}
+      {item.review_tag}
     </View>
     <View style="{_COLUMN}">
       <HyperText name="evidence" value="$evidence" inline="true" clickableLinks="true"/>

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.dataset import Control
+from ntk_labelqa.label_types.registry import audited_type
 from ntk_labelqa.labelstudio.connect import ONCE, translating_errors
 from ntk_labelqa.labelstudio.reading.label_values import control_of, is_single_choice
 from ntk_labelqa.labelstudio.reading.pull import take_snapshot
@@ -85,7 +86,7 @@ def find_or_create(client: LabelStudio, audit: Audit, source_project: int) -> in
         client,
         title=f"Label review: {title_of(audit, source_project)}",
         description=f"Labels of project {source_project} that are probably wrong. {mark(source_project, control)}",
-        label_config=review_config(data["kind"], data["class_names"]),
+        label_config=review_config(audited_type(data), data["class_names"]),
         instruction=INSTRUCTION,
     )
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.dataset import Control
+from ntk_labelqa.label_types.control_type import Said
 from ntk_labelqa.labelstudio.connect import server_url
-from ntk_labelqa.labelstudio.reading.label_values import Said, control_of, labels_given
+from ntk_labelqa.labelstudio.reading.label_values import control_of, labels_given
 from ntk_labelqa.labelstudio.reading.pull import take_snapshot
 from ntk_labelqa.labelstudio.review import project as review_project
 from ntk_labelqa.labelstudio.review.delivery import Tick, deliver, only_push, settle, without_duplicates

@@ -8,10 +8,12 @@ import pytest
 
 from ntk_labelqa.dataset import LabeledDataset, Provenance, split_span
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.label_types import control_type
+from ntk_labelqa.label_types.box import Box
+from ntk_labelqa.label_types.crop import split_crop
 from ntk_labelqa.labelstudio.reading import label_values as values
 from ntk_labelqa.labelstudio.reading import tasks as reading
 from ntk_labelqa.labelstudio.reading.label_config import parse
-from ntk_labelqa.labelstudio.reading.regions import Box, split_crop
 from tests.labelstudio.samples import annotation, task
 
 TEXT = '<Text name="text" value="$text"/>'
@@ -83,19 +85,19 @@ def test_the_options_are_named_where_none_is() -> None:
             "taxonomy",
             ("Archaea", "Bacteria", "Eukarya", "Eukarya / Human", "Eukarya / opossum"),
             ["Archaea", "Eukarya / Human"],
-            {values.SEVERAL_CHOICES: (3, 4)},
+            {control_type.SEVERAL_CHOICES: (3, 4)},
         ),
         (
             "taxonomy:1",
             ("Archaea", "Bacteria", "Eukarya"),
             ["Archaea", "Eukarya", "Eukarya"],
-            {values.SEVERAL_CHOICES: (4,)},
+            {control_type.SEVERAL_CHOICES: (4,)},
         ),
         (
             "taxonomy:2",
             ("Eukarya / Human", "Eukarya / opossum"),
             ["Eukarya / Human", "Eukarya / opossum"],
-            {values.ABOVE_LEVEL: (1,), values.SEVERAL_CHOICES: (3,)},
+            {control_type.ABOVE_LEVEL: (1,), control_type.SEVERAL_CHOICES: (3,)},
         ),
     ],
 )
@@ -123,7 +125,7 @@ def test_a_rating() -> None:
     dataset = read(RATING, *(task(i, annotation(i, given("rating", {"rating": n}))) for i, n in enumerate(stars, 1)))
     assert (dataset.class_names, labels(dataset)) == (("1", "2", "3", "4"), ["4", "1"])
     assert left_out(dataset)[reading.UNKNOWN_LABEL] == (3,)
-    assert left_out(dataset)[values.NO_CHOICE] == (4, 5)
+    assert left_out(dataset)[control_type.NO_CHOICE] == (4, 5)
 
 
 def test_each_box_is_an_item_with_its_region_id() -> None:
