@@ -62,6 +62,7 @@ class Audit:
     consensus: pd.DataFrame = field(default_factory=lambda: findings.empty("consensus"))
     region_faults: pd.DataFrame = field(default_factory=lambda: findings.empty("region_faults"))
     agreement: pd.DataFrame = field(default_factory=lambda: findings.empty("agreement"))
+    region_issues: pd.DataFrame = field(default_factory=lambda: findings.empty("region_issues"))
     annotations: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(ANNOTATION_COLUMNS)))
     decisions: pd.DataFrame | None = None
     warning_decisions: pd.DataFrame | None = None

@@ -24,7 +24,8 @@ def hit_rates(decisions: pd.DataFrame) -> pd.DataFrame:
         ``wrong_low, wrong_high``, and ``hit_rate`` (share whose suggestion they accept). Well calibrated means that
         ``stated`` lies within the interval.
     """
-    decided = decisions[decisions["decision"].isin(("accept", "other", "keep"))]
+    decided = of_labels(decisions)
+    decided = decided[decided["decision"].isin(("accept", "other", "keep"))]
     bands = pd.cut(decided["error_probability"], list(EDGES), right=False, labels=False).fillna(len(EDGES) - 2)
     rows = [
         _row(EDGES[int(band)], EDGES[int(band) + 1], decided[bands == band]) for band in np.unique(bands.to_numpy(int))
@@ -33,6 +34,11 @@ def hit_rates(decisions: pd.DataFrame) -> pd.DataFrame:
         rows.append(_row(EDGES[0], EDGES[-1], decided))
     columns = ("low", "high", "decided", "accepted", "other", "kept", "stated", "wrong", "wrong_low", "wrong_high")
     return pd.DataFrame(rows, columns=[*columns, "hit_rate"])
+
+
+def of_labels(decisions: pd.DataFrame) -> pd.DataFrame:
+    """The decisions on labels: those on regions and on rules have other probabilities, or none."""
+    return decisions[decisions["kind"] == "label"] if "kind" in decisions else decisions
 
 
 def _row(low: float, high: float, decided: pd.DataFrame) -> dict[str, float]:

@@ -17,6 +17,7 @@ import pandas as pd
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit, logit
 
+from ntk_labelqa.diagnostics.hit_rate import of_labels
 from ntk_labelqa.diagnostics.label_issues import LabelIssues
 
 FEWEST = 30
@@ -53,7 +54,8 @@ class Recalibration:
             decisions: see :mod:`ntk_labelqa.labelstudio.review.decisions`; its ``model_probability`` where it has one,
                 so that what was put right once is not put right twice.
         """
-        decided = decisions[decisions["decision"].isin(DECIDED)]
+        labels = of_labels(decisions)
+        decided = labels[labels["decision"].isin(DECIDED)]
         if len(decided) < FEWEST:
             return None
         stated = decided["error_probability"]

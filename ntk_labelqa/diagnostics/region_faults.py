@@ -6,9 +6,10 @@ only where few regions of the class break them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,8 @@ COLUMNS = {
     "annotator": "str",
     "region_id": "str",
     "label": "str",
+    "shape": "str",  # "box", "polygon", "span" …; empty where its place cannot be read
+    "value": "str",  # of an item that is this region
     "x": "float64",  # per cent of the image, as Label Studio has them; NaN of spans
     "y": "float64",
     "width": "float64",
@@ -56,8 +59,13 @@ MAJORITY, OFTEN = 0.9, 5
 _OPENING, _CLOSING = '([{"“«', ')]}"”»'
 """Brackets and quotation marks, each with its other half; apostrophes are letters as well."""
 
+CORNERS = 400
+"""Corners of a polygon up to which each pair of its sides is looked at."""
+
 Rule = Literal[
+    "unreadable",
     "outside the image",
+    "crossing",
     "sliver",
     "odd shape",
     "tiny",
@@ -69,8 +77,29 @@ Rule = Literal[
     "overlap",
     "odd label",
 ]
-Fault = tuple[int, Rule, str, str]
-"""Row of the region, rule, what is the matter, and the id of another region that it concerns."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A region that breaks a rule.
+
+    Attributes:
+        row: of the table of regions.
+        rule: which.
+        detail: what is the matter, in words.
+        other: id of another region that it concerns.
+        suggestion: what would put it right: that it goes, moves, or gets another label.
+        label: the one that it should have, where that is the suggestion.
+        place: fields of its result's value that are to change, where it should move.
+    """
+
+    row: int
+    rule: Rule
+    detail: str
+    other: str = ""
+    suggestion: Literal["remove", "move", "label"] = "remove"
+    label: str = ""
+    place: Mapping[str, Any] = field(default_factory=dict)
 
 
 def find_region_faults(regions: pd.DataFrame) -> pd.DataFrame:
@@ -83,12 +112,23 @@ def find_region_faults(regions: pd.DataFrame) -> pd.DataFrame:
     """
     regions = regions.reset_index(drop=True)
     boxes, spans = regions[regions["x"].notna()], regions[regions["start"].notna()]
-    found = [*_box_faults(boxes), *_span_faults(spans)]
-    rows = [
-        (*(regions.at[row, name] for name in ("task_id", "annotation_id", "annotator", "region_id", "label")), *rest)
-        for row, *rest in sorted(found)
-    ]
-    return findings.conform("region_faults", pd.DataFrame(rows, columns=list(findings.SCHEMAS["region_faults"])))
+    found = [*_unreadable(regions), *_box_faults(boxes), *_span_faults(spans)]
+    found.sort(key=lambda fault: (fault.row, fault.rule, fault.other))
+    of = regions.loc[[fault.row for fault in found]].reset_index(drop=True)
+    table = of[["task_id", "annotation_id", "annotator", "region_id", "label", "value"]].assign(
+        rule=[fault.rule for fault in found],
+        detail=[fault.detail for fault in found],
+        other_region_id=[fault.other for fault in found],
+        suggestion=[fault.suggestion for fault in found],
+        suggested_label=[fault.label for fault in found],
+        suggested_result=[json.dumps({"value": fault.place}) if fault.place else "" for fault in found],
+    )
+    return findings.conform("region_faults", table)
+
+
+def _unreadable(regions: pd.DataFrame) -> Iterator[Fault]:
+    for row in regions.index[regions["shape"] == ""]:
+        yield Fault(int(row), "unreadable", "its place cannot be read, or is not where it says")
 
 
 @dataclass(frozen=True)
@@ -105,31 +145,70 @@ def _box_faults(boxes: pd.DataFrame) -> Iterator[Fault]:
         return
     yield from _outside(boxes)
     yield from _shapes(boxes)
+    yield from _crossing(boxes)
     names, ids = boxes["label"], boxes["region_id"]
     inside: list[_Inside] = []
-    for _, drawn in boxes.groupby("annotation_id", sort=False):
+    seen = boxes[(boxes["width"] > 0) & (boxes["height"] > 0)]
+    for _, drawn in seen.groupby("annotation_id", sort=False):
         for found in _pairs(drawn):
             if isinstance(found, _Inside):
                 inside.append(found)
             else:
                 row, other = found
-                yield row, "duplicate", f"the same box of {names[row]} is drawn twice", ids[other]
+                yield Fault(row, "duplicate", f"the same region of {names[row]} is drawn twice", ids[other])
     counts = names.value_counts()
     within = pd.Series([(names[one.row], names[one.other]) for one in inside], dtype=object).value_counts()
     for one in inside:
         label, around = names[one.row], names[one.other]
         if within[label, around] <= max(1.0, HABIT * counts[label]):
             rule: Rule = "nested" if one.alike else "inside another class"
-            yield one.row, rule, f"{label} lies inside a box of {around}", ids[one.other]
+            yield Fault(one.row, rule, f"{label} lies inside a region of {around}", ids[one.other])
 
 
 def _outside(boxes: pd.DataFrame) -> Iterator[Fault]:
-    """Boxes that reach beyond their image; turned ones by their corners."""
+    """Boxes that reach beyond their image; turned ones by their corners. Upright ones can be cut off at its edge."""
     corners = _corners(boxes)
     beyond = np.maximum(-corners.min(axis=1), corners.max(axis=1) - 100.0).max(axis=1)
     for row, excess in zip(boxes.index, beyond, strict=True):
         if excess > OUTSIDE:
-            yield int(row), "outside the image", f"reaches {excess:.1f} % of a side beyond the image", ""
+            said = f"reaches {excess:.1f} % of a side beyond the image"
+            place = _within_image(boxes.loc[row])
+            yield Fault(int(row), "outside the image", said, suggestion="move" if place else "remove", place=place)
+
+
+def _within_image(box: pd.Series) -> dict[str, float]:
+    """The sides of an upright box where they lie in the image; nothing where it is no such box, or nothing is left."""
+    left, top = max(box["x"], 0.0), max(box["y"], 0.0)
+    wide, high = min(box["x"] + box["width"], 100.0) - left, min(box["y"] + box["height"], 100.0) - top
+    if box["shape"] != "box" or box["rotation"] % 360 or wide <= 0 or high <= 0:
+        return {}
+    return {"x": float(left), "y": float(top), "width": float(wide), "height": float(high)}
+
+
+def _crossing(boxes: pd.DataFrame) -> Iterator[Fault]:
+    """Polygons of which two sides cross each other."""
+    for row, written in boxes.loc[boxes["points"] != "", "points"].items():
+        points = np.array([pair.split(",") for pair in written.split(";")], float)
+        if len(points) <= CORNERS and _crosses(points):
+            yield Fault(int(row), "crossing", "two of its sides cross each other")
+
+
+def _crosses(points: np.ndarray) -> bool:
+    """Whether two sides of the polygon *points*, float64[N, 2], that share no corner cross."""
+    points = points[np.any(points != np.roll(points, 1, axis=0), axis=1)]
+    start, end = points, np.roll(points, -1, axis=0)
+    count = len(points)
+    along = end - start
+
+    def side(of: np.ndarray) -> np.ndarray:
+        """On which side of each line (first axis) each point *of* lies."""
+        towards = of[None, :, :] - start[:, None, :]
+        return np.sign(along[:, None, 0] * towards[..., 1] - along[:, None, 1] * towards[..., 0])
+
+    apart = side(start) * side(end) < 0
+    gap = np.abs(np.arange(count)[:, None] - np.arange(count))
+    neighbours = (gap <= 1) | (gap == count - 1)
+    return bool((apart & apart.T & ~neighbours).any())
 
 
 def _corners(boxes: pd.DataFrame) -> np.ndarray:
@@ -154,17 +233,20 @@ def _shapes(boxes: pd.DataFrame) -> Iterator[Fault]:
         odd_area, odd_length = _odd(area[rows]), _odd(length[rows])
         for row in rows:
             at, sides = int(row), f"{length[row]:.3g}"
+            covers = f"covers {area[row]:.2g} % of the image, usual for {label} is {usual:.2g} %"
             if area[row] <= 0:
-                yield at, "tiny", "covers nothing of the image", ""
+                yield Fault(at, "tiny", "covers nothing of the image")
                 continue
             if not 1 / LONGEST <= length[row] <= LONGEST:
-                yield at, "sliver", f"is {sides} times as wide as high", ""
+                yield Fault(at, "sliver", f"is {sides} times as wide as high")
             elif odd_length(length[row]):
-                yield at, "odd shape", f"is {sides} times as wide as high, unlike other boxes of {label}", ""
+                yield Fault(at, "odd shape", f"is {sides} times as wide as high, unlike other regions of {label}")
             if area[row] < SMALLEST and area[row] < TINY_OF_USUAL * usual:
-                yield at, "tiny", f"covers {area[row]:.2g} % of the image, usual for {label} is {usual:.2g} %", ""
+                yield Fault(at, "tiny", covers)
             elif odd_area(area[row]):
-                yield at, "odd size", f"covers {area[row]:.2g} % of the image, usual for {label} is {usual:.2g} %", ""
+                yield Fault(
+                    at, "odd size", f"covers {area[row]:.2g} % of the image, usual for {label} is {usual:.2g} %"
+                )
 
 
 def _odd(values: pd.Series) -> Callable[[float], bool]:
@@ -197,23 +279,25 @@ def _span_faults(spans: pd.DataFrame) -> Iterator[Fault]:
     if spans.empty:
         return
     counts = spans["label"].value_counts()
-    found: dict[Rule, list[tuple[int, str, str]]] = {"edge": _edges(spans), "overlap": _overlaps(spans)}
-    for rule, broken in found.items():
-        often = spans.loc[[row for row, *_ in broken], "label"].value_counts()
-        for row, said, other in broken:
-            label = spans.at[row, "label"]
+    for broken in (_edges(spans), _overlaps(spans)):
+        often = spans.loc[[fault.row for fault in broken], "label"].value_counts()
+        for fault in broken:
+            label = spans.at[fault.row, "label"]
             if often[label] <= max(1.0, HABIT * counts[label]):
-                yield row, rule, said, other
+                yield fault
     yield from _odd_labels(spans)
 
 
-def _edges(spans: pd.DataFrame) -> list[tuple[int, str, str]]:
+def _edges(spans: pd.DataFrame) -> list[Fault]:
     """Spans that begin or end with a space or with punctuation that belongs to what is around them."""
     found = []
-    for row, text in spans["text"].items():
+    for row, text, start, shape in zip(spans.index, spans["text"], spans["start"], spans["shape"], strict=True):
         bare = _bare(text)
         if bare and bare != text:
-            found.append((int(row), f"{text!r} has {bare!r} in it, and edges that are none of it", ""))
+            first = int(start) + text.index(bare)
+            place = {"start": first, "end": first + len(bare), "text": bare} if shape == "span" else {}
+            said = f"{text!r} has {bare!r} in it, and edges that are none of it"
+            found.append(Fault(int(row), "edge", said, suggestion="move" if place else "remove", place=place))
     return found
 
 
@@ -242,7 +326,7 @@ def _is_alone(mark: str, text: str) -> bool:
     return text.count(mark) % 2 == 1 if other == mark else text.count(mark) > text.count(other)
 
 
-def _overlaps(spans: pd.DataFrame) -> list[tuple[int, str, str]]:
+def _overlaps(spans: pd.DataFrame) -> list[Fault]:
     """Spans that share characters with an earlier one of the same annotation."""
     found = []
     for _, drawn in spans.groupby("annotation_id", sort=False):
@@ -252,7 +336,7 @@ def _overlaps(spans: pd.DataFrame) -> list[tuple[int, str, str]]:
             ordered.index, ordered["start"], ordered["end"], ordered["text"], ordered["region_id"], strict=True
         ):
             if start < furthest:
-                found.append((int(row), f"{text!r} shares characters with {before!r}", furthest_id))
+                found.append(Fault(int(row), "overlap", f"{text!r} shares characters with {before!r}", furthest_id))
             if end > furthest:
                 furthest, furthest_id, before = end, region, text
     return found
@@ -269,4 +353,4 @@ def _odd_labels(spans: pd.DataFrame) -> Iterator[Fault]:
         for row in rows:
             if spans.at[row, "label"] != usual:
                 said = f"{spans.at[row, 'text']!r} is {usual} in {times} other places"
-                yield int(row), "odd label", said, ""
+                yield Fault(int(row), "odd label", said, suggestion="label", label=usual)

@@ -30,10 +30,11 @@ class Said:
 
 @dataclass(frozen=True)
 class Unusable:
-    """Why something that was said is not used; *labels* are those it named."""
+    """Why something that was said is not used; *labels* are those it named, *region_id* is that of a region."""
 
     reason: str
     labels: tuple[str, ...] = ()
+    region_id: str = ""
 
 
 @dataclass(frozen=True)

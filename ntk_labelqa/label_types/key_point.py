@@ -58,8 +58,8 @@ class KeyPoint(Shape):
         return (left, top), (right, top), (right, bottom), (left, bottom)
 
     def row(self) -> dict[str, Any]:
-        """Nothing: a point has neither size nor form."""
-        return {}
+        """Neither size nor form."""
+        return {"shape": self.NAME}
 
     def cut(self, image: Image.Image) -> Image.Image | None:
         """The square around the point, as far as it is in *image*; None where the point lies outside."""

@@ -42,8 +42,10 @@ class Mask(Shape):
     def read(cls, value: Mapping[str, Any], size: tuple[int, int]) -> Self | None:
         """See :class:`~ntk_labelqa.label_types.shape.Shape`; None, too, of a mask of another size than its image."""
         painted = _decoded(value.get("rle"), *size)
-        if painted is None or not painted.any():
+        if painted is None:
             return None
+        if not painted.any():
+            return cls(Window(0.0, 0.0, 0.0, 0.0), 1, 1, b"\0", *size)
         down, across = np.flatnonzero(painted.any(axis=1)), np.flatnonzero(painted.any(axis=0))
         top, bottom, left, right = down[0], down[-1] + 1, across[0], across[-1] + 1
         cells = _coarse(painted[top:bottom, left:right])
@@ -80,6 +82,8 @@ class Mask(Shape):
 
     def filled(self, window: Window, width: int, height: int) -> np.ndarray:
         """See :class:`~ntk_labelqa.label_types.shape.Shape`."""
+        if not any(self.cells):
+            return np.zeros((height, width), bool)
         across = window.left + (np.arange(width) + 0.5) * (window.right - window.left) / width
         down = window.top + (np.arange(height) + 0.5) * (window.bottom - window.top) / height
         mine = self.window
@@ -91,6 +95,8 @@ class Mask(Shape):
 
     def cut(self, image: Image.Image) -> Image.Image | None:
         """See :class:`~ntk_labelqa.label_types.shape.Shape`; raises UnusableRegion where sizes differ."""
+        if not any(self.cells):
+            raise UnusableRegion("mask with nothing in it")
         if image.size != self.size:
             raise UnusableRegion("mask of another size than its image")
         return super().cut(image)

@@ -28,9 +28,9 @@ class Place(ABC):
     def value(self, whole: str) -> str:
         """The value of an item that is this part of *whole*, an address or a text."""
 
+    @abstractmethod
     def row(self) -> dict[str, Any]:
-        """What :data:`ntk_labelqa.diagnostics.region_faults.COLUMNS` holds of it."""
-        return {}
+        """What :data:`ntk_labelqa.diagnostics.region_faults.COLUMNS` holds of it: its ``shape`` at least."""
 
 
 class UnusableRegion(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ntk_labelqa.label_types.blocks import image_address, picture_block
 from ntk_labelqa.label_types.item_type import RegionType, Shown
@@ -32,6 +33,10 @@ class Segment(Place):
         if (self.start, self.end) == (other.start, other.end):
             return 1.0
         return overlap_of_ranges(self.start, self.end, other.start, other.end)
+
+    def row(self) -> dict[str, Any]:
+        """Its shape: what segments can be, the rules do not know."""
+        return {"shape": "segment"}
 
     def value(self, whole: str) -> str:
         """The item's value: the file's address, or the numbers themselves, with the segment as a media fragment."""

@@ -130,7 +130,11 @@ class Shape(Place):
 
     def row(self) -> dict[str, Any]:
         """The box around it, for the table of regions."""
-        return {**dict(zip(("x", "y", "width", "height", "rotation"), self.frame, strict=True)), "aspect": self.aspect}
+        return {
+            "shape": self.NAME or "box",
+            **dict(zip(("x", "y", "width", "height", "rotation"), self.frame, strict=True)),
+            "aspect": self.aspect,
+        }
 
     def cut(self, image: Image.Image) -> Image.Image | None:
         """The part of *image* in its bounds, white outside the shape; None where less than 2 pixels a side are left."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ntk_labelqa.dataset import SPAN_MARKS, Control, split_span
@@ -28,6 +28,8 @@ class Span(Place):
     text: str = ""
     before: str = ""
     after: str = ""
+    counted: bool = True
+    """Whether the result counts its characters in the same way."""
 
     @classmethod
     def within(cls, document: str, start: int, end: int) -> Span:
@@ -51,7 +53,8 @@ class Span(Place):
 
     def row(self) -> dict[str, Any]:
         """Characters, and what they are."""
-        return {"start": self.start, "end": self.end, "text": self.text}
+        shape = "span" if self.counted else "span of a page"
+        return {"shape": shape, "start": self.start, "end": self.end, "text": self.text}
 
 
 class Spans(RegionType):
@@ -77,7 +80,8 @@ class Spans(RegionType):
         place = self.offsets(value, document, shown, control)
         if place is None or not document[slice(*place)].strip():
             return None
-        return Span.within(document, *place)
+        counted = (value.get("start"), value.get("end")) == place
+        return replace(Span.within(document, *place), counted=counted)
 
     def in_words(self, value: str, length: int) -> str:
         """The span, set in brackets, with as much of its context as *length* leaves room for."""

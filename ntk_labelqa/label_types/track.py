@@ -67,6 +67,10 @@ class Track(Place):
             both, union = both + shared, union + sum(areas) - shared
         return both / union if union else 0.0
 
+    def row(self) -> dict[str, Any]:
+        """Its shape: what tracks can be, the rules do not know."""
+        return {"shape": "track"}
+
     def value(self, whole: str) -> str:
         """The item's value: the video's address with the key frames as a fragment."""
         keys = (

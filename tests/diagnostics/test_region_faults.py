@@ -24,7 +24,9 @@ SIZES = {"car": (14.0, 10.0), "bus": (22.0, 16.0), "person": (5.0, 13.0)}
 
 def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     made = pd.DataFrame(rows, columns=list(COLUMNS))
-    made["text"] = made["text"].fillna("")
+    for name in ("text", "points", "value"):
+        made[name] = made[name].fillna("")
+    made["shape"] = made["shape"].fillna("span" if made["start"].notna().any() else "box")
     return made.astype({name: kind for name, kind in COLUMNS.items() if kind != "str"})
 
 

@@ -215,7 +215,6 @@ def test_outside_a_shape_its_crop_is_white() -> None:
         ("BrushLabels", {"rle": [0, 1]}, True),
         ("BrushLabels", {"rle": run_lengths(disc(50, 50, 5, 10, 10))}, True),
         ("BrushLabels", {"rle": run_lengths(disc(50, 50, 5))}, False),
-        ("BrushLabels", {"rle": run_lengths(np.zeros((HEIGHT, WIDTH), bool))}, True),
         ("BrushLabels", {"rle": run_lengths(disc(50, 50, 5))[:20]}, True),
         ("BrushLabels", {"rle": ["x"] * 20}, True),
         ("Labels", {}, True),
@@ -240,6 +239,7 @@ def test_regions_nowhere_in_their_image_and_masks_of_another_are_left_out_and_na
         "speck": of_image({"x": 1, "y": 1, "width": 0.5, "height": 40}),
         "point": point(120, 50),
         "mask": mask(50, 50),
+        "empty": of_image({"rle": run_lengths(np.zeros((HEIGHT, WIDTH), bool))}),
     }
     said = [region("Labels", place, "a", name) for name, place in places.items()]
     dataset = fetch_media(
@@ -249,6 +249,7 @@ def test_regions_nowhere_in_their_image_and_masks_of_another_are_left_out_and_na
     assert left_out(dataset) == {
         "region smaller than 2 pixels, or outside its image": (4, 4, 4),
         "mask of another size than its image": (4,),
+        "mask with nothing in it": (4,),
     }
 
 

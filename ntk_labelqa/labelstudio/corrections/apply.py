@@ -110,7 +110,7 @@ def _write(client: LabelStudio, plan: Plan, ready: Ready, journal: Journal, appl
     made = _create(client, ready)
     if made is None:
         # Taken before: a request of ours was still on its way when its sender was killed.
-        made = _find(client, correction)
+        made = _find(client, ready)
         applied.there += 1
     else:
         applied.written += 1
@@ -140,12 +140,14 @@ def _create(client: LabelStudio, ready: Ready) -> dict[str, Any] | None:
     return made.dict()
 
 
-def _find(client: LabelStudio, correction: Correction) -> dict[str, Any]:
+def _find(client: LabelStudio, ready: Ready) -> dict[str, Any]:
+    correction = ready.correction
     with translating_errors(f"Looking for the correction of annotation {correction.annotation}"):
         annotations = [annotation.dict() for annotation in client.annotations.list(id=correction.task)]
     keys = {change.key for change in correction.changes}
     for annotation in annotations:
-        if any(mark["review_key"] in keys for mark in marks_of(annotation)):
+        same = annotation.get("parent_annotation") == correction.annotation and annotation["result"] == ready.result
+        if same or any(mark["review_key"] in keys for mark in marks_of(annotation)):
             return annotation
     raise LabelStudioError(
         f"The correction of annotation {correction.annotation} is in the server, but not in its task.",

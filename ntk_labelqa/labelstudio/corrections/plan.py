@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -16,9 +14,13 @@ from ntk_labelqa.labelstudio.corrections.results import (
     Change,
     corrected_result,
     correction_id,
-    given_label,
+    corrects,
+    is_made,
     marks_of,
     region_obstacle,
+    regions_key,
+    same_moment,
+    stands,
 )
 from ntk_labelqa.labelstudio.reading import label_config
 from ntk_labelqa.labelstudio.review.decisions import CORRECTING
@@ -43,12 +45,7 @@ class Correction:
     source_updated_at: str
 
     def __str__(self) -> str:
-        said = [
-            f"{f'region {change.region_id}, ' if change.region_id else ''}{change.given_label!r} to "
-            f"{change.final_label!r}"
-            for change in self.changes
-        ]
-        return f"task {self.task}, annotation {self.annotation}, {'; '.join(said)}"
+        return f"task {self.task}, annotation {self.annotation}, {'; '.join(map(str, self.changes))}"
 
 
 @dataclass(frozen=True)
@@ -109,14 +106,14 @@ def plan_corrections(
         control: the audited control.
         journal: the last entry of each finding; see :mod:`ntk_labelqa.labelstudio.corrections.journal`.
     """
-    source = _Source(tasks, config, control, journal)
+    source = _Source(tasks, config, control, journal, project)
     ready, there, conflicts = [], [], []
     for correction in wanted_corrections(decisions):
         existing = source.corrections.get(correction_id(correction.key))
         to_write, done = [], []
         for change in correction.changes:
             one = replace(correction, changes=(change,))
-            if existing is not None and source.label_in(existing, one, change) == change.final_label:
+            if existing is not None and source.is_made(existing, one, change):
                 done.append(change)
             elif why := source.obstacle(one, change, existing):
                 conflicts.append(Conflict(one, why))
@@ -144,7 +141,9 @@ def wanted_corrections(decisions: pd.DataFrame) -> list[Correction]:
         if row["decision"] not in CORRECTING:
             continue
         region, saved = str(row.get("region_id") or ""), row["source_updated_at"]
-        change = Change(key, row["given_label"], row["final_label"], region, row["reviewers"])
+        placed = row["decision"] == "accept" or not row["given_label"]
+        result = str(row.get("suggested_result") or "") if placed else ""
+        change = Change(key, row["given_label"], row["final_label"], region, row["reviewers"], result)
         together = regions_key(key, saved) if region else key
         known = found.get(together)
         found[together] = Correction(
@@ -157,18 +156,6 @@ def wanted_corrections(decisions: pd.DataFrame) -> list[Correction]:
     return sorted(found.values(), key=lambda correction: (correction.task, correction.annotation))
 
 
-def regions_key(key: str, saved: str) -> str:
-    """What a correction of an annotation's regions is called: one for each time that the annotation was saved.
-
-    Args:
-        key: of a finding of one of the regions.
-        saved: when the annotation had last been saved, ISO 8601; may be empty.
-    """
-    of_annotation = "-".join(key.split("-")[:3])
-    digest = hashlib.sha256(str(moment(saved).timestamp() if saved else "").encode()).hexdigest()[:8]
-    return f"{of_annotation}-regions-{digest}"
-
-
 class _Source:
     """The source project, looked up by id."""
 
@@ -178,11 +165,18 @@ class _Source:
         config: str,
         control: Control,
         journal: Mapping[str, Mapping[str, Any]],
+        project: int,
     ) -> None:
         self.control, self.journal = control, journal
         self.data = {int(task["id"]): task.get("data") or {} for task in tasks}
         self.annotations = {int(one["id"]): one for task in tasks for one in task["annotations"]}
-        self.corrected = {one.get("parent_annotation") for one in self.annotations.values() if marks_of(one)}
+        self.corrected = {
+            one.get("parent_annotation")
+            for task in tasks
+            for one in task["annotations"]
+            if marks_of(one)
+            or corrects({**one, "task": task["id"]}, self.annotations.get(one.get("parent_annotation")), project)
+        }
         self.corrections = {str(one.get("unique_id")): one for one in self.annotations.values()}
         self.labels, self.config_problem = self._labels(config)
 
@@ -199,21 +193,25 @@ class _Source:
 
     def label_in(self, annotation: Mapping[str, Any], correction: Correction, change: Change) -> str | None:
         """The label that *annotation* has where *change* is to be made."""
-        return given_label(annotation, self.control, self.data.get(correction.task, {}), change.region_id)
+        return stands(annotation, self.control, self.data.get(correction.task, {}), change)
+
+    def is_made(self, annotation: Mapping[str, Any], correction: Correction, change: Change) -> bool:
+        """Whether *annotation* is as *change* wants it."""
+        return is_made(annotation, self.control, self.data.get(correction.task, {}), change)
 
     def obstacle(self, correction: Correction, change: Change, existing: Mapping[str, Any] | None) -> str:
         """Why *change* must not be made; empty where nothing speaks against it."""
         if existing is not None:
-            stands = self.label_in(existing, correction, change)
-            if change.region_id and stands == change.given_label:
+            label = self.label_in(existing, correction, change)
+            if change.region_id and label == change.given_label:
                 return "another correction of its annotation is there already; audit again"
-            return f"its correction stands there with the label {stands!r}"
+            return f"its correction stands there with the label {label!r}"
         if self.journal.get(correction.key, {}).get("event") == "written":
             return "its correction was deleted in Label Studio since"
         if self.config_problem:
             return self.config_problem
         for label in (change.given_label, change.final_label):
-            if self.labels is not None and label not in self.labels:
+            if label and self.labels is not None and label not in self.labels:
                 return f"the labelling config no longer has the label {label!r}"
         if correction.task not in self.data:
             return "its task is gone"
@@ -233,11 +231,9 @@ def changed(
     if annotation.get("was_cancelled"):
         return "its annotation was skipped since the audit"
     for change in correction.changes:
-        label = given_label(annotation, control, data, change.region_id)
-        if label is None and change.region_id:
-            return "its region was deleted since the audit"
+        label = stands(annotation, control, data, change)
         if label != change.given_label:
-            return f"its label was changed to {label!r} since the audit"
+            return _otherwise(label, change)
         if change.region_id and (why := region_obstacle(annotation, control, change)):
             return why
     if not correction.source_updated_at:
@@ -247,10 +243,10 @@ def changed(
     return ""
 
 
-def same_moment(one: object, other: object) -> bool:
-    """Whether two times, each a datetime or ISO 8601, are the same."""
-    return moment(one) == moment(other)
-
-
-def moment(at: object) -> datetime:
-    return at if isinstance(at, datetime) else datetime.fromisoformat(str(at))
+def _otherwise(label: str | None, change: Change) -> str:
+    """What has become of a label that is not the one audited."""
+    if not change.given_label:
+        return "its region is there already"
+    if change.region_id and not label:
+        return "its region was deleted since the audit"
+    return f"its label was changed to {label!r} since the audit"

@@ -8,16 +8,20 @@ twice, whoever writes it and however often. All three stay when somebody edits t
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from ntk_labelqa.dataset import Control
+from ntk_labelqa.label_types.choices import opposite
 from ntk_labelqa.label_types.control_type import Said
-from ntk_labelqa.label_types.registry import control_type
+from ntk_labelqa.label_types.registry import control_type, region_type
 from ntk_labelqa.labelstudio.reading.config_xml import choice_paths, read
-from ntk_labelqa.labelstudio.reading.label_values import labels_given
+from ntk_labelqa.labelstudio.reading.label_values import labels_given, regions_drawn
 from ntk_labelqa.labelstudio.review.tasks import finding_key
 
 META = "ntk_labelqa"
@@ -26,13 +30,17 @@ _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "ntk-labelqa:correction")
 
 @dataclass(frozen=True)
 class Change:
-    """One label that is to be another: of a whole item, or of one of its regions.
+    """One label that is to be another, of a whole item or of one of its regions; or a region that is to come, go or
+    move.
 
     Attributes:
         key: the finding, without the round of its review.
-        given_label, final_label: from what to what.
+        given_label, final_label: from what to what. No given label means a region that is to be added, no final one a
+            region that is to go.
         region_id: of the annotation's region; empty for whole items.
         reviewers: who decided so.
+        result: fields of the region's result that are to be, as JSON, its place under ``value``: of one that is added
+            or moves; else empty.
     """
 
     key: str
@@ -40,6 +48,32 @@ class Change:
     final_label: str
     region_id: str = ""
     reviewers: str = ""
+    result: str = ""
+
+    def __str__(self) -> str:
+        region = f"region {self.region_id}, " if self.region_id else ""
+        if not self.given_label:
+            return f"{region}new, {self.final_label!r}"
+        if not self.final_label:
+            return f"{region}{self.given_label!r} to be taken away"
+        if self.final_label == self.given_label:
+            return f"{region}{self.given_label!r} to another place"
+        return f"{region}{self.given_label!r} to {self.final_label!r}"
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Those of the result's value."""
+        found = self._result().get("value")
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """Those beside the value, such as the size of the image."""
+        return {name: field for name, field in self._result().items() if name.startswith(("original_", "image_"))}
+
+    def _result(self) -> dict[str, Any]:
+        found = json.loads(self.result) if self.result else {}
+        return found if isinstance(found, dict) else {}
 
 
 def correction_id(key: str) -> str:
@@ -68,6 +102,35 @@ def given_label(
     return said[0].label if len(said) == 1 and isinstance(said[0], Said) else None
 
 
+def stands(annotation: Mapping[str, Any], control: Control, data: Mapping[str, Any], change: Change) -> str | None:
+    """The label that *annotation* has where *change* is to be made; empty where it has no such region, and None where
+    it has several.
+
+    A region that is to go or to move may have other labels beside the one that the change is about.
+    """
+    if not change.region_id:
+        return given_label(annotation, control, data)
+    own = [one for one in regions_drawn(annotation, control, data) if one.id == change.region_id]
+    labels = list(dict.fromkeys(label for one in own for label in one.labels))
+    goes = not change.final_label
+    if not own or (not goes and region_type(control) is not None and any(one.place is None for one in own)):
+        return ""
+    if control.part:
+        return control.part if control.part in labels else opposite(control.part)
+    if change.given_label in labels and change.final_label in ("", change.given_label):
+        return change.given_label
+    return labels[0] if len(labels) == 1 else None
+
+
+def is_made(annotation: Mapping[str, Any], control: Control, data: Mapping[str, Any], change: Change) -> bool:
+    """Whether *annotation* is as *change* wants it."""
+    label = stands(annotation, control, data, replace(change, given_label=change.final_label))
+    if label != change.final_label or not change.final_label:
+        return label == change.final_label
+    own = [part for part in annotation["result"] if _is_of(part, control.drawn_by, change.region_id)]
+    return all(part["value"].get(name) == value for part in own for name, value in change.fields.items())
+
+
 def corrected_result(
     result: Sequence[Mapping[str, Any]], control: Control, changes: Sequence[Change], *, key: str, config: str
 ) -> list[dict[str, Any]]:
@@ -84,15 +147,40 @@ def corrected_result(
     for change in changes:
         mark = {
             "review_key": finding_key(change.key),
-            "control": control.name,
+            "control": control.drawn_by,
             "part": control.part,
             "given_label": change.given_label,
         }
-        if control.of_regions:
-            _correct_region(corrected, control, change, {**mark, "correction": key, "region_id": change.region_id})
-        else:
+        of_region = {**mark, "correction": key, "region_id": change.region_id}
+        if not control.of_regions:
             _correct_item(corrected, control, change.final_label, mark, config)
+        elif not change.final_label:
+            corrected = _without_region(corrected, change.region_id)
+        elif not change.given_label:
+            corrected.append(_new_region(control, change, of_region))
+        else:
+            _correct_region(corrected, control, change, of_region)
     return corrected
+
+
+def _without_region(result: Sequence[dict[str, Any]], region_id: str) -> list[dict[str, Any]]:
+    """*result* without the region, what else was said of it, and its relations to others."""
+    ends = ("id", "from_id", "to_id")
+    return [part for part in result if region_id not in (str(part.get(end)) for end in ends if end in part)]
+
+
+def _new_region(control: Control, change: Change, mark: dict[str, Any]) -> dict[str, Any]:
+    kind = control.tag.lower()
+    return {
+        **change.about,
+        "id": change.region_id,
+        "from_name": control.drawn_by,
+        "to_name": control.to_name,
+        "type": kind,
+        "origin": "manual",
+        "value": {**change.fields, kind: [change.final_label]},
+        "meta": {META: mark},
+    }
 
 
 def _correct_item(
@@ -113,14 +201,24 @@ def _correct_region(
     corrected: Sequence[dict[str, Any]], control: Control, change: Change, mark: dict[str, Any]
 ) -> None:
     part = next(part for part in corrected if _is_of(part, control.drawn_by, change.region_id))
-    before = list(map(str, part["value"][control.tag.lower()]))
-    part["value"] = {**part["value"], **control_type(control).value(part["value"], control, change.final_label, ())}
-    part["meta"] = {**(part.get("meta") or {}), META: {**mark, "labels": before}}
+    before = _labels(part, control)
+    place = {name: part["value"].get(name) for name in change.fields}
+    after = (
+        {}
+        if change.final_label == change.given_label
+        else control_type(control).value(part["value"], control, change.final_label, ())
+    )
+    part["value"] = {**part["value"], **after, **change.fields}
+    part["meta"] = {**(part.get("meta") or {}), META: {**mark, "labels": before, **({"place": place} if place else {})}}
+
+
+def _labels(part: Mapping[str, Any], control: Control) -> list[str]:
+    return list(map(str, part["value"].get(control.tag.lower()) or ()))
 
 
 def region_obstacle(annotation: Mapping[str, Any], control: Control, change: Change) -> str:
     """Why the label of a region cannot be changed in *annotation*; empty where it can."""
-    if not control.part or change.final_label == control.part:
+    if not control.part or change.final_label in ("", control.part):
         return ""
     own = [part for part in annotation["result"] if _is_of(part, control.drawn_by, change.region_id)]
     labels = [str(label) for part in own for label in part["value"].get(control.tag.lower()) or ()]
@@ -141,6 +239,34 @@ def marks_of(annotation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [mark for mark in marks if mark]
 
 
+def regions_key(key: str, saved: object) -> str:
+    """What a correction of an annotation's regions is called: one for each time that the annotation was saved.
+
+    Args:
+        key: of a finding of one of the regions.
+        saved: when the annotation had last been saved, a datetime or ISO 8601; may be empty.
+    """
+    of_annotation = "-".join(key.split("-")[:3])
+    digest = hashlib.sha256(str(moment(saved).timestamp() if saved else "").encode()).hexdigest()[:8]
+    return f"{of_annotation}-regions-{digest}"
+
+
+def corrects(child: Mapping[str, Any], parent: Mapping[str, Any] | None, project: object) -> bool:
+    """Whether *child* is a correction of ours of *parent*.
+
+    One that only takes regions away has nothing to carry a mark: it is told by its ``unique_id``, as long as nobody has
+    saved its parent again.
+    """
+    if parent is None or child.get("was_cancelled"):
+        return False
+    marks = marks_of(child)
+    key = marks[0].get("correction", marks[0]["review_key"]) if marks else None
+    if key is None:
+        of = f"p{project}-t{child.get('task') or parent.get('task')}-a{parent['id']}"
+        return child.get("unique_id") == correction_id(regions_key(of, parent.get("updated_at")))
+    return bool(child.get("unique_id", correction_id(key)) == correction_id(key))  # else somebody's copy of one
+
+
 def superseded_in(task: Mapping[str, Any]) -> set[int]:
     """Ids of the annotations of *task* that a reviewed correction stands in for.
 
@@ -151,23 +277,35 @@ def superseded_in(task: Mapping[str, Any]) -> set[int]:
     found = set()
     for child in annotations.values():
         parent = annotations.get(child.get("parent_annotation"))
-        marks = marks_of(child) if parent is not None and not child.get("was_cancelled") else []
-        if parent is None or not marks:
+        about = {**child, "task": task.get("id")}
+        if parent is None or not corrects(about, parent, task.get("project")):
             continue
-        ours = correction_id(marks[0].get("correction", marks[0]["review_key"]))
-        if child.get("unique_id", ours) != ours:  # somebody's copy of a correction
-            continue
-        if all(_still_has(parent, child, mark) for mark in marks):
+        if all(_still_has(parent, child, mark) for mark in marks_of(child)):
             found.add(int(parent["id"]))
     return found
 
 
 def _still_has(parent: Mapping[str, Any], child: Mapping[str, Any], mark: Mapping[str, Any]) -> bool:
-    """Whether *parent* has the label that *child* changed, as *mark* tells."""
+    """Whether *parent* has the label, and the place, that *child* changed, as *mark* tells."""
     kinds = {part["from_name"]: str(part.get("type")) for part in child["result"] if "from_name" in part}
     kind = kinds[mark["control"]]
     if "region_id" in mark:
         own = [part for part in parent["result"] if _is_of(part, mark["control"], mark["region_id"])]
-        return [list(map(str, part["value"].get(kind) or ())) for part in own] == [mark["labels"]]
+        if not mark["given_label"]:
+            return not own
+        key = "labels" if kind == "videorectangle" else kind
+        labels = [list(map(str, part["value"].get(key) or ())) for part in own]
+        place = mark.get("place", {})
+        return labels == [mark["labels"]] and all(own[0]["value"].get(name) == was for name, was in place.items())
     control = Control(mark["control"], "", kind.capitalize(), part=mark["part"])
     return given_label(parent, control, {}) == mark["given_label"]
+
+
+def same_moment(one: object, other: object) -> bool:
+    """Whether two times, each a datetime or ISO 8601, are the same."""
+    return moment(one) == moment(other)
+
+
+def moment(at: object) -> datetime:
+    """A time, as a datetime or in ISO 8601."""
+    return at if isinstance(at, datetime) else datetime.fromisoformat(str(at))

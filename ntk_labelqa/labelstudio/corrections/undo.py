@@ -11,8 +11,7 @@ from ntk_labelqa.errors import InvalidInputError, LabelStudioError
 from ntk_labelqa.labelstudio.connect import ONCE, server_url, translating_errors
 from ntk_labelqa.labelstudio.corrections.apply import annotation_now
 from ntk_labelqa.labelstudio.corrections.journal import Journal
-from ntk_labelqa.labelstudio.corrections.plan import moment, same_moment
-from ntk_labelqa.labelstudio.corrections.results import correction_id
+from ntk_labelqa.labelstudio.corrections.results import correction_id, moment, same_moment
 from ntk_labelqa.labelstudio.reading.pull import take_snapshot
 
 if TYPE_CHECKING:

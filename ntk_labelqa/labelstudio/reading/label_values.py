@@ -25,7 +25,7 @@ MAYBE_NOT_SHOWN = "control that may not have been shown to the annotator"
 
 @dataclass(frozen=True)
 class Region:
-    """A region as one person drew it; *place* is None where it cannot be cut out."""
+    """A region as one person drew it; *place* is None where it cannot be read."""
 
     id: str
     labels: tuple[str, ...]
@@ -65,10 +65,14 @@ def labels_given(labelling: Mapping[str, Any], control: Control, data: Mapping[s
 
 
 def regions_drawn(labelling: Mapping[str, Any], control: Control, data: Mapping[str, Any]) -> list[Region]:
-    """The regions of *labelling* as they were drawn, one drawn twice being two; those that can be used."""
+    """The regions of *labelling* as they were drawn, one drawn twice being two; those with an id and a label."""
     results = [one for one in labelling.get("result") or () if isinstance(one, Mapping)]
     found = [_region(one, control, data) for one in results if one.get("from_name") == control.drawn_by]
-    return [one for one in found if isinstance(one, Region)]
+    return [
+        one if isinstance(one, Region) else Region(one.region_id, one.labels, None)
+        for one in found
+        if isinstance(one, Region) or one.reason == BAD_REGION
+    ]
 
 
 def _of_regions(
@@ -122,4 +126,4 @@ def _region(result: Mapping[str, Any], control: Control, data: Mapping[str, Any]
     if kind is None:
         return Region(region, named, None)
     place = kind.read(result, data, control)
-    return Unusable(BAD_REGION) if place is None else Region(region, named, place)
+    return Unusable(BAD_REGION, named, region) if place is None else Region(region, named, place)

@@ -21,6 +21,7 @@ from ntk_labelqa.dataset import (
 )
 from ntk_labelqa.label_types.control_type import Said, Unusable
 from ntk_labelqa.label_types.place import Place, same_regions
+from ntk_labelqa.label_types.registry import region_type
 from ntk_labelqa.labelstudio.corrections.results import superseded_in
 from ntk_labelqa.labelstudio.reading.label_config import LabelledControl
 from ntk_labelqa.labelstudio.reading.label_values import NO_REGION, UNKNOWN_LABEL, labels_given, regions_drawn
@@ -105,6 +106,7 @@ class _Reader:
         self.labelled, self.control = labelled, labelled.control
         self.codes = {name: code for code, name in enumerate(labelled.class_names)}
         self.annotators = annotators
+        self.reads_places = self.control.of_regions and region_type(self.control) is not None
         self.items: list[tuple[Any, ...]] = []
         self.annotations: list[tuple[Any, ...]] = []
         self.predictions: list[tuple[int, str, int]] = []
@@ -147,8 +149,9 @@ class _Reader:
         else:  # a whole item is the same for all; regions whose place is not compared are items of their own
             known = [0 if len(self.items) > first and not self.control.of_regions else None] * len(usable)
         by, saved = self._annotator(annotation.get("completed_by")), str(annotation.get("updated_at") or "")
-        if drawn:
-            self.drawn += region_rows(task, annotation, by, regions_drawn(annotation, self.control, task["data"]))
+        if self.reads_places:
+            found = regions_drawn(annotation, self.control, task["data"])
+            self.drawn += region_rows(task, annotation, by, found, self._shown(task))
         for one, same in zip(usable, known, strict=True):
             row = len(self.items) if same is None else first + same
             if same is None:
@@ -156,11 +159,14 @@ class _Reader:
             self.annotations.append((int(annotation["id"]), row, by, self.codes[one.label], saved, one.region_id))
 
     def _add_item(self, task: Mapping[str, Any], said: Said, places: list[Place]) -> None:
-        value = readable(value_shown(task["data"], self.control), self.control)
+        value = self._shown(task)
         if said.place is not None:
             places.append(said.place)
             value = said.place.value(value)
         self.items.append((int(task["id"]), value, task["data"], said.region_id))
+
+    def _shown(self, task: Mapping[str, Any]) -> str:
+        return readable(value_shown(task["data"], self.control), self.control)
 
     def _unknown(self, said: Said) -> Unusable | None:
         """Why *said* names no class of ours; None where it does. A renamed option would read as *not chosen*."""

@@ -17,6 +17,7 @@ from ntk_labelqa.labelstudio.connect import translating_errors
 from ntk_labelqa.labelstudio.review import project as review_project
 from ntk_labelqa.labelstudio.review.config import ACCEPT, COMMENT, DECISION, KEEP, OTHER, OTHER_LABEL, UNSURE
 from ntk_labelqa.labelstudio.review.project import ReviewTask
+from ntk_labelqa.labelstudio.review.tasks import LABEL
 
 if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio
@@ -48,6 +49,8 @@ COLUMNS = {
     "source_updated_at": "str",  # when the annotation had last been saved at the time of the audit
     "control": "str",
     "region_id": "str",  # of the annotation's region that the label is of; empty for whole items
+    "kind": "str",  # of finding: a "label", a "spurious" or a "missing" region, or a "rule" that one breaks
+    "suggested_result": "str",  # fields of a result, JSON, of a region that should come or move; else empty
 }
 """Columns of ``decisions.parquet``, one row a review task."""
 
@@ -59,7 +62,7 @@ class Vote:
     Attributes:
         reviewer: e-mail address.
         decision: ``accept``, ``other``, ``keep``, ``unsure``, ``skipped``, or ``unreadable`` where it is none of them.
-        label: the label that the vote stands for, None where it stands for none.
+        label: the label that the vote stands for, empty where there should be no region, None where it stands for none.
         comment: in the reviewer's words.
         at: when it was last saved, ISO 8601.
     """
@@ -158,6 +161,8 @@ def _row(same: Sequence[ReviewTask], people: Mapping[int, str]) -> dict[str, Any
         "source_updated_at": data.get("source_updated_at", ""),
         "control": data.get("source_control", ""),
         "region_id": data.get("source_region", ""),
+        "kind": data.get("kind", LABEL),
+        "suggested_result": data.get("suggested_result", ""),
     }
 
 
@@ -168,7 +173,7 @@ def agree(votes: Sequence[Vote]) -> tuple[Decision, str | None]:
     majority does not outvote a reviewer, it is a ``conflict`` that people have to settle.
     """
     firm = [vote for vote in votes if vote.label is not None]
-    if len({vote.label for vote in firm}) > 1:
+    if len({(vote.label, vote.decision == "keep") for vote in firm}) > 1:
         return "conflict", None
     if firm:
         return firm[0].decision, firm[0].label

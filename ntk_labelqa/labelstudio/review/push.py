@@ -14,13 +14,14 @@ from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.dataset import Control
 from ntk_labelqa.label_types.control_type import Said
 from ntk_labelqa.labelstudio.connect import server_url
+from ntk_labelqa.labelstudio.corrections.results import Change, stands
 from ntk_labelqa.labelstudio.reading.label_values import control_of, labels_given
 from ntk_labelqa.labelstudio.reading.pull import take_snapshot
 from ntk_labelqa.labelstudio.review import project as review_project
 from ntk_labelqa.labelstudio.review.delivery import Tick, deliver, only_push, settle, without_duplicates
 from ntk_labelqa.labelstudio.review.push_warnings import WarningsPushed, push_warnings
-from ntk_labelqa.labelstudio.review.queue import plan_queue
-from ntk_labelqa.labelstudio.review.tasks import review_tasks
+from ntk_labelqa.labelstudio.review.queue import plan_queue, with_known_places
+from ntk_labelqa.labelstudio.review.tasks import LABEL, review_tasks
 
 if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio
@@ -82,8 +83,9 @@ def push_findings(
     """
     source = project_id if project_id is not None else audit.manifest["data"]["project_id"]
     wanted = review_tasks(audit, project_id=source)
-    current = labels_in(take_snapshot(client, source, predictions=False), control_of(audit.manifest))
-    standing = [task for task in wanted if current.get(_where(task["data"])) == task["data"]["given_label"]]
+    control, tasks = control_of(audit.manifest), take_snapshot(client, source, predictions=False)
+    current = labels_in(tasks, control)
+    standing = still_standing(wanted, tasks, control)
     with only_push(client, source) as interrupted:
         review = review_project.find_or_create(client, audit, source)
         if interrupted:
@@ -91,9 +93,9 @@ def push_findings(
         there = without_duplicates(client, review)
         queue = plan_queue(
             there,
-            standing,
+            with_known_places(standing, there),
             audited_at=audit.manifest["created_at"],
-            control=control_of(audit.manifest).full_name,
+            control=control.full_name,
         )
         review_project.delete_untouched(client, review, queue.removed)
         left = {task.key for task in there if task.id not in set(queue.removed)}
@@ -128,5 +130,18 @@ def labels_in(tasks: list[dict[str, Any]], control: Control) -> dict[tuple[int, 
     }
 
 
-def _where(data: dict[str, Any]) -> tuple[int, str]:
-    return data["source_annotation"], data.get("source_region", "")
+def still_standing(wanted: list[dict[str, Any]], tasks: list[dict[str, Any]], control: Control) -> list[dict[str, Any]]:
+    """Those of the findings *wanted* whose annotation still says what was audited."""
+    labels = labels_in(tasks, control)
+    annotations = {int(one["id"]): (one, task["data"]) for task in tasks for one in task["annotations"]}
+
+    def stands_still(data: dict[str, Any]) -> bool:
+        annotation, region, given = data["source_annotation"], data["source_region"], data["given_label"]
+        if data["kind"] == LABEL:
+            return labels.get((annotation, region)) == given
+        if annotation not in annotations:
+            return False
+        change = Change("", given, data["suggested_label"], region, result=data["suggested_result"])
+        return stands(annotations[annotation][0], control, annotations[annotation][1], change) == given
+
+    return [task for task in wanted if stands_still(task["data"])]

@@ -6,11 +6,14 @@ are shown anew, and the worst stand first again.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ntk_labelqa.labelstudio.corrections.plan import same_moment
+from ntk_labelqa.label_types.box import Box
+from ntk_labelqa.label_types.place import SAME, overlap_of_ranges
+from ntk_labelqa.labelstudio.corrections.results import same_moment
 from ntk_labelqa.labelstudio.review.decisions import CORRECTING, agree, votes_of
 from ntk_labelqa.labelstudio.review.project import ReviewTask
 from ntk_labelqa.labelstudio.review.tasks import REVIEW_KEY, finding_key, next_round, round_of, with_key
@@ -22,6 +25,8 @@ RISEN = 0.2
 MOST_REORDERED = 3000
 """Tasks have to be made anew to change places, 200 a second; beyond so many, new findings are put at the end."""
 
+MISSING = "missing"
+"""Kind of the findings of regions that nobody drew."""
 RAISED_AGAIN = ("keep", "unsure", "skipped")
 
 
@@ -97,6 +102,36 @@ def plan_queue(
         answered,
         behind,
     )
+
+
+def with_known_places(wanted: Sequence[dict[str, Any]], there: Sequence[ReviewTask]) -> list[dict[str, Any]]:
+    """*wanted*, missing regions under the key of a task of *there* that asks about the same place: another audit finds
+    it a little beside.
+    """
+    known: dict[int, list[ReviewTask]] = {}
+    for task in there:
+        if task.data.get("kind") == MISSING:
+            known.setdefault(task.data["source_annotation"], []).append(task)
+    found = []
+    for finding in wanted:
+        data = finding["data"]
+        asked = known.get(data["source_annotation"], ()) if data["kind"] == MISSING else ()
+        same = next((task for task in asked if same_place(task.data, data)), None)
+        if same is not None:
+            about = {"source_region": same.data["source_region"], REVIEW_KEY: finding_key(same.key)}
+            finding = {**finding, "data": {**data, **about}}
+        found.append(finding)
+    return found
+
+
+def same_place(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether the suggested regions of two review tasks overlap by half."""
+    first, second = (json.loads(data["suggested_result"]).get("value", {}) for data in (one, other))
+    if "start" in first and "start" in second:
+        ends = (float(value[side]) for value in (first, second) for side in ("start", "end"))
+        return overlap_of_ranges(*ends) >= SAME
+    boxes = [Box.read(value, (0, 0)) for value in (first, second)]
+    return boxes[0] is not None and boxes[1] is not None and boxes[0].overlap(boxes[1]) >= SAME
 
 
 def evidence_changed(task: ReviewTask, data: Mapping[str, Any]) -> bool:

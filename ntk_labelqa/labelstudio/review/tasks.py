@@ -15,15 +15,22 @@ from ntk_labelqa.labelstudio.review.html import bold, link, quoted
 from ntk_labelqa.labelstudio.review.items import ItemPages
 
 REVIEW_KEY = "review_key"
+LABEL = "label"
+"""Kind of the findings that doubt a label; others are of regions."""
+REMOVE = "take the region away"
 
 
-def review_key(project_id: int, task_id: int, annotation_id: int, given_label: str, region_id: str = "") -> str:
+def review_key(
+    project_id: int, task_id: int, annotation_id: int, given_label: str, region_id: str = "", kind: str = LABEL
+) -> str:
     """The name of a finding: the annotation, its region if the label is of one, and the label that is doubted.
 
     The suggestion is not part of it. A later audit that suggests something else of the same label raises the same
-    finding; once the annotation's label has changed, it is another one.
+    finding; once the annotation's label has changed, it is another one. That a region breaks a rule, or is spurious, is
+    another finding than that its label is doubted: *kind* tells.
     """
-    digest = hashlib.sha256(given_label.encode()).hexdigest()[:8]
+    doubted = given_label if kind == LABEL else f"{kind}:{given_label}"
+    digest = hashlib.sha256(doubted.encode()).hexdigest()[:8]
     region = f"-r{hashlib.sha256(region_id.encode()).hexdigest()[:8]}" if region_id else ""
     return f"p{project_id}-t{task_id}-a{annotation_id}{region}-{digest}"
 
@@ -50,7 +57,10 @@ def with_key(task: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def review_tasks(audit: Audit, *, project_id: int | None = None, base_path: str = "") -> list[dict[str, Any]]:
-    """The review tasks of the flagged annotations, the most probable errors first; nothing in them is preselected.
+    """The review tasks of the findings, the most probable ones first, rules last; nothing in them is preselected.
+
+    They are of flagged labels, of spurious and missing regions, and of regions that break a rule. A region is asked
+    about once: for what is most probable of it, for a rule only where nothing else is.
 
     Args:
         audit: findings, influences and items.
@@ -76,7 +86,7 @@ class _Writer:
     """Looks up what the tasks show of other items."""
 
     def __init__(self, audit: Audit, project_id: int, base_path: str) -> None:
-        self.project_id, self.base_path = project_id, base_path
+        self.project_id, self.base_path, self.audit = project_id, base_path, audit
         self.flagged = worst_first(audit.findings)
         self.audited_at = audit.manifest["created_at"]
         shown = {*self.flagged["task_id"], *audit.influences["other_task_id"]}
@@ -90,8 +100,7 @@ class _Writer:
         self.item_of = dict(
             zip(keys(self.flagged, "annotation_id"), item_keys(self.flagged, audit.annotations), strict=True)
         )
-        mine = audit.annotations[audit.annotations["annotation_id"].isin(self.flagged["annotation_id"])]
-        self.saved = dict(zip(mine["annotation_id"], mine["updated_at"], strict=True))
+        self.saved = dict(zip(audit.annotations["annotation_id"], audit.annotations["updated_at"], strict=True))
         labels = audit.findings[audit.findings["task_id"].isin(shown)]
         self.labels: dict[tuple[int, str], dict[str, None]] = {}
         for item, label in zip(item_keys(labels, audit.annotations), labels["given_label"], strict=True):
@@ -100,16 +109,85 @@ class _Writer:
         self.pulls = dict(list(pulls.groupby(["annotation_id", "region_id"])))
 
     def tasks(self) -> list[dict[str, Any]]:
-        return [{"data": self._data(finding)} for finding in self.flagged.to_dict("records")]
+        """One a label, and one a region, the most probable first."""
+        found = [
+            *(self._of_label(finding) for finding in self.flagged.to_dict("records")),
+            *(self._of_region(issue) for issue in self._region_issues()),
+        ]
+        found.sort(key=lambda data: -data["error_probability"])
+        found += [self._of_rule(faults) for faults in self._faults()]
+        asked: dict[tuple[int, str], dict[str, Any]] = {}
+        for data in found:
+            asked.setdefault((data["source_annotation"], data["source_region"]), data)
+        return [{"data": data} for data in asked.values()]
 
-    def _data(self, finding: dict[str, Any]) -> dict[str, Any]:
-        task, annotation, given = int(finding["task_id"]), int(finding["annotation_id"]), finding["given_label"]
-        region = finding.get("region_id", "")
+    def _region_issues(self) -> list[dict[str, Any]]:
+        issues = self.audit.region_issues
+        return [_named(issue) for issue in issues[issues["is_region_issue"]].to_dict("records")]
+
+    def _faults(self) -> list[list[dict[str, Any]]]:
+        """What rules each region breaks."""
+        faults = self.audit.region_faults
+        known = faults[faults["suggestion"] != ""]
+        groups = known.groupby(["annotation_id", "region_id"], sort=False)
+        return [[_named(fault) for fault in group.to_dict("records")] for _, group in groups]
+
+    def _of_label(self, finding: dict[Any, Any]) -> dict[str, Any]:
+        annotation, region = int(finding["annotation_id"]), finding.get("region_id", "")
         return {
-            REVIEW_KEY: review_key(self.project_id, task, annotation, given, region),
+            **self._about(finding, LABEL, finding["given_label"], region),
             "question": question(finding),
             **self.pages.whole(self.item_of[annotation, region]),
             "evidence": self._evidence(finding),
+            "given_label": finding["given_label"],
+            "suggested_label": finding["suggested_label"],
+            "error_probability": round(float(finding["error_probability"]), 6),
+            "model_probability": round(_model_probability(finding), 6),
+            "label_score": round(float(finding["label_score"]), 6),
+            "margin": round(float(finding["margin"]), 6),
+            "bde_gain": round(float(finding["bde_gain"]), 6),
+        }
+
+    def _of_region(self, issue: dict[str, Any]) -> dict[str, Any]:
+        spurious, probability = issue["issue"] == "spurious", round(float(issue["probability"]), 6)
+        given, suggested = (issue["label"], "") if spurious else ("", issue["label"])
+        return {
+            **self._about(issue, issue["issue"], given, issue["region_id"]),
+            "question": region_question(issue),
+            **self.pages.of_value(int(issue["task_id"]), issue["value"]),
+            "evidence": self._link(int(issue["task_id"])),
+            "given_label": given,
+            "suggested_label": suggested,
+            "suggested_result": issue["suggested_result"],
+            "error_probability": probability,
+            "model_probability": probability,
+        }
+
+    def _of_rule(self, faults: list[dict[str, Any]]) -> dict[str, Any]:
+        """One task of all rules that a region breaks; the suggestion is that of the first which knows a better place or
+        label, else that the region should go.
+        """
+        fault = next((one for one in faults if one["suggestion"] != "remove"), faults[0])
+        suggested = {"remove": "", "move": fault["label"], "label": fault["suggested_label"]}[fault["suggestion"]]
+        return {
+            **self._about(fault, "rule", fault["label"], fault["region_id"]),
+            "question": rule_question(faults, fault),
+            **self.pages.of_value(int(fault["task_id"]), fault["value"]),
+            "evidence": self._link(int(fault["task_id"])),
+            "given_label": fault["label"],
+            "suggested_label": suggested,
+            "suggested_result": fault["suggested_result"],
+            "rules": sorted({one["rule"] for one in faults}),
+            "error_probability": 0.0,
+            "model_probability": 0.0,
+        }
+
+    def _about(self, row: dict[Any, Any], kind: str, given: str, region: str) -> dict[str, Any]:
+        """What every review task says of where its finding comes from."""
+        task, annotation = int(row["task_id"]), int(row["annotation_id"])
+        return {
+            REVIEW_KEY: review_key(self.project_id, task, annotation, given, region, kind),
+            "kind": kind,
             "source_project": self.project_id,
             "source_task": task,
             "source_annotation": annotation,
@@ -117,14 +195,7 @@ class _Writer:
             "source_control": self.control,
             "source_updated_at": str(self.saved.get(annotation, "")),
             "audited_at": self.audited_at,
-            "annotator": finding["annotator"],
-            "given_label": given,
-            "suggested_label": finding["suggested_label"],
-            "error_probability": round(float(finding["error_probability"]), 6),
-            "model_probability": round(_model_probability(finding), 6),
-            "label_score": round(float(finding["label_score"]), 6),
-            "margin": round(float(finding["margin"]), 6),
-            "bde_gain": round(float(finding["bde_gain"]), 6),
+            "annotator": row["annotator"],
         }
 
     def _evidence(self, finding: dict[str, Any]) -> str:
@@ -135,8 +206,11 @@ class _Writer:
             if others:
                 labels = [(other, f"labelled {quoted(', '.join(self.labels.get(other, ())))}") for other in others]
                 parts.append(bold(f"Most alike, for {quoted(label)}:") + self.pages.small(labels))
+        return "".join([*parts, self._link(task)])
+
+    def _link(self, task: int) -> str:
         page = f"{self.base_path}/projects/{self.project_id}/data?task={task}"
-        return "".join([*parts, link(page, f"Open task {task} in its project")])
+        return link(page, f"Open task {task} in its project")
 
 
 def _model_probability(finding: dict[str, Any]) -> float:
@@ -158,3 +232,24 @@ def question(finding: dict[str, Any]) -> str:
     return (
         f"Labelled {quoted(finding['given_label'])}{by}. Probably {quoted(finding['suggested_label'])} ({sure} % sure)."
     )
+
+
+def region_question(issue: dict[str, Any]) -> str:
+    """That a region is spurious or missing, in words, with how sure the audit is."""
+    by = f" by {issue['annotator']}" if issue["annotator"] else ""
+    sure = min(99, int(100 * issue["probability"]))
+    if issue["issue"] == "spurious":
+        return f"Labelled {quoted(issue['label'])}{by}. Probably nothing is there: {REMOVE} ({sure} % sure)."
+    return f"Not labelled{by}. Probably {quoted(issue['label'])} is there: add the region ({sure} % sure)."
+
+
+def rule_question(faults: list[dict[str, Any]], chosen: dict[str, Any]) -> str:
+    """Which rules a region breaks, and what is suggested, in words."""
+    by = f" by {chosen['annotator']}" if chosen["annotator"] else ""
+    broken = "; ".join(f"{one['rule']}: {one['detail']}" for one in faults)
+    wish = {"remove": REMOVE, "move": "move its edges", "label": f"label it {quoted(chosen['suggested_label'])}"}
+    return f"Labelled {quoted(chosen['label'])}{by}. Breaks a rule, {broken}. Suggested: {wish[chosen['suggestion']]}."
+
+
+def _named(row: dict[Any, Any]) -> dict[str, Any]:
+    return {str(name): value for name, value in row.items()}
