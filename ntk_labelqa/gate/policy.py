@@ -22,6 +22,7 @@ from ntk_labelqa.gate.checks import (
     EntangledPairs,
     ErrorRate,
     RegionFaults,
+    RegionIssues,
     SmallestClass,
     Suspects,
     Unreviewed,
@@ -37,6 +38,7 @@ AnyCheck = (
     | AnnotatorErrorRate
     | DuplicateConflicts
     | RegionFaults
+    | RegionIssues
     | Agreement
     | Coverage
     | SchemeRank
