@@ -24,7 +24,7 @@ from PIL import Image, ImageDraw
 
 @dataclass
 class RegionSet:
-    """Tasks with regions: *places* [R, 4] in per cent or [R, 2] in characters, *labels* and *tasks* (rows), int64[R]."""
+    """Tasks with regions: *places* [R, 4] in per cent or [R, 2] in characters, *labels* and *tasks* (rows) int64[R]."""
 
     places: np.ndarray
     labels: np.ndarray

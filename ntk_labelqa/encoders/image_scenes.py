@@ -224,7 +224,8 @@ def usual_shapes(drawn: np.ndarray, *, seed: int = 0) -> np.ndarray:
     shapes = drawn[rows]
     laid = np.column_stack([np.zeros_like(shapes), shapes])
     alike = overlaps(laid, laid) >= ALIKE  # corner on corner: the same as centre on centre
-    left, chosen = np.ones(len(shapes), bool), []
+    chosen: list[np.ndarray] = []
+    left = np.ones(len(shapes), bool)
     while left.mean() > 1 - COVERED and len(chosen) < MOST_SHAPES:
         best = int((alike & left).sum(axis=1).argmax())
         chosen.append(shapes[best])

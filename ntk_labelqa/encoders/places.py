@@ -32,7 +32,8 @@ def apart(places: np.ndarray, scores: np.ndarray, most: int) -> np.ndarray:
 
     Cost: k·n intersections.
     """
-    left, kept = np.argsort(-scores, kind="stable"), []
+    kept: list[int] = []
+    left = np.argsort(-scores, kind="stable")
     while len(left) and len(kept) < most:
         kept.append(left[0])
         left = left[1:][~touching(places[left[:1]], places[left[1:]])[0]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,9 +19,11 @@ MOST_TOKENS = 6
 DIRECTIONS = 200
 FIT_PLACES = 30_000
 """Places that the directions are fitted on at most."""
-RECORD_WEIGHT = 0.5
+RECORD_WEIGHT = 1.0
 """What the record of a string elsewhere, its length and its capitals count beside its letters and surroundings."""
-MORE = 2
+ODDS_WEIGHT, ODDS_SPREAD = 0.5, 4.0
+"""What the odds of its clues elsewhere count, and the spread of their logarithm that counts as one."""
+MORE = 5
 """Background places for each one asked for: most runs of tokens are no span of any kind."""
 
 
@@ -75,12 +77,8 @@ class TextScene:
         return np.array(found, np.int64).reshape(-1, 2), np.array(source, np.int64)
 
     def around(self, places: np.ndarray, finer: int) -> np.ndarray:
-        """Each span with its ends moved by up to a token, int64[n, 9, 2]; those that cannot be are itself."""
-        results = []
-        for span in places:
-            variants = self._variants(span)
-            results.append(variants + [tuple(span)] * (9 - len(variants)))
-        return np.array(results, np.int64).reshape(-1, 9, 2)
+        """Each span alone, int64[n, 1, 2]: the candidates hold every variant of one another."""
+        return places[:, None]
 
     def features(self, places: np.ndarray) -> np.ndarray:
         """float32[n, D]."""
@@ -133,6 +131,9 @@ class _Common:
     Attributes:
         longest: tokens of a candidate at most.
         length_shares: how common spans of 0, 1, … tokens are.
+        vectorizer, projection, scale: from clues to letters and surroundings, of unit length on average.
+        of_spans, of_background: how often each clue is one of a span and of a place of the background, and in
+            ``own`` what each task adds to both.
         drawn, shown: by string, in how many tasks it is a span, and in how many it stands; by letters alone.
     """
 
@@ -142,14 +143,27 @@ class _Common:
     shown: Counter[str] = field(default_factory=Counter)
     vectorizer: Any = None
     projection: Any = None
+    scale: float = 1.0
+    of_spans: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    of_background: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    own: dict[int, tuple[Any, Any]] = field(default_factory=dict)
 
     def features(self, scene: TextScene, places: np.ndarray) -> np.ndarray:
         """See :meth:`TextScene.features`."""
-        width = self.projection.n_components
         if not len(places):
-            return np.empty((0, width + 5), np.float32)
-        letters = self.projection.transform(self.vectorizer.transform([scene.clues(place) for place in places]))
-        return np.column_stack([letters, RECORD_WEIGHT * self.records(scene, places)]).astype(np.float32)
+            return np.empty((0, self.projection.n_components + 6), np.float32)
+        weights = self.vectorizer.transform([scene.clues(place) for place in places])
+        letters = self.projection.transform(weights) / self.scale
+        odds = ODDS_WEIGHT / ODDS_SPREAD * (weights @ self.log_odds(scene.task_id))
+        return np.column_stack([letters, odds, RECORD_WEIGHT * self.records(scene, places)]).astype(np.float32)
+
+    def log_odds(self, task_id: int) -> np.ndarray:
+        """Of each clue, by how much likelier it is of a span than of the background, in other tasks: float64[V]."""
+        spans, background = self.of_spans.copy(), self.of_background.copy()
+        for counts, own in zip((spans, background), self.own.get(task_id, ()), strict=False):
+            np.subtract.at(counts, own.indices, own.data)
+        ratio = max(background.sum(), 1.0) / max(spans.sum(), 1.0)
+        return np.log(spans + 1) - np.log((background + ratio) / ratio)
 
     def records(self, scene: TextScene, places: np.ndarray) -> np.ndarray:
         """How often each string is a span in other tasks, of how many, its length and capitals: float64[n, 5]."""
@@ -202,22 +216,36 @@ def _fit(common: _Common, scenes: Sequence[TextScene], seed: int) -> None:
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    rng = np.random.default_rng(seed)
-    clues = list(_sampled(scenes, rng))
+    clues, tasks, is_span = _sampled(scenes, np.random.default_rng(seed))
     common.vectorizer = TfidfVectorizer(analyzer=_as_is, sublinear_tf=True, dtype=np.float32, max_features=50_000)
-    weights = common.vectorizer.fit_transform(clues)
+    weights = common.vectorizer.fit_transform(clues).tocsr()
     directions = max(1, min(DIRECTIONS, *(side - 1 for side in weights.shape)))
-    common.projection = TruncatedSVD(directions, random_state=seed).fit(weights)
+    common.projection = TruncatedSVD(directions, random_state=seed)
+    common.scale = float(np.sqrt(np.square(common.projection.fit_transform(weights)).sum(axis=1).mean())) or 1.0
+    counts = (weights > 0).astype(np.float64)
+    common.of_spans = np.asarray(counts[is_span].sum(axis=0)).ravel()
+    common.of_background = np.asarray(counts[~is_span].sum(axis=0)).ravel()
+    bounds = np.searchsorted(tasks, np.arange(len(scenes) + 1))
+    for row, scene in enumerate(scenes):
+        own, spans = counts[bounds[row] : bounds[row + 1]], is_span[bounds[row] : bounds[row + 1]]
+        common.own[scene.task_id] = (own[spans], own[~spans])
 
 
-def _sampled(scenes: Sequence[TextScene], rng: np.random.Generator) -> Iterator[list[str]]:
-    """Clues of the spans, and of as many places of the background as the budget leaves."""
+def _sampled(scenes: Sequence[TextScene], rng: np.random.Generator) -> tuple[list[list[str]], np.ndarray, np.ndarray]:
+    """Clues of the spans and of as many places of the background as the budget leaves; whose they are, by the scene's
+    row, ascending; and which are spans.
+    """
     each = max(1, (FIT_PLACES - sum(len(scene.places) for scene in scenes)) // len(scenes))
-    for scene in scenes:
+    clues, tasks, is_span = [], [], []
+    for row, scene in enumerate(scenes):
         runs = scene.candidates()
+        if len(runs):
+            runs = runs[~(overlaps(runs, scene.places) == 1).any(axis=1)]
         chosen = runs[rng.permutation(len(runs))[:each]]
-        for place in np.concatenate([scene.places, chosen])[:FIT_PLACES]:
-            yield scene.clues(place)
+        clues += [scene.clues(place) for place in np.concatenate([scene.places, chosen])]
+        tasks += [row] * (len(scene.places) + len(chosen))
+        is_span += [True] * len(scene.places) + [False] * len(chosen)
+    return clues, np.array(tasks), np.array(is_span)
 
 
 def _as_is(clues: list[str]) -> list[str]:
