@@ -7,8 +7,8 @@
 
 ``region_sets.py`` tells which files DATA holds, ``region_noise.py`` what is planted. Figures are medians over the
 seeds. A kind's average precision ranks the regions that are right and those of this kind: a region that is wrong in
-another way is no false alarm. ``alone`` is the same with no other kind planted: the most that can be reached. ``--size`` measures
-time and memory of the whole on synthetic photos instead, read from files.
+another way is no false alarm. ``alone`` is the same with no other kind planted: the most that can be reached.
+``--size`` measures time and memory of the whole on synthetic photos instead, read from files.
 """
 
 from __future__ import annotations
