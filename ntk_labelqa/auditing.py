@@ -32,6 +32,7 @@ from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.factor_cache import FactorCache
 from ntk_labelqa.gram.inverse import RegularizedInverse, leave_one_out
+from ntk_labelqa.label_types.region_issues import find_region_issues
 from ntk_labelqa.label_types.registry import item_type_of
 from ntk_labelqa.options import AuditOptions
 from ntk_labelqa.progress import Stages
@@ -116,6 +117,8 @@ def audit_features(
     with stages.stage("Gathering evidence"):
         pulls = influences(dataset, inverse, issues)
     faults = findings.empty("region_faults") if dataset.regions is None else find_region_faults(dataset.regions)
+    with stages.stage("Looking for spurious and missing regions") as tick:
+        regions = find_region_issues(dataset, seed=options.seed, progress=tick)
     with stages.stage("Measuring itself"):
         measured = measure(dataset, inverse, issues, recalibration=recalibration, seed=options.seed)
     with stages.stage("Comparing classes and schemes"):
@@ -142,6 +145,7 @@ def audit_features(
         "summary": {
             **summarize(dataset, inverse, entanglement, found, measured, architecture),
             "region_faults": len(faults),
+            "region_issues": regions.measured,
         },
     }
     classes = classes_table(dataset, entanglement, found, predictions, labels)
@@ -161,6 +165,7 @@ def audit_features(
         consensus=findings.conform("consensus", consensus_table(dataset, issues)),
         region_faults=faults,
         agreement=agreement_table(dataset, seed=options.seed),
+        region_issues=regions.table,
     )
 
 

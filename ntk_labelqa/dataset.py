@@ -39,6 +39,7 @@ SPAN_MARKS = ("⟦", "⟧")
 
 ITEM_COLUMNS = ("task_id", "value")
 ANNOTATION_COLUMNS = ("annotation_id", "item", "annotator", "label", "updated_at")
+WHOLE_COLUMNS = ("task_id", "value", "annotation_id", "annotator")
 PREDICTION_COLUMNS = ("item", "model_version", "label")
 
 
@@ -140,6 +141,9 @@ class LabeledDataset:
         left_out: what was dropped on the way here and why.
         regions: boxes and spans as they were drawn, one row each, with their places; see
             :data:`ntk_labelqa.diagnostics.region_faults.COLUMNS`. None where there are none.
+        wholes: what the regions are parts of, tasks without any among them, one row an annotated task: ``task_id``,
+            ``value``, ``annotation_id`` and ``annotator`` of its last annotation, and ``path`` once media were fetched.
+            None where there are none.
     """
 
     items: pd.DataFrame
@@ -151,6 +155,7 @@ class LabeledDataset:
     predictions: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(PREDICTION_COLUMNS)))
     left_out: tuple[LeftOut, ...] = ()
     regions: pd.DataFrame | None = None
+    wholes: pd.DataFrame | None = None
 
     def __len__(self) -> int:
         return len(self.items)

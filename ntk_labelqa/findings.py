@@ -120,12 +120,13 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "annotation_id": "int64",  # that has the region, or that it is to be added to
         "annotator": "str",
         "region_id": "str",  # of a missing one: the id that it would get
-        "issue": "str",  # "spurious": there is nothing; "missing": nobody drew it
+        "issue": "str",  # "spurious": there is nothing; "shifted": it lies beside; "missing": nobody drew it
         "label": "str",  # of a missing one: the suggested one
         "probability": "float64",  # that the issue is one, 0 to 1, calibrated
         "is_region_issue": "bool",
         "value": "str",  # the place: image address with a media fragment, span in its context
-        "suggested_result": "str",  # fields of a new result, JSON; empty of spurious ones
+        "suggested_result": "str",  # fields of the new or moved region's result, JSON; empty of spurious ones
+        "picture": "object",  # PNG bytes of the whole with the place marked, of the worst; else null
     },
 }
 UNKNOWN_REMEDY = (
@@ -137,6 +138,7 @@ UNKNOWN_REMEDY = (
 NULLABLE = {
     ("findings", "suggested_label"),
     ("findings", "model_probability"),
+    ("region_issues", "picture"),
     ("classes", "diffuseness"),
     ("schemes", "bde"),
     ("schemes", "bde_rank"),

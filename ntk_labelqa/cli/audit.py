@@ -144,16 +144,16 @@ def decisions_in(folders: Sequence[Path], *, required: bool) -> pd.DataFrame | N
 
 def headline(audit: Audit) -> str:
     """The result in one sentence, or why there is none and what to do."""
-    from ntk_labelqa.report.wording import region_faults, remedy, weakness
+    from ntk_labelqa.report.wording import region_faults, region_issues, remedy, weakness
 
     figures = audit.summary
     if why := figures["self_measurement"].get("why_unknown"):
         return f"No label can be called wrong or right. {why}\n{remedy(audit)}"
-    weak, faults = weakness(audit), region_faults(audit)
+    more = [said for said in (weakness(audit), region_issues(audit), region_faults(audit)) if said]
     return (
         f"{figures['issues']} of {figures['annotations']} labels are probably wrong "
         f"(estimated error rate {figures['error_rate']:.1%}, between {figures['error_rate_low']:.1%} "
-        f"and {figures['error_rate_high']:.1%})." + (f"\n{weak}" if weak else "") + (f"\n{faults}" if faults else "")
+        f"and {figures['error_rate_high']:.1%})." + "".join(f"\n{said}" for said in more)
     )
 
 

@@ -212,11 +212,13 @@ class RegionFaults(Check):
 
 
 class RegionIssues(Check):
-    """Regions where nothing is, and places where nobody drew one."""
+    """Regions where nothing is, regions beside their thing, and things that nobody drew."""
 
     check: Literal["region_issues"]
     at_most: Count = Field(description="Largest number of such regions.")
-    issue: Literal["spurious", "missing"] | None = Field(default=None, description="Only these; default: both.")
+    issue: Literal["spurious", "shifted", "missing"] | None = Field(
+        default=None, description="Only these; default: all."
+    )
 
     def judge(self, case: Case) -> Measured:
         """Counts those that are flagged, but those that reviewers found right as they are."""
@@ -229,9 +231,9 @@ class RegionIssues(Check):
         flagged = issues[issues["is_region_issue"]]
         if self.issue is not None:
             flagged = flagged[flagged["issue"] == self.issue]
-        found = not_kept(flagged, case.audit.decisions, {"spurious", "missing"})
+        found = not_kept(flagged, case.audit.decisions, {"spurious", "shifted", "missing"})
         counts = ", ".join(f"{count(int(times))} {issue}" for issue, times in found["issue"].value_counts().items())
-        text = f"{plural(len(found), 'region')} spurious or missing" + (f": {counts}" if counts else "")
+        text = f"{plural(len(found), 'region')} spurious, shifted or missing" + (f": {counts}" if counts else "")
         return at_most(len(found), self.at_most, text, count(self.at_most), REVIEW)
 
 

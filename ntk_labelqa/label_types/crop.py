@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ntk_labelqa.dataset import Control
-from ntk_labelqa.images import decoded, save, shape_of
+from ntk_labelqa.images import decoded, eight_bit, save, shape_of
 from ntk_labelqa.label_types.blocks import TILE, crop_block, image_address, place_block, side_by_side, tiles
 from ntk_labelqa.label_types.box import Box
 from ntk_labelqa.label_types.ellipse import Ellipse
 from ntk_labelqa.label_types.item_type import RegionType, Shown
 from ntk_labelqa.label_types.key_point import KeyPoint
 from ntk_labelqa.label_types.mask import Mask
-from ntk_labelqa.label_types.place import UnusableRegion
+from ntk_labelqa.label_types.place import Place, UnusableRegion
 from ntk_labelqa.label_types.polygon import Polygon
 from ntk_labelqa.label_types.shape import Shape, Window, size_said
 from ntk_labelqa.thumbnails import thumbnail
 
 if TYPE_CHECKING:
+    import pandas as pd
     from PIL import Image
+
+    from ntk_labelqa.diagnostics.region_presence import Scene
 
 SHAPES: tuple[type[Shape], ...] = (Polygon, Mask, Ellipse, Box, KeyPoint)
 """Those that more fields tell come first: a point has fields that boxes have as well."""
@@ -34,6 +40,8 @@ _FRAGMENT = re.compile(
 CROP = 210
 """Pixels: the largest side of the crop that is asked about; beside its image, both fit a page of 1280 pixels."""
 PLACE_WIDTH, PLACE_HEIGHT = 240, 300
+MARKED = 192
+"""Pixels: the longer side of an image in which a region is marked."""
 
 
 class Crops(RegionType):
@@ -51,6 +59,65 @@ class Crops(RegionType):
         value = result["value"]
         shape = next((shape for shape in SHAPES if all(field in value for field in shape.FIELDS)), None)
         return shape.read(value, size_said(result)) if shape else None
+
+    scanned = frozenset({"box", "polygon", "ellipse", "mask"})
+
+    def scenes(self, wholes: pd.DataFrame, drawn: pd.DataFrame, *, seed: int) -> Sequence[Scene]:
+        """Images; regions by the upright windows around them."""
+        from ntk_labelqa.encoders.image_scenes import image_scenes
+
+        if "path" not in wholes:
+            return ()
+        windows = [split_crop(value)[1] for value in drawn["value"]]
+        bounds = np.array([_sides(shape.bounds) for shape in windows if shape is not None]).reshape(-1, 4)
+        of_task = drawn.groupby("task_id").indices
+        rows = [of_task.get(task, np.empty(0, np.int64)) for task in wholes["task_id"]]
+        codes = drawn["code"].to_numpy(np.int64)
+        return image_scenes(
+            wholes["task_id"].tolist(),
+            wholes["path"].tolist(),
+            [shape_of(path)[:2] for path in wholes["path"]],
+            [bounds[of] for of in rows],
+            [codes[of] for of in rows],
+            seed=seed,
+        )
+
+    def can_add(self, control: Control) -> bool:
+        """Boxes."""
+        return control.tag in ("RectangleLabels", "Labels")
+
+    def placed(self, place: Sequence[float], whole: Any) -> tuple[Place, dict[str, Any]]:
+        """A box."""
+        height, width, _ = shape_of(whole.path)
+        x, y, wide, high = map(float, place)
+        box = Box(x, y, wide, high, 0.0, width, height)
+        about = {"original_width": width, "original_height": height, "image_rotation": 0}
+        return box, {**about, "value": {**_fields(place), "rotation": 0}}
+
+    def marked(self, path: str, value: str) -> bytes | None:
+        """The whole image, small, with the region outlined."""
+        from PIL import ImageDraw
+
+        shape = split_crop(value)[1]
+        image = eight_bit(decoded(path, about=2 * MARKED)).convert("RGB")
+        image.thumbnail((MARKED, MARKED))
+        corners = [(x / 100 * image.width, y / 100 * image.height) for x, y in shape.outline()] if shape else []
+        if corners:
+            pen = ImageDraw.Draw(image)
+            pen.line([*corners, corners[0]], fill="white", width=4)
+            pen.line([*corners, corners[0]], fill=(238, 0, 0), width=2)
+        buffer = io.BytesIO()
+        image.quantize(128).save(buffer, "PNG", optimize=True)
+        return buffer.getvalue()
+
+    def can_move(self, shape: str) -> bool:
+        """Boxes can."""
+        return shape == "box"
+
+    def moved_to(self, place: Sequence[float], region: Any, whole: Any) -> dict[str, Any]:
+        """The sides of an upright box."""
+        turned = {"rotation": 0} if region.rotation else {}
+        return {"value": {**_fields(place), **turned}}
 
     def address(self, value: str) -> str:
         """The image's."""
@@ -95,6 +162,14 @@ class Crops(RegionType):
     def _small(self, item: Shown, words: str) -> str:
         address, shape = _browsable(item)
         return tiles([(address, words)]) if shape is None else crop_block(address, shape, side=TILE, caption=words)
+
+
+def _sides(window: Window) -> tuple[float, float, float, float]:
+    return window.left, window.top, window.right - window.left, window.bottom - window.top
+
+
+def _fields(place: Sequence[float]) -> dict[str, float]:
+    return {name: round(float(side), 4) for name, side in zip(("x", "y", "width", "height"), place, strict=True)}
 
 
 def _browsable(item: Shown) -> tuple[str, Shape | None]:

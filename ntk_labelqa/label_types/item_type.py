@@ -9,11 +9,16 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ntk_labelqa.dataset import Control, ItemKind, LabeledDataset
 from ntk_labelqa.label_types.blocks import text_block
 from ntk_labelqa.label_types.place import Place
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ntk_labelqa.diagnostics.region_presence import Scene
 
 Noun = Literal["image", "file"]
 HTML_ITEM = '<HyperText name="item" value="$item_html" inline="true"/>'
@@ -103,6 +108,40 @@ class RegionType(ItemType):
     def whole(self, value: str) -> str:
         """What a region's *value* is a part of: the address of its file, or what holds it all."""
         return self.address(value)
+
+    scanned: ClassVar[frozenset[str]] = frozenset()
+    """Shapes of regions, as their rows tell, that are looked for in their wholes."""
+
+    def scenes(self, wholes: pd.DataFrame, drawn: pd.DataFrame, *, seed: int) -> Sequence[Scene]:
+        """What spurious and missing regions are looked for in; none where that cannot be.
+
+        Args:
+            wholes: see :class:`ntk_labelqa.dataset.LabeledDataset`.
+            drawn: the regions, with the columns of :data:`ntk_labelqa.diagnostics.region_faults.COLUMNS` and the class
+                ``code`` of each; those of one task in the order in which the scene has them.
+            seed: of samples.
+        """
+        return ()
+
+    def can_add(self, control: Control) -> bool:
+        """Whether a region can be added that is labelled with *control*."""
+        return False
+
+    def placed(self, place: Sequence[float], whole: Any) -> tuple[Place, dict[str, Any]]:
+        """The region at *place* of a scene, and the fields of a result that has it; *whole* is a row of ``wholes``."""
+        raise NotImplementedError
+
+    def marked(self, path: str, value: str) -> bytes | None:
+        """A picture (PNG) of the whole at *path* with the region of *value* marked; None where there is none."""
+        return None
+
+    def can_move(self, shape: str) -> bool:
+        """Whether a region of this shape can be moved to another place of a scene."""
+        return False
+
+    def moved_to(self, place: Sequence[float], region: Any, whole: Any) -> dict[str, Any]:
+        """The fields of a result that change where *region*, a row of ``regions``, moves to *place*."""
+        raise NotImplementedError
 
     @abstractmethod
     def read(self, result: Mapping[str, Any], data: Mapping[str, Any], control: Control) -> Place | None:

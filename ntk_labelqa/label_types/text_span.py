@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ntk_labelqa.dataset import Control
-from ntk_labelqa.label_types.span import Spans, integer
+from ntk_labelqa.label_types.place import Place
+from ntk_labelqa.label_types.span import Span, Spans, integer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ntk_labelqa.diagnostics.region_presence import Scene
 
 
 class TextSpans(Spans):
@@ -14,6 +22,41 @@ class TextSpans(Spans):
 
     tags = frozenset({"Labels"})
     over = frozenset({"Text"})
+
+    scanned = frozenset({"span", "span of a page"})
+
+    def scenes(self, wholes: pd.DataFrame, drawn: pd.DataFrame, *, seed: int) -> Sequence[Scene]:
+        """Texts."""
+        from ntk_labelqa.encoders.text_scenes import text_scenes
+
+        places = drawn[["start", "end"]].to_numpy(np.int64)
+        of_task, codes = drawn.groupby("task_id").indices, drawn["code"].to_numpy(np.int64)
+        rows = [of_task.get(task, np.empty(0, np.int64)) for task in wholes["task_id"]]
+        return text_scenes(
+            wholes["task_id"].tolist(),
+            wholes["value"].tolist(),
+            [places[of] for of in rows],
+            [codes[of] for of in rows],
+            seed=seed,
+        )
+
+    def can_add(self, control: Control) -> bool:
+        """Spans."""
+        return control.tag == "Labels"
+
+    def placed(self, place: Sequence[float], whole: Any) -> tuple[Place, dict[str, Any]]:
+        """A span."""
+        start, end = map(int, place)
+        span = Span.within(whole.value, start, end)
+        return span, {"value": {"start": start, "end": end, "text": whole.value[start:end]}}
+
+    def can_move(self, shape: str) -> bool:
+        """Spans whose characters are counted as here can."""
+        return shape == "span"
+
+    def moved_to(self, place: Sequence[float], region: Any, whole: Any) -> dict[str, Any]:
+        """Start, end and the characters there."""
+        return self.placed(place, whole)[1]
 
     def document(self, shown: Any, control: Control) -> str | None:
         """The text itself."""

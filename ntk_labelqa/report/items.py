@@ -81,6 +81,10 @@ class Items:
         """The item's text, cut to *length* characters; empty where the items are not texts."""
         return self._type.in_words(str(self._values.get(item, "")), length)
 
+    def words(self, value: str, length: int) -> str:
+        """An item's *value* as a reader takes it in, cut to *length* characters; empty where it is not textual."""
+        return self._type.in_words(value, length)
+
     def labels(self, item: Key) -> str:
         """The labels that people gave the item; several are set apart by a stroke."""
         return self._labels.get(item, "")

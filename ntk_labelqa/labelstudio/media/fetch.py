@@ -11,7 +11,7 @@ import binascii
 import re
 import urllib.parse
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING
 
 import httpx
 import numpy as np
+import pandas as pd
 
 from ntk_labelqa.cache import cache_root
 from ntk_labelqa.dataset import LabeledDataset, LeftOut
 from ntk_labelqa.errors import InvalidInputError
-from ntk_labelqa.label_types.item_type import RegionType
+from ntk_labelqa.label_types.item_type import ItemType, RegionType
 from ntk_labelqa.label_types.registry import item_type_of
 from ntk_labelqa.labelstudio.media.cache import MediaCache
 from ntk_labelqa.labelstudio.media.check import Check, check_for, ignoring_bombs
@@ -83,7 +84,8 @@ def fetch_media(
     values = [kind.address(value) for value in dataset.items["value"]]
     inline = [not address and bool(value) for address, value in zip(values, dataset.items["value"], strict=True)]
     fetched = [value for value, lies_in_task in zip(values, inline, strict=True) if not lies_in_task]
-    unique = list(dict.fromkeys(fetched)) if kind.is_region else fetched  # a file has several regions
+    wholes = _addresses_of_wholes(dataset, kind)
+    unique = list(dict.fromkeys([*fetched, *wholes])) if kind.is_region else fetched  # a file has several regions
     project = dataset.provenance.project_id if project_id is None else project_id
     what: What = kind.noun
     with Downloader(client, allowed_hosts, project, what) as downloader:
@@ -99,10 +101,27 @@ def fetch_media(
     kept = replace(dataset, items=items).keep_items(usable, f"unusable {what}")
     task_ids = dataset.items["task_id"].to_numpy()
     named = tuple(LeftOut(reason, tuple(task_ids[rows].tolist())) for reason, rows in sorted(reasons.items()))
-    found = replace(kept, left_out=(*dataset.left_out, *named))
+    found = replace(kept, left_out=(*dataset.left_out, *named), wholes=_with_paths(dataset.wholes, wholes, files))
     if not isinstance(kind, RegionType) or not kind.suffix:
         return found
     return cut_regions(found, kind, (cache_dir or cache_root() / "media") / "regions")
+
+
+def _addresses_of_wholes(dataset: LabeledDataset, kind: ItemType) -> list[str]:
+    """The files of what spurious and missing regions are looked for in, a row of ``wholes`` each."""
+    if dataset.wholes is None or not isinstance(kind, RegionType) or not kind.scanned:
+        return []
+    return [kind.address(value) for value in dataset.wholes["value"]]
+
+
+def _with_paths(
+    wholes: pd.DataFrame | None, addresses: Sequence[str], files: Mapping[str, Path | str]
+) -> pd.DataFrame | None:
+    if wholes is None or not addresses:
+        return wholes
+    found = [files[address] for address in addresses]
+    usable = [isinstance(path, Path) for path in found]
+    return wholes.assign(path=list(map(str, found)))[usable].reset_index(drop=True)
 
 
 def _all(fetcher: _Fetcher, values: Sequence[str], progress: Tick | None) -> list[Path | str]:

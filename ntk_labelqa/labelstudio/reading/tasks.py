@@ -14,6 +14,7 @@ from ntk_labelqa.dataset import (
     ANNOTATION_COLUMNS,
     ITEM_COLUMNS,
     PREDICTION_COLUMNS,
+    WHOLE_COLUMNS,
     Control,
     LabeledDataset,
     LeftOut,
@@ -79,6 +80,7 @@ def build_dataset(
         predictions=pd.DataFrame(reader.predictions, columns=list(PREDICTION_COLUMNS)),
         left_out=tuple(LeftOut(why, tuple(ids), of) for (of, why), ids in reader.gone.items()),
         regions=regions_table(reader.drawn) if reader.drawn else None,
+        wholes=pd.DataFrame(list(reader.wholes.values()), columns=list(WHOLE_COLUMNS)) if reader.wholes else None,
     )
 
 
@@ -113,6 +115,7 @@ class _Reader:
         self.gone: dict[tuple[Any, str], list[int]] = {}
         self.unknown: Counter[str] = Counter()
         self.drawn: list[dict[str, Any]] = []
+        self.wholes: dict[int, tuple[Any, ...]] = {}
 
     def read(self, task: Mapping[str, Any]) -> None:
         first = len(self.items)
@@ -150,6 +153,7 @@ class _Reader:
             known = [0 if len(self.items) > first and not self.control.of_regions else None] * len(usable)
         by, saved = self._annotator(annotation.get("completed_by")), str(annotation.get("updated_at") or "")
         if self.reads_places:
+            self.wholes[int(task["id"])] = (int(task["id"]), self._shown(task), int(annotation["id"]), by)
             found = regions_drawn(annotation, self.control, task["data"])
             self.drawn += region_rows(task, annotation, by, found, self._shown(task))
         for one, same in zip(usable, known, strict=True):

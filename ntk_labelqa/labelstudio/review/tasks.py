@@ -149,8 +149,8 @@ class _Writer:
         }
 
     def _of_region(self, issue: dict[str, Any]) -> dict[str, Any]:
-        spurious, probability = issue["issue"] == "spurious", round(float(issue["probability"]), 6)
-        given, suggested = (issue["label"], "") if spurious else ("", issue["label"])
+        probability, label = round(float(issue["probability"]), 6), issue["label"]
+        given, suggested = {"spurious": (label, ""), "missing": ("", label), "shifted": (label, label)}[issue["issue"]]
         return {
             **self._about(issue, issue["issue"], given, issue["region_id"]),
             "question": region_question(issue),
@@ -240,6 +240,8 @@ def region_question(issue: dict[str, Any]) -> str:
     sure = min(99, int(100 * issue["probability"]))
     if issue["issue"] == "spurious":
         return f"Labelled {quoted(issue['label'])}{by}. Probably nothing is there: {REMOVE} ({sure} % sure)."
+    if issue["issue"] == "shifted":
+        return f"Labelled {quoted(issue['label'])}{by}. Probably drawn beside it: move its edges ({sure} % sure)."
     return f"Not labelled{by}. Probably {quoted(issue['label'])} is there: add the region ({sure} % sure)."
 
 
