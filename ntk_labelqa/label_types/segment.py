@@ -12,6 +12,8 @@ from ntk_labelqa.label_types.item_type import RegionType, Shown
 from ntk_labelqa.label_types.place import Place, overlap_of_ranges
 from ntk_labelqa.label_types.plot import HEIGHT, WIDTH
 
+SMALL = 0.6
+"""Share of their size at which pictures are shown that the one asked about is compared with."""
 _SEGMENT = re.compile(r"#t=([-\d.e+]+),([-\d.e+]+)$")
 
 
@@ -54,7 +56,7 @@ class Segments(RegionType):
 
     def small(self, items: Sequence[tuple[Shown, str]]) -> str:
         """The same of each."""
-        return "".join(block(item, f"{words}, {times(item.value)}") for item, words in items)
+        return "".join(block(item, f"{words}, {times(item.value)}", SMALL) for item, words in items)
 
 
 def split_segment(value: str) -> tuple[str, Segment | None]:
@@ -71,7 +73,7 @@ def times(value: str) -> str:
     return f"at {segment.start:.6g}" if segment.start == segment.end else f"{segment.start:.6g} to {segment.end:.6g}"
 
 
-def block(item: Shown, words: str) -> str:
-    """The item's picture, with *words* below."""
+def block(item: Shown, words: str, share: float = 1.0) -> str:
+    """The item's picture at a *share* of its size, with *words* below."""
     address = image_address("", item.task_id, item.thumbnail, item.base_path)
-    return picture_block(address, width=WIDTH, height=HEIGHT, caption=words)
+    return picture_block(address, width=round(share * WIDTH), height=round(share * HEIGHT), caption=words)

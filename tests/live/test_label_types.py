@@ -46,7 +46,7 @@ def audited(client: LabelStudio, of: LabelType, *, title: str, files: Path | Non
     tasks: Any = of.tasks
     client.projects.import_tasks(id=project.id, request=tasks, request_options=ONCE)
     dataset = pull_project(client, project.id, control=of.control)
-    if dataset.kind == "crop":
+    if files is not None:
         dataset = fetch_media(dataset, client=client)
     return run_audit(dataset, AuditOptions(architecture="linear"))
 
@@ -62,6 +62,8 @@ def pushed_findings(client: LabelStudio, audit: Audit, pushed: PushResult) -> li
     }
     found = [task["data"] for task in sorted(take_snapshot(client, pushed.project_id), key=lambda task: task["id"])]
     for data in found:
+        if data["kind"] != "label":
+            continue
         of = (data["source_annotation"], data["source_region"])
         assert source[of] == (data["source_task"], data["given_label"])
     return found

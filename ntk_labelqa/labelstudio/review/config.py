@@ -19,7 +19,7 @@ MOST_BUTTONS = 30
 # Letters, because digits are so often the names of classes.
 _DECISIONS = (
     (ACCEPT, "Accept the suggestion", "a"),
-    (KEEP, "Keep the given label", "k"),
+    (KEEP, "Keep it as it is", "k"),
     (OTHER, "Another label", "o"),
     (UNSURE, "Not sure", "u"),
 )
