@@ -116,7 +116,9 @@ def audit_features(
             stages.note(recalibration)
     with stages.stage("Gathering evidence"):
         pulls = influences(dataset, inverse, issues)
-    faults = findings.empty("region_faults") if dataset.regions is None else find_region_faults(dataset.regions)
+    faults = findings.empty("region_faults")
+    if dataset.regions is not None:
+        faults = find_region_faults(dataset.regions, options.regions)
     with stages.stage("Looking for spurious and missing regions") as tick:
         regions = find_region_issues(dataset, seed=options.seed, progress=tick)
     with stages.stage("Measuring itself"):
@@ -130,13 +132,16 @@ def audit_features(
         found = found.assign(model_probability=stated.error_probability)
     with stages.stage("Making thumbnails"):
         items = items_table(dataset, found, pulls, pictures)
+    chosen = asdict(options)
+    limits = chosen.pop("regions")
     manifest = {
         "format": FORMAT,
         "began_at": stages.began.isoformat(timespec="milliseconds"),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
-        "options": {**asdict(options), "encoder": encoder, "architecture": architecture, "ridge": inverse.ridge},
+        "options": {**chosen, "encoder": encoder, "architecture": architecture, "ridge": inverse.ridge},
         "seed": options.seed,
+        "region_limits": limits,
         "device": device(),
         "architecture_choice": judged,
         "recalibration": asdict(recalibration) if recalibration else None,

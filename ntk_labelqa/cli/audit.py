@@ -11,6 +11,7 @@ import click
 
 from ntk_labelqa.cli.notify import audit_summary, deliver, notify_option
 from ntk_labelqa.cli.options import (
+    FILE,
     FOLDER,
     audit_options,
     compute_options,
@@ -52,11 +53,21 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Earlier audits whose reviewers' decisions put the probabilities right; by default the one that is replaced.",
 )
+@click.option(
+    "--policy", type=FILE, help="A labelqa.toml whose table [regions] says from where on a region breaks a rule."
+)
 @notify_option
 @compute_options
 @quiet_option
 def audit(
-    out: Path, overwrite: bool, update: bool, reviewed: tuple[Path, ...], notify: str | None, quiet: bool, **given: Any
+    out: Path,
+    overwrite: bool,
+    update: bool,
+    reviewed: tuple[Path, ...],
+    policy: Path | None,
+    notify: str | None,
+    quiet: bool,
+    **given: Any,
 ) -> None:
     """Find the labels of SOURCE that are probably wrong, and what they should be.
 
@@ -65,6 +76,10 @@ def audit(
     """
     stages = Stages(quiet=quiet)
     options = audit_options(given)
+    if policy is not None:
+        from ntk_labelqa.gate.policy import read_policy
+
+        options = replace(options, regions=read_policy(policy).regions.limits())
 
     from ntk_labelqa.audit_folder import REPORT, check_target
     from ntk_labelqa.audit_lock import only_audit

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ntk_labelqa import findings
+from ntk_labelqa.options import RegionLimits
 
 COLUMNS = {
     "task_id": "int64",
@@ -37,25 +38,12 @@ COLUMNS = {
 }
 """Columns of a table of regions, one row a region as somebody drew it."""
 
-OUTSIDE = 0.5
-"""Per cent of the image's side by which a box may reach beyond it: drawing to the edge overshoots by a pixel."""
-LONGEST = 20.0
-"""Length over breadth, in pixels, beyond which a box is a sliver."""
-SMALLEST = 0.3
-"""Per cent of the image's area below which a box is tiny, where it is also a small part of its class's usual size."""
 TINY_OF_USUAL = 1 / 8
-BEYOND = 3.0
-"""Factor beyond the 1st and 99th percentile of its class at which an area or an aspect is odd."""
+"""Of its class's usual size, below which a region may be tiny."""
 FEWEST = 50
 """Regions of a class from which on percentiles say something."""
-SAME = 0.9
-"""Intersection over union of two boxes of a class that are one, drawn twice."""
-INSIDE = 0.85
-"""Share of a box's area within another from which on it lies inside."""
-HABIT = 0.05
-"""Share of a class's regions from which on breaking a rule is its habit."""
-MAJORITY, OFTEN = 0.9, 5
-"""Share and number of a string's labels from which on another label is odd."""
+OFTEN = 5
+"""Labels of a string from which on another one can be odd."""
 _OPENING, _CLOSING = '([{"“«', ')]}"”»'
 """Brackets and quotation marks, each with its other half; apostrophes are letters as well."""
 
@@ -102,17 +90,18 @@ class Fault:
     place: Mapping[str, Any] = field(default_factory=dict)
 
 
-def find_region_faults(regions: pd.DataFrame) -> pd.DataFrame:
+def find_region_faults(regions: pd.DataFrame, limits: RegionLimits | None = None) -> pd.DataFrame:
     """The ``region_faults`` table: one row a region and rule, in the order of *regions*.
 
     Args:
         regions: with the columns of :data:`COLUMNS`.
+        limits: from where on a rule is broken; the usual ones if None.
 
     Cost: the square of an annotation's regions; 50,000 boxes in 2,400 annotations in about two seconds.
     """
-    regions = regions.reset_index(drop=True)
+    regions, limits = regions.reset_index(drop=True), limits or RegionLimits()
     boxes, spans = regions[regions["x"].notna()], regions[regions["start"].notna()]
-    found = [*_unreadable(regions), *_box_faults(boxes), *_span_faults(spans)]
+    found = [*_unreadable(regions), *_box_faults(boxes, limits), *_span_faults(spans, limits)]
     found.sort(key=lambda fault: (fault.row, fault.rule, fault.other))
     of = regions.loc[[fault.row for fault in found]].reset_index(drop=True)
     table = of[["task_id", "annotation_id", "annotator", "region_id", "label", "value"]].assign(
@@ -140,17 +129,17 @@ class _Inside:
     alike: bool
 
 
-def _box_faults(boxes: pd.DataFrame) -> Iterator[Fault]:
+def _box_faults(boxes: pd.DataFrame, limits: RegionLimits) -> Iterator[Fault]:
     if boxes.empty:
         return
-    yield from _outside(boxes)
-    yield from _shapes(boxes)
+    yield from _outside(boxes, limits)
+    yield from _shapes(boxes, limits)
     yield from _crossing(boxes)
     names, ids = boxes["label"], boxes["region_id"]
     inside: list[_Inside] = []
     seen = boxes[(boxes["width"] > 0) & (boxes["height"] > 0)]
     for _, drawn in seen.groupby("annotation_id", sort=False):
-        for found in _pairs(drawn):
+        for found in _pairs(drawn, limits):
             if isinstance(found, _Inside):
                 inside.append(found)
             else:
@@ -160,17 +149,17 @@ def _box_faults(boxes: pd.DataFrame) -> Iterator[Fault]:
     within = pd.Series([(names[one.row], names[one.other]) for one in inside], dtype=object).value_counts()
     for one in inside:
         label, around = names[one.row], names[one.other]
-        if within[label, around] <= max(1.0, HABIT * counts[label]):
+        if within[label, around] <= max(1.0, limits.habit * counts[label]):
             rule: Rule = "nested" if one.alike else "inside another class"
             yield Fault(one.row, rule, f"{label} lies inside a region of {around}", ids[one.other])
 
 
-def _outside(boxes: pd.DataFrame) -> Iterator[Fault]:
+def _outside(boxes: pd.DataFrame, limits: RegionLimits) -> Iterator[Fault]:
     """Boxes that reach beyond their image; turned ones by their corners. Upright ones can be cut off at its edge."""
     corners = _corners(boxes)
     beyond = np.maximum(-corners.min(axis=1), corners.max(axis=1) - 100.0).max(axis=1)
     for row, excess in zip(boxes.index, beyond, strict=True):
-        if excess > OUTSIDE:
+        if excess > limits.outside:
             said = f"reaches {excess:.1f} % of a side beyond the image"
             place = _within_image(boxes.loc[row])
             yield Fault(int(row), "outside the image", said, suggestion="move" if place else "remove", place=place)
@@ -224,24 +213,24 @@ def _corners(boxes: pd.DataFrame) -> np.ndarray:
     return np.stack([x, y], axis=2)
 
 
-def _shapes(boxes: pd.DataFrame) -> Iterator[Fault]:
+def _shapes(boxes: pd.DataFrame, limits: RegionLimits) -> Iterator[Fault]:
     """Slivers, tiny boxes, and those of a size or a shape that their class does not have."""
     area = boxes["width"] * boxes["height"] / 100.0
     length = boxes["width"] * boxes["aspect"] / boxes["height"]
     for label, rows in boxes.groupby("label", sort=False).groups.items():
         usual = float(area[rows].median())
-        odd_area, odd_length = _odd(area[rows]), _odd(length[rows])
+        odd_area, odd_length = _odd(area[rows], limits.beyond), _odd(length[rows], limits.beyond)
         for row in rows:
             at, sides = int(row), f"{length[row]:.3g}"
             covers = f"covers {area[row]:.2g} % of the image, usual for {label} is {usual:.2g} %"
             if area[row] <= 0:
                 yield Fault(at, "tiny", "covers nothing of the image")
                 continue
-            if not 1 / LONGEST <= length[row] <= LONGEST:
+            if not 1 / limits.longest <= length[row] <= limits.longest:
                 yield Fault(at, "sliver", f"is {sides} times as wide as high")
             elif odd_length(length[row]):
                 yield Fault(at, "odd shape", f"is {sides} times as wide as high, unlike other regions of {label}")
-            if area[row] < SMALLEST and area[row] < TINY_OF_USUAL * usual:
+            if area[row] < limits.smallest and area[row] < TINY_OF_USUAL * usual:
                 yield Fault(at, "tiny", covers)
             elif odd_area(area[row]):
                 yield Fault(
@@ -249,15 +238,15 @@ def _shapes(boxes: pd.DataFrame) -> Iterator[Fault]:
                 )
 
 
-def _odd(values: pd.Series) -> Callable[[float], bool]:
+def _odd(values: pd.Series, beyond: float) -> Callable[[float], bool]:
     """Whether a value is far beyond nearly all of *values*; none is where there are few."""
     if len(values) < FEWEST:
         return lambda _value: False
     low, high = values.quantile([0.01, 0.99])
-    return lambda value: bool(value < low / BEYOND or value > high * BEYOND)
+    return lambda value: bool(value < low / beyond or value > high * beyond)
 
 
-def _pairs(drawn: pd.DataFrame) -> Iterator[_Inside | tuple[int, int]]:
+def _pairs(drawn: pd.DataFrame, limits: RegionLimits) -> Iterator[_Inside | tuple[int, int]]:
     """Of one annotation's boxes those within others, and pairs of rows that are one box drawn twice."""
     left, top = drawn["x"].to_numpy(), drawn["y"].to_numpy()
     right, bottom = left + drawn["width"].to_numpy(), top + drawn["height"].to_numpy()
@@ -266,16 +255,16 @@ def _pairs(drawn: pd.DataFrame) -> Iterator[_Inside | tuple[int, int]]:
     high = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
     shared = np.maximum(wide, 0.0) * np.maximum(high, 0.0)
     labels, rows = drawn["label"].to_numpy(object), drawn.index.to_numpy()
-    for one, other in zip(*np.nonzero(shared >= INSIDE * np.minimum(area[:, None], area)), strict=True):
+    for one, other in zip(*np.nonzero(shared >= limits.inside * np.minimum(area[:, None], area)), strict=True):
         alike = labels[one] == labels[other]
-        if alike and shared[one, other] >= SAME * (area[one] + area[other] - shared[one, other]):
+        if alike and shared[one, other] >= limits.same * (area[one] + area[other] - shared[one, other]):
             if one > other:
                 yield int(rows[one]), int(rows[other])
         elif one != other and (area[one], one) < (area[other], other):
             yield _Inside(int(rows[one]), int(rows[other]), bool(alike))
 
 
-def _span_faults(spans: pd.DataFrame) -> Iterator[Fault]:
+def _span_faults(spans: pd.DataFrame, limits: RegionLimits) -> Iterator[Fault]:
     if spans.empty:
         return
     counts = spans["label"].value_counts()
@@ -283,9 +272,9 @@ def _span_faults(spans: pd.DataFrame) -> Iterator[Fault]:
         often = spans.loc[[fault.row for fault in broken], "label"].value_counts()
         for fault in broken:
             label = spans.at[fault.row, "label"]
-            if often[label] <= max(1.0, HABIT * counts[label]):
+            if often[label] <= max(1.0, limits.habit * counts[label]):
                 yield fault
-    yield from _odd_labels(spans)
+    yield from _odd_labels(spans, limits)
 
 
 def _edges(spans: pd.DataFrame) -> list[Fault]:
@@ -342,13 +331,13 @@ def _overlaps(spans: pd.DataFrame) -> list[Fault]:
     return found
 
 
-def _odd_labels(spans: pd.DataFrame) -> Iterator[Fault]:
+def _odd_labels(spans: pd.DataFrame, limits: RegionLimits) -> Iterator[Fault]:
     """Strings that nearly always have one label, and here have another."""
     strings = spans["text"].str.casefold().str.strip()
     for _, rows in spans.groupby(strings, sort=False).groups.items():
         labels = spans.loc[rows, "label"].value_counts()
         usual, times = str(labels.index[0]), int(labels.iloc[0])
-        if len(labels) < 2 or times < OFTEN or times < MAJORITY * labels.sum():
+        if len(labels) < 2 or times < OFTEN or times < limits.majority * labels.sum():
             continue
         for row in rows:
             if spans.at[row, "label"] != usual:
