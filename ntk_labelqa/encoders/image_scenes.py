@@ -252,9 +252,9 @@ def _fit(common: _Common, scenes: Sequence[ImageScene], seed: int) -> None:
 
 
 def _integral(pixels: np.ndarray) -> np.ndarray:
-    """Sums of all above and to the left, int64[H + 1, W + 1, 3]."""
-    sums = np.zeros((pixels.shape[0] + 1, pixels.shape[1] + 1, 3), np.int64)
-    np.cumsum(np.cumsum(pixels, axis=0, dtype=np.int64), axis=1, out=sums[1:, 1:])
+    """Sums of all above and to the left, int32[H + 1, W + 1, 3]: enough for :data:`LARGEST_SIDE` squared."""
+    sums = np.zeros((pixels.shape[0] + 1, pixels.shape[1] + 1, 3), np.int32)
+    np.cumsum(np.cumsum(pixels, axis=0, dtype=np.int32), axis=1, out=sums[1:, 1:])
     return sums
 
 
@@ -262,23 +262,46 @@ def _cells(integral: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Mean colours of SIDE by SIDE cells of each place, float32[n, SIDE · SIDE · 3], 0 to 1."""
     height, width = integral.shape[0] - 1, integral.shape[1] - 1
     steps = np.linspace(0, 1, SIDE + 1)
-    left, right = _edges((places[:, :1] + places[:, 2:3] * steps) / 100 * width, width)
-    top, bottom = _edges((places[:, 1:2] + places[:, 3:4] * steps) / 100 * height, height)
-    flat = integral.reshape(-1, 3)
+    columns = _lines((places[:, :1] + places[:, 2:3] * steps) / 100 * width, width)
+    rows = _lines((places[:, 1:2] + places[:, 3:4] * steps) / 100 * height, height)
+    cells = np.empty((len(places), SIDE, SIDE, 3), np.float32)
+    fine = (np.diff(columns, axis=1).min(axis=1) > 0) & (np.diff(rows, axis=1).min(axis=1) > 0)
+    cells[fine] = _means(integral, rows[fine], columns[fine])
+    cells[~fine] = _means_of_few(integral, rows[~fine], columns[~fine])
+    return cells.reshape(len(places), -1)
 
-    def at(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        return flat[(rows * (width + 1))[:, :, None] + columns[:, None, :]]
 
-    sums = at(bottom, right) - at(top, right) - at(bottom, left) + at(top, left)
-    areas = ((bottom - top)[:, :, None] * (right - left)[:, None, :] * 255).astype(np.float32)
-    return (sums / areas[..., None]).astype(np.float32).reshape(len(places), -1)
+def _lines(lines: np.ndarray, most: int) -> np.ndarray:
+    return np.clip(np.rint(lines).astype(np.int32), 0, most)
+
+
+def _means(integral: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Of cells of a pixel at least, which share their lines, [n, SIDE, SIDE, 3]."""
+    sums = _at(integral, rows, columns)
+    sums = sums[:, 1:] - sums[:, :-1]
+    sums = sums[:, :, 1:] - sums[:, :, :-1]
+    areas = np.diff(rows, axis=1)[:, :, None] * np.diff(columns, axis=1)[:, None, :]
+    return sums * (1 / (255 * areas.astype(np.float32)))[..., None]
+
+
+def _means_of_few(integral: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """The same where some cells are narrower than a pixel: these take that pixel."""
+    top, bottom = _edges(rows, integral.shape[0] - 1)
+    left, right = _edges(columns, integral.shape[1] - 1)
+    sums = _at(integral, bottom, right) - _at(integral, top, right) - _at(integral, bottom, left)
+    sums += _at(integral, top, left)
+    areas = (bottom - top)[:, :, None] * (right - left)[:, None, :]
+    return sums * (1 / (255 * areas.astype(np.float32)))[..., None]
+
+
+def _at(integral: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    return integral.reshape(-1, 3).take((rows * integral.shape[1])[:, :, None] + columns[:, None, :], axis=0)
 
 
 def _edges(lines: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """First and last pixel line of each cell, at least one apart and within the image."""
-    whole = np.clip(np.rint(lines).astype(np.int64), 0, most)
-    low = np.minimum(whole[:, :-1], most - 1)
-    return low, np.maximum(whole[:, 1:], low + 1)
+    """First and last line of each cell, at least one apart and within the image."""
+    low = np.minimum(lines[:, :-1], most - 1)
+    return low, np.maximum(lines[:, 1:], low + 1)
 
 
 def _crop(image: Image.Image, place: np.ndarray) -> Image.Image:
