@@ -154,9 +154,6 @@ def audit_features(
         },
     }
     classes = classes_table(dataset, entanglement, found, predictions, labels)
-    saved = dataset.annotations[["annotation_id", "updated_at"]].assign(
-        region_id=dataset.annotation_regions, item_region_id=dataset.item_regions[dataset.item_of_annotation]
-    )
     return Audit(
         manifest,
         found,
@@ -165,7 +162,7 @@ def audit_features(
         entanglement.pairs,
         ranking,
         items,
-        annotations=saved,
+        annotations=annotations_table(dataset),
         annotators=findings.conform("annotators", annotators_table(dataset, issues)),
         consensus=findings.conform("consensus", consensus_table(dataset, issues)),
         region_faults=faults,
@@ -284,6 +281,18 @@ def items_table(
     drawn = dict(zip(findings.keys(some.items.assign(region_id=some.item_regions)), some.items["path"], strict=True))
     table["thumbnail"] = [kind.picture(drawn[key]) if drawn.get(key) else None for key in findings.keys(table)]
     return table
+
+
+def annotations_table(dataset: LabeledDataset) -> pd.DataFrame:
+    """When each annotation had last been saved, those without any region among them."""
+    saved = dataset.annotations[["annotation_id", "updated_at"]].assign(
+        region_id=dataset.annotation_regions, item_region_id=dataset.item_regions[dataset.item_of_annotation]
+    )
+    if dataset.wholes is None:
+        return saved
+    empty = dataset.wholes[~dataset.wholes["annotation_id"].isin(saved["annotation_id"])]
+    more = empty[["annotation_id", "updated_at"]].assign(region_id="", item_region_id="")
+    return pd.concat([saved, more], ignore_index=True)
 
 
 def summarize(

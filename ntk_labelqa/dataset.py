@@ -39,7 +39,7 @@ SPAN_MARKS = ("⟦", "⟧")
 
 ITEM_COLUMNS = ("task_id", "value")
 ANNOTATION_COLUMNS = ("annotation_id", "item", "annotator", "label", "updated_at")
-WHOLE_COLUMNS = ("task_id", "value", "annotation_id", "annotator")
+WHOLE_COLUMNS = ("task_id", "value", "annotation_id", "annotator", "updated_at")
 PREDICTION_COLUMNS = ("item", "model_version", "label")
 
 
@@ -142,8 +142,8 @@ class LabeledDataset:
         regions: boxes and spans as they were drawn, one row each, with their places; see
             :data:`ntk_labelqa.diagnostics.region_faults.COLUMNS`. None where there are none.
         wholes: what the regions are parts of, tasks without any among them, one row an annotated task: ``task_id``,
-            ``value``, ``annotation_id`` and ``annotator`` of its last annotation, and ``path`` once media were fetched.
-            None where there are none.
+            ``value``, ``annotation_id``, ``annotator`` and ``updated_at`` of its last annotation, and ``path`` once
+            files were fetched. None where there are none.
     """
 
     items: pd.DataFrame

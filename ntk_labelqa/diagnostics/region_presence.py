@@ -54,8 +54,10 @@ HIDDEN = 0.2
 """Share of the regions hidden at once: the others still say where candidates may not lie."""
 ENOUGH = 20
 """Planted places below which nothing is flagged: their share found would be anything."""
-BINS = 20
-"""Steps of a candidate's probability, each of as many hidden regions."""
+BINS, FEWEST_BINS = 20, 2
+"""Steps of a probability, each of as many planted."""
+GIVEN_A_BIN = 2
+"""Of those that score as the upper half of the planted do: a bin without any says nothing."""
 LEAST_TAIL = 0.1
 """Share of the planted above the threshold at which the given are compared with them: of fewer, chance is the least."""
 ISSUE = 0.5
@@ -509,14 +511,15 @@ def mixture_share(planted: np.ndarray, given: np.ndarray) -> Callable[[np.ndarra
 
     if len(planted) < ENOUGH or not len(given):
         return lambda scores: np.zeros(len(scores))
-    bins = min(BINS, len(planted) // (ENOUGH // 2))
+    alike = int((given >= np.median(planted)).sum())
+    bins = min(BINS, len(planted) // (ENOUGH // 2), max(FEWEST_BINS, alike // GIVEN_A_BIN))
     edges = np.unique(np.quantile(planted, np.linspace(0, 1, bins + 1)))
     inner = edges[1:-1]
     of_planted = np.bincount(np.searchsorted(inner, planted), minlength=len(inner) + 1)
     of_given = np.bincount(np.searchsorted(inner, given[given >= edges[0]]), minlength=len(inner) + 1)
     planted_above, given_above = np.cumsum(of_planted[::-1])[::-1], np.cumsum(of_given[::-1])[::-1]
     enough = planted_above >= max(ENOUGH, LEAST_TAIL * len(planted))
-    total = float((given_above / planted_above)[enough].min())  # M / H
+    total = float(((given_above + 1.0) / planted_above)[enough].min())  # M / H; none among few is no proof of none
     # One more is supposed in each bin: an empty one does not say that there is nothing else.
     raw = np.minimum(total * of_planted / (of_given + 1.0), 1.0)
     middles = np.concatenate([[edges[0]], (edges[1:] + edges[:-1]) / 2]) if len(edges) > 1 else edges

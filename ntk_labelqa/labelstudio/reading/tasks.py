@@ -153,7 +153,7 @@ class _Reader:
             known = [0 if len(self.items) > first and not self.control.of_regions else None] * len(usable)
         by, saved = self._annotator(annotation.get("completed_by")), str(annotation.get("updated_at") or "")
         if self.reads_places:
-            self.wholes[int(task["id"])] = (int(task["id"]), self._shown(task), int(annotation["id"]), by)
+            self.wholes[int(task["id"])] = (int(task["id"]), self._shown(task), int(annotation["id"]), by, saved)
             found = regions_drawn(annotation, self.control, task["data"])
             self.drawn += region_rows(task, annotation, by, found, self._shown(task))
         for one, same in zip(usable, known, strict=True):
