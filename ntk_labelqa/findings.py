@@ -198,6 +198,11 @@ def item_keys(table: pd.DataFrame, annotations: pd.DataFrame) -> list[tuple[int,
     return [(int(task), item.get(key, key[1])) for task, key in zip(table["task_id"], own, strict=True)]
 
 
+def of_labels(decisions: pd.DataFrame) -> pd.DataFrame:
+    """The decisions on labels: those on regions and on rules have other probabilities, or none."""
+    return decisions[decisions["kind"] == "label"] if "kind" in decisions else decisions
+
+
 def empty(name: str) -> pd.DataFrame:
     """The table *name* with its columns and no row."""
     return conform(name, pd.DataFrame({column: [] for column in SCHEMAS[name]}))

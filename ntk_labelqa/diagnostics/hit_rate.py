@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ntk_labelqa.diagnostics.scheme_ranking import wilson_interval
+from ntk_labelqa.findings import of_labels
 
 EDGES = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 """Bands of the error probability that the audit stated; the last one is closed on both sides."""
@@ -34,11 +35,6 @@ def hit_rates(decisions: pd.DataFrame) -> pd.DataFrame:
         rows.append(_row(EDGES[0], EDGES[-1], decided))
     columns = ("low", "high", "decided", "accepted", "other", "kept", "stated", "wrong", "wrong_low", "wrong_high")
     return pd.DataFrame(rows, columns=[*columns, "hit_rate"])
-
-
-def of_labels(decisions: pd.DataFrame) -> pd.DataFrame:
-    """The decisions on labels: those on regions and on rules have other probabilities, or none."""
-    return decisions[decisions["kind"] == "label"] if "kind" in decisions else decisions
 
 
 def _row(low: float, high: float, decided: pd.DataFrame) -> dict[str, float]:

@@ -17,8 +17,8 @@ import pandas as pd
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit, logit
 
-from ntk_labelqa.diagnostics.hit_rate import of_labels
 from ntk_labelqa.diagnostics.label_issues import LabelIssues
+from ntk_labelqa.findings import of_labels
 
 FEWEST = 30
 """Verdicts below which nothing is concluded from them."""

@@ -10,7 +10,6 @@ import pandas as pd
 from pydantic import Field
 
 from ntk_labelqa import findings
-from ntk_labelqa.diagnostics.hit_rate import of_labels
 from ntk_labelqa.diagnostics.region_faults import Rule
 from ntk_labelqa.gate.case import Case, Check, ClassScope, Count, LabelScope, Measured, NotJudged, Share
 from ntk_labelqa.report.formats import count, plural, share
@@ -299,7 +298,7 @@ def decisions_on(labels: pd.DataFrame, decisions: pd.DataFrame | None) -> pd.Ser
     """What reviewers decided on each row of *labels*, str[A], empty where they have not; of this very label alone."""
     if decisions is None:
         return pd.Series("", index=labels.index, dtype=object)
-    decisions = of_labels(decisions)
+    decisions = findings.of_labels(decisions)
     key = [name for name in ("annotation_id", "given_label", "region_id") if name in decisions and name in labels]
     decided = decisions.drop_duplicates(key, keep="last").set_index(key)["decision"]
     found = decided.reindex(pd.MultiIndex.from_frame(labels[key]))

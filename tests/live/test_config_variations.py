@@ -77,7 +77,7 @@ def test_a_choice_of_regions_in_lower_case(client) -> None:
         chosen("good", **OF_REGION),
     ]
     _, dataset = pulled(client, config, [({"text": WORDS}, results)], "topic")
-    assert (dataset.kind, dataset.items["region_id"].tolist(), labels(dataset)) == ("other", ["r1"], ["good"])
+    assert (dataset.kind, dataset.items["region_id"].tolist(), labels(dataset)) == ("span", ["r1"], ["good"])
 
 
 def test_nested_choices(client) -> None:
