@@ -22,8 +22,8 @@ from ntk_labelqa.auditing import run_audit
 from ntk_labelqa.cache import VARIABLE
 from ntk_labelqa.dataset import LabeledDataset
 from ntk_labelqa.labelstudio.connect import connect_from_environment
-from ntk_labelqa.labelstudio.incremental import since_last
-from ntk_labelqa.labelstudio.pull import pull_project
+from ntk_labelqa.labelstudio.reading.incremental import since_last
+from ntk_labelqa.labelstudio.reading.pull import pull_project
 from ntk_labelqa.options import AuditOptions
 
 OVERLAP = timedelta(seconds=5)

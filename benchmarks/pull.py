@@ -15,7 +15,7 @@ from collections.abc import Callable
 from label_studio_sdk.client import LabelStudio
 
 from ntk_labelqa.labelstudio.connect import ONCE, connect_from_environment
-from ntk_labelqa.labelstudio.pull import pull_project
+from ntk_labelqa.labelstudio.reading.pull import pull_project
 
 CONFIG = """<View><Text name="text" value="$text"/><Choices name="topic" toName="text">
 <Choice value="sport"/><Choice value="space"/><Choice value="cars"/></Choices></View>"""

@@ -21,9 +21,9 @@ from pull import seconds, seed
 from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.auditing import run_audit
 from ntk_labelqa.labelstudio.connect import connect_from_environment
-from ntk_labelqa.labelstudio.decisions import read_decisions
-from ntk_labelqa.labelstudio.pull import pull_project
-from ntk_labelqa.labelstudio.push import push_findings
+from ntk_labelqa.labelstudio.reading.pull import pull_project
+from ntk_labelqa.labelstudio.review.decisions import read_decisions
+from ntk_labelqa.labelstudio.review.push import push_findings
 from ntk_labelqa.options import AuditOptions
 
 

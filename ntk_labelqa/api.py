@@ -31,7 +31,8 @@ from ntk_labelqa.options import AuditOptions
 
 
 def audit(source: str | os.PathLike[str] | LabeledDataset, **options: Any) -> Audit:
-    """Audit a Label Studio export file, or a data set pulled with :func:`ntk_labelqa.labelstudio.pull.pull_project`.
+    """Audit a Label Studio export file, or a data set of
+    :func:`ntk_labelqa.labelstudio.reading.pull.pull_project`.
 
     Args:
         source: path of a ``.json`` or ``.json.gz`` export whose images and other files (if any) are on this disk or are
@@ -44,8 +45,8 @@ def audit(source: str | os.PathLike[str] | LabeledDataset, **options: Any) -> Au
     if isinstance(source, LabeledDataset):
         return auditing.run_audit(source, chosen)
     from ntk_labelqa.encoders.choose import reads_files
-    from ntk_labelqa.labelstudio.export_file import read_export
-    from ntk_labelqa.labelstudio.media import fetch_media
+    from ntk_labelqa.labelstudio.media.fetch import fetch_media
+    from ntk_labelqa.labelstudio.reading.export_file import read_export
 
     path = Path(source)
     dataset = read_export(path)

@@ -45,8 +45,9 @@ class Audit:
             ``content``: hash of what the item shows, equal for exact copies, empty if unknown.
         annotations: ``annotation_id`` and ``updated_at`` (ISO 8601, empty if unknown), one row an annotation: tells
             later whether somebody has saved it again since.
-        decisions: what reviewers decided, see :mod:`ntk_labelqa.labelstudio.decisions`; None if nobody asked them.
-        warning_decisions: the same of class warnings, see :mod:`ntk_labelqa.labelstudio.warning_decisions`.
+        decisions: what reviewers decided, see :mod:`ntk_labelqa.labelstudio.review.decisions`; None if nobody asked
+            them.
+        warning_decisions: the same of class warnings, see :mod:`ntk_labelqa.labelstudio.review.warning_decisions`.
         stale: since when labels are known to differ from those audited, ISO 8601; empty if nothing is known.
     """
 
@@ -61,6 +62,7 @@ class Audit:
     consensus: pd.DataFrame = field(default_factory=lambda: findings.empty("consensus"))
     region_faults: pd.DataFrame = field(default_factory=lambda: findings.empty("region_faults"))
     agreement: pd.DataFrame = field(default_factory=lambda: findings.empty("agreement"))
+    region_issues: pd.DataFrame = field(default_factory=lambda: findings.empty("region_issues"))
     annotations: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(ANNOTATION_COLUMNS)))
     decisions: pd.DataFrame | None = None
     warning_decisions: pd.DataFrame | None = None

@@ -32,6 +32,8 @@ from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.factor_cache import FactorCache
 from ntk_labelqa.gram.inverse import RegularizedInverse, leave_one_out
+from ntk_labelqa.label_types.region_issues import find_region_issues
+from ntk_labelqa.label_types.registry import item_type_of
 from ntk_labelqa.options import AuditOptions
 from ntk_labelqa.progress import Stages
 from ntk_labelqa.runtime import device, versions
@@ -114,7 +116,11 @@ def audit_features(
             stages.note(recalibration)
     with stages.stage("Gathering evidence"):
         pulls = influences(dataset, inverse, issues)
-    faults = findings.empty("region_faults") if dataset.regions is None else find_region_faults(dataset.regions)
+    faults = findings.empty("region_faults")
+    if dataset.regions is not None:
+        faults = find_region_faults(dataset.regions, options.regions)
+    with stages.stage("Looking for spurious and missing regions") as tick:
+        regions = find_region_issues(dataset, seed=options.seed, progress=tick)
     with stages.stage("Measuring itself"):
         measured = measure(dataset, inverse, issues, recalibration=recalibration, seed=options.seed)
     with stages.stage("Comparing classes and schemes"):
@@ -126,13 +132,16 @@ def audit_features(
         found = found.assign(model_probability=stated.error_probability)
     with stages.stage("Making thumbnails"):
         items = items_table(dataset, found, pulls, pictures)
+    chosen = asdict(options)
+    limits = chosen.pop("regions")
     manifest = {
         "format": FORMAT,
         "began_at": stages.began.isoformat(timespec="milliseconds"),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
-        "options": {**asdict(options), "encoder": encoder, "architecture": architecture, "ridge": inverse.ridge},
+        "options": {**chosen, "encoder": encoder, "architecture": architecture, "ridge": inverse.ridge},
         "seed": options.seed,
+        "region_limits": limits,
         "device": device(),
         "architecture_choice": judged,
         "recalibration": asdict(recalibration) if recalibration else None,
@@ -141,12 +150,10 @@ def audit_features(
         "summary": {
             **summarize(dataset, inverse, entanglement, found, measured, architecture),
             "region_faults": len(faults),
+            "region_issues": regions.measured,
         },
     }
     classes = classes_table(dataset, entanglement, found, predictions, labels)
-    saved = dataset.annotations[["annotation_id", "updated_at"]].assign(
-        region_id=dataset.annotation_regions, item_region_id=dataset.item_regions[dataset.item_of_annotation]
-    )
     return Audit(
         manifest,
         found,
@@ -155,11 +162,12 @@ def audit_features(
         entanglement.pairs,
         ranking,
         items,
-        annotations=saved,
+        annotations=annotations_table(dataset),
         annotators=findings.conform("annotators", annotators_table(dataset, issues)),
         consensus=findings.conform("consensus", consensus_table(dataset, issues)),
         region_faults=faults,
         agreement=agreement_table(dataset, seed=options.seed),
+        region_issues=regions.table,
     )
 
 
@@ -260,10 +268,9 @@ def items_table(
     table = dataset.items[["task_id", "value"]].assign(
         region_id=dataset.item_regions, content=contents(dataset), thumbnail=None
     )
-    if dataset.kind not in ("image", "crop") or ("path" not in dataset.items and pictures is None):
+    kind = item_type_of(dataset)
+    if not kind.has_pictures or ("path" not in dataset.items and pictures is None):
         return table
-    from ntk_labelqa.thumbnails import thumbnail
-
     worst = worst_first(found).head(SHOWN)
     of_worst = pulls["annotation_id"].isin(worst["annotation_id"])
     evidence = findings.keys(pulls[of_worst], "other_task_id", "other_region_id")
@@ -274,8 +281,20 @@ def items_table(
     if "path" not in some.items and pictures is not None:
         some = pictures(some)
     drawn = dict(zip(findings.keys(some.items.assign(region_id=some.item_regions)), some.items["path"], strict=True))
-    table["thumbnail"] = [thumbnail(drawn[key]) if drawn.get(key) else None for key in findings.keys(table)]
+    table["thumbnail"] = [kind.picture(drawn[key]) if drawn.get(key) else None for key in findings.keys(table)]
     return table
+
+
+def annotations_table(dataset: LabeledDataset) -> pd.DataFrame:
+    """When each annotation had last been saved, those without any region among them."""
+    saved = dataset.annotations[["annotation_id", "updated_at"]].assign(
+        region_id=dataset.annotation_regions, item_region_id=dataset.item_regions[dataset.item_of_annotation]
+    )
+    if dataset.wholes is None:
+        return saved
+    empty = dataset.wholes[~dataset.wholes["annotation_id"].isin(saved["annotation_id"])]
+    more = empty[["annotation_id", "updated_at"]].assign(region_id="", item_region_id="")
+    return pd.concat([saved, more], ignore_index=True)
 
 
 def summarize(

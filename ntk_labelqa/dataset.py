@@ -16,15 +16,30 @@ import pandas as pd
 from ntk_labelqa.inputs.held import LabelsLike
 from ntk_labelqa.inputs.labels import Labels, read_labels
 
-ItemKind = Literal["image", "text", "row", "audio", "video", "series", "pdf", "crop", "span", "other", "features"]
+ItemKind = Literal[
+    "image",
+    "text",
+    "row",
+    "audio",
+    "video",
+    "series",
+    "pdf",
+    "crop",
+    "span",
+    "audio_segment",
+    "series_segment",
+    "other",
+    "features",
+]
 """What an item is: the whole of what a task shows (image, text, table row, sound, video, time series, PDF), a region of
-it (crop of an image, span of a text), anything else that a task shows, whole or in part (chats, shapes, segments of
-sounds), or plain features."""
+it (crop of an image or of a video, span of a text, segment of a sound or of a time series), anything else that a task
+shows, whole or in part, or plain features."""
 SPAN_MARKS = ("⟦", "⟧")
 """What stands before and after the span in an item's ``value``, which is the span in its context."""
 
 ITEM_COLUMNS = ("task_id", "value")
 ANNOTATION_COLUMNS = ("annotation_id", "item", "annotator", "label", "updated_at")
+WHOLE_COLUMNS = ("task_id", "value", "annotation_id", "annotator", "updated_at")
 PREDICTION_COLUMNS = ("item", "model_version", "label")
 
 
@@ -56,6 +71,15 @@ class Control:
 
     turn_keys: tuple[str, ...] = ()
     """Of Paragraphs: the keys of who speaks and of what is said, where the config names them."""
+    drawn_with: str = ""
+    """Name of the control whose results hold the labels, where that is another: a VideoRectangle's."""
+    elsewhere: bool = False
+    """Whether what is shown lies not in the value itself: behind an address, in a list, or in no task at all."""
+
+    @property
+    def drawn_by(self) -> str:
+        """What its results name as the control that they are from."""
+        return self.drawn_with or self.name
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -117,6 +141,9 @@ class LabeledDataset:
         left_out: what was dropped on the way here and why.
         regions: boxes and spans as they were drawn, one row each, with their places; see
             :data:`ntk_labelqa.diagnostics.region_faults.COLUMNS`. None where there are none.
+        wholes: what the regions are parts of, tasks without any among them, one row an annotated task: ``task_id``,
+            ``value``, ``annotation_id``, ``annotator`` and ``updated_at`` of its last annotation, and ``path`` once
+            files were fetched. None where there are none.
     """
 
     items: pd.DataFrame
@@ -128,6 +155,7 @@ class LabeledDataset:
     predictions: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(PREDICTION_COLUMNS)))
     left_out: tuple[LeftOut, ...] = ()
     regions: pd.DataFrame | None = None
+    wholes: pd.DataFrame | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -157,8 +185,13 @@ class LabeledDataset:
         keep = np.asarray(keep, bool)
         if keep.all():
             return self
-        new_row = np.cumsum(keep) - 1
         gone = LeftOut(reason, tuple(self.items.loc[~keep, "task_id"].tolist()))
+        return replace(self.without_items(~keep), left_out=(*self.left_out, gone))
+
+    def without_items(self, drop: np.ndarray) -> LabeledDataset:
+        """The same data set without the items where *drop* (bool[N]) is true, and without a word about them."""
+        keep = ~np.asarray(drop, bool)
+        new_row = np.cumsum(keep) - 1
 
         def follow(table: pd.DataFrame) -> pd.DataFrame:
             rows = table["item"].to_numpy(np.int64)
@@ -171,7 +204,6 @@ class LabeledDataset:
             items=self.items[keep].reset_index(drop=True),
             annotations=follow(self.annotations),
             predictions=follow(self.predictions) if len(self.predictions) else self.predictions,
-            left_out=(*self.left_out, gone),
         )
 
     def fingerprint(self) -> str:

@@ -110,6 +110,23 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "rule": "str",  # which rule the region breaks, such as "outside the image" or "duplicate"
         "detail": "str",  # what is the matter, in words
         "other_region_id": "str",  # of the same annotation, where the rule is about two; else empty
+        "suggestion": "str",  # what would put it right: "remove" it, "move" it, or another "label"; empty if unknown
+        "suggested_label": "str",  # where that is the suggestion; else empty
+        "suggested_result": "str",  # fields of its result that are to change, JSON, where it is to move
+        "value": "str",  # the place: image address with a media fragment, span in its context
+    },
+    "region_issues": {
+        "task_id": "int64",
+        "annotation_id": "int64",  # that has the region, or that it is to be added to
+        "annotator": "str",
+        "region_id": "str",  # of a missing one: the id that it would get
+        "issue": "str",  # "spurious": there is nothing; "shifted": it lies beside; "missing": nobody drew it
+        "label": "str",  # of a missing one: the suggested one
+        "probability": "float64",  # that the issue is one, 0 to 1, calibrated
+        "is_region_issue": "bool",
+        "value": "str",  # the place: image address with a media fragment, span in its context
+        "suggested_result": "str",  # fields of the new or moved region's result, JSON; empty of spurious ones
+        "picture": "object",  # PNG bytes of the whole with the place marked, of the worst; else null
     },
 }
 UNKNOWN_REMEDY = (
@@ -121,18 +138,20 @@ UNKNOWN_REMEDY = (
 NULLABLE = {
     ("findings", "suggested_label"),
     ("findings", "model_probability"),
+    ("region_issues", "picture"),
     ("classes", "diffuseness"),
     ("schemes", "bde"),
     ("schemes", "bde_rank"),
     *(("agreement", name) for name in ("kappa", "alpha", "alpha_low", "alpha_high")),
     *(("agreement", name) for name in ("region_f1", "region_f1_low", "region_f1_high", "mean_overlap")),
 }
-LATER_TABLES = ("annotators", "consensus", "region_faults", "agreement")
+LATER_TABLES = ("annotators", "consensus", "region_faults", "agreement", "region_issues")
 """Tables that audits of earlier versions lack."""
 LATER: dict[str, dict[str, object]] = {
     "findings": {"region_id": "", "model_probability": float("nan")},
     "influences": {"region_id": "", "other_region_id": ""},
     "consensus": {"region_id": ""},
+    "region_faults": dict.fromkeys(("suggestion", "suggested_label", "suggested_result", "value"), ""),
     "entanglement": {
         **dict.fromkeys(("overlap", "overlap_low", "overlap_high", "overlap_refurbished"), 0.0),
         **dict.fromkeys(("cause", "items_a", "items_b"), ""),
@@ -177,6 +196,11 @@ def item_keys(table: pd.DataFrame, annotations: pd.DataFrame) -> list[tuple[int,
         return keys(table)
     item = dict(zip(keys(annotations, "annotation_id"), annotations["item_region_id"], strict=True))
     return [(int(task), item.get(key, key[1])) for task, key in zip(table["task_id"], own, strict=True)]
+
+
+def of_labels(decisions: pd.DataFrame) -> pd.DataFrame:
+    """The decisions on labels: those on regions and on rules have other probabilities, or none."""
+    return decisions[decisions["kind"] == "label"] if "kind" in decisions else decisions
 
 
 def empty(name: str) -> pd.DataFrame:

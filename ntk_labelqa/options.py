@@ -12,6 +12,33 @@ DType = Literal["float32", "float64"]
 
 
 @dataclass(frozen=True)
+class RegionLimits:
+    """From where on a region breaks a rule of :mod:`ntk_labelqa.diagnostics.region_faults`.
+
+    Attributes:
+        outside: per cent of the image's side by which a region may reach beyond it: drawing to the edge overshoots by a
+            pixel.
+        longest: length over breadth, in pixels, beyond which a region is a sliver.
+        smallest: per cent of the image's area below which a region is tiny, where it is also less than an eighth of its
+            class's usual size.
+        beyond: factor beyond the 1st and 99th percentile of its class at which an area or an aspect is odd.
+        same: intersection over union of two regions of a class that are one, drawn twice.
+        inside: share of a region's area within another from which on it lies inside.
+        habit: share of a class's regions from which on breaking a rule is its habit, and no fault.
+        majority: share of a string's labels from which on another label is odd.
+    """
+
+    outside: float = 0.5
+    longest: float = 20.0
+    smallest: float = 0.3
+    beyond: float = 3.0
+    same: float = 0.9
+    inside: float = 0.85
+    habit: float = 0.05
+    majority: float = 0.9
+
+
+@dataclass(frozen=True)
 class AuditOptions:
     """How an audit is computed.
 
@@ -23,6 +50,7 @@ class AuditOptions:
         landmarks: Nyström landmarks; ``all`` inverts exactly; ``auto`` does so for up to 3,000 items.
         dtype: precision in which kernel entries are computed; factors are float64 in the dense inverse.
         seed: of landmarks, projections and planted errors.
+        regions: from where on a region breaks a rule.
     """
 
     architecture: str = "auto"
@@ -32,6 +60,7 @@ class AuditOptions:
     landmarks: int | Literal["all", "auto"] = "auto"
     dtype: DType = "float32"
     seed: int = 0
+    regions: RegionLimits = RegionLimits()
 
     def __post_init__(self) -> None:
         """Options that cannot be are refused; paths become strings, as the options are written into the manifest."""

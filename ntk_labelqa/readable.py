@@ -36,32 +36,42 @@ def readable(value: Any, control: Control) -> str:
     if control.over == "HyperText" and isinstance(value, str):
         return _page_text(value)
     if control.over == "Paragraphs" and isinstance(value, list):
-        return _turns(value, control.turn_keys or TURN_KEYS)
+        return _lines(value, control.turn_keys or TURN_KEYS)
     if control.over == "Chat" and isinstance(value, list):
-        return _turns(value, CHAT_KEYS)
+        return _lines(value, CHAT_KEYS)
     if isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False)
     return "" if value is None else str(value)
 
 
-def _turns(turns: list[Any], keys: tuple[str, ...]) -> str:
+def turns(value: list[Any], keys: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Who speaks, with a colon, and what is said, in each turn of a dialogue; both empty of what is no turn."""
+    found = []
+    for turn in value:
+        fields = turn if isinstance(turn, Mapping) else {}
+        who, said = (str(fields[key]) if fields.get(key) is not None else "" for key in keys)
+        found.append((f"{who}: " if who else "", said))
+    return found
+
+
+def _lines(value: list[Any], keys: tuple[str, ...]) -> str:
     """A line a turn, ``who: what``."""
-    lines = []
-    for turn in turns:
-        if isinstance(turn, Mapping):
-            who, said = (str(turn[key]) if turn.get(key) is not None else "" for key in keys)
-            lines.append(f"{who}: {said}" if who else said)
-    return "\n".join(line for line in lines if line)
+    return "\n".join(line for line in (who + said for who, said in turns(value, keys)) if line)
+
+
+def text_nodes(page: str) -> str:
+    """The characters of a page's text, one after the other, white space as it is; empty where there is none."""
+    root = _parsed(page)
+    body = None if root is None else root.find("body")
+    return "" if body is None else str(body.text_content())
 
 
 def _page_text(page: str) -> str:
     """The text of a page that is shown, a line a block; empty where there is none."""
-    from lxml import etree, html  # type: ignore[import-untyped] # its stubs are of other versions
+    from lxml import etree  # type: ignore[import-untyped] # its stubs are of other versions
 
-    parser = html.HTMLParser(encoding="utf-8", huge_tree=True, no_network=True)
-    try:
-        root = html.document_fromstring(page.replace("\0", "").encode("utf-8", "replace"), parser=parser)
-    except (etree.ParserError, etree.XMLSyntaxError):  # of a page without anything in it
+    root = _parsed(page)
+    if root is None:
         return ""
     parts: list[str] = []
     walk = etree.iterwalk(root, events=("start", "end", "comment", "pi"))
@@ -77,3 +87,14 @@ def _page_text(page: str) -> str:
             walk.skip_subtree()
     lines = (" ".join(line.split()) for line in "".join(parts).split(_BREAK))
     return "\n".join(line for line in lines if line)
+
+
+def _parsed(page: str) -> Any:
+    """The page's tree; None where there is nothing in it."""
+    from lxml import etree, html
+
+    parser = html.HTMLParser(encoding="utf-8", huge_tree=True, no_network=True)
+    try:
+        return html.document_fromstring(page.replace("\0", "").encode("utf-8", "replace"), parser=parser)
+    except (etree.ParserError, etree.XMLSyntaxError):
+        return None

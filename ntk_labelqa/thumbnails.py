@@ -20,8 +20,9 @@ COLOURS = 64
 ICON_SIDE = 32
 
 
-def thumbnail(path: str | os.PathLike[str]) -> bytes | None:
-    """The image at *path* as a PNG of at most 96 pixels a side; None where the file holds no image Pillow can show.
+def thumbnail(path: str | os.PathLike[str], *, longest_side: int = LONGEST_SIDE) -> bytes | None:
+    """The image at *path* as a PNG of at most *longest_side* pixels a side; None where the file holds
+    no image that Pillow can show.
 
     As it is decoded everywhere, but that values beyond 8 bits are stretched to the image's own range, to be seen.
 
@@ -30,10 +31,10 @@ def thumbnail(path: str | os.PathLike[str]) -> bytes | None:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        small = _eight_bit(decoded(path, about=2 * LONGEST_SIDE))
+        small = _eight_bit(decoded(path, about=2 * longest_side))
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None  # each of these is Pillow's way to say that the file is damaged, or no image
-    small.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    small.thumbnail((longest_side, longest_side))
     if max(small.size) > ICON_SIDE and small.mode == "RGB":
         small = small.quantize(COLOURS)
     buffer = io.BytesIO()

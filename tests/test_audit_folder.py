@@ -53,7 +53,7 @@ def test_what_is_saved_is_what_is_loaded(audit, tmp_path) -> None:
 def test_the_files_and_columns_are_those_of_the_contract(audit, tmp_path) -> None:
     folder = audit.save(tmp_path / "audit")
     ours = ("findings", "influences", "classes", "entanglement", "schemes", "annotators", "consensus")
-    tables = (*ours, "agreement", "region_faults", "items", "annotations")
+    tables = (*ours, "agreement", "region_faults", "region_issues", "items", "annotations")
     assert {path.name for path in folder.iterdir()} == {"audit.json", *(f"{name}.parquet" for name in tables)}
     assert pd.read_parquet(folder / "findings.parquet").columns.tolist() == [
         "task_id",

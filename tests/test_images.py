@@ -12,8 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from ntk_labelqa.encoders.pixels import encode_images
 from ntk_labelqa.images import decoded, eight_bit, save, shape_of
-from ntk_labelqa.labelstudio.crops import cut
-from ntk_labelqa.labelstudio.regions import Box
+from ntk_labelqa.label_types.box import Box
 from ntk_labelqa.thumbnails import thumbnail
 
 SIDE = 24
@@ -118,7 +117,7 @@ def test_pixels_are_the_same_beside_a_colour_image(file: Path, tmp_path: Path) -
 
 
 def test_a_crop_is_a_part_of_the_same_pixels(file: Path, tmp_path: Path) -> None:
-    crop = cut(decoded(file), Box(0, 50, 100, 50))
+    crop = Box(0, 50, 100, 50).cut(decoded(file))
     assert crop is not None
     save(crop, tmp_path / "crop.png")
     assert encode_images([str(tmp_path / "crop.png")])[0, ..., 0] == pytest.approx(RAMP[SIDE // 2 :], abs=0.03)

@@ -33,11 +33,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ntk_labelqa.audit_folder import Audit, mark_stale, read_manifest, stale_since
 from ntk_labelqa.dataset import ANNOTATION_COLUMNS, LabeledDataset, Provenance
 from ntk_labelqa.errors import InvalidInputError, LabelQAError, UsageError
-from ntk_labelqa.labelstudio import label_config
 from ntk_labelqa.labelstudio.connect import KEY_VARIABLE, URL_VARIABLE, connect_from_environment
-from ntk_labelqa.labelstudio.label_values import control_of, is_single_choice
-from ntk_labelqa.labelstudio.media import fetch_media
-from ntk_labelqa.labelstudio.tasks import OUR_MODEL
+from ntk_labelqa.labelstudio.media.fetch import fetch_media
+from ntk_labelqa.labelstudio.reading import label_config
+from ntk_labelqa.labelstudio.reading.label_values import control_of, is_single_choice
+from ntk_labelqa.labelstudio.reading.tasks import OUR_MODEL
 from ntk_labelqa.readable import DIALOGUES, readable
 from ntk_labelqa.suggestions import MOST_ITEMS, Suggester, audited_dataset
 from ntk_labelqa.task_data import value_shown

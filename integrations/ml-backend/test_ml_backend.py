@@ -26,10 +26,10 @@ from ntk_labelqa.cli.entry import run
 from ntk_labelqa.demo.seed import CONFIG, SIDE, seed_digits
 from ntk_labelqa.demo.server import LocalServer, free_port
 from ntk_labelqa.labelstudio.connect import ONCE, connect
-from ntk_labelqa.labelstudio.media import fetch_media
-from ntk_labelqa.labelstudio.predictions import TAB, push_predictions
-from ntk_labelqa.labelstudio.pull import pull_project, take_snapshot
-from ntk_labelqa.labelstudio.tasks import OUR_MODEL
+from ntk_labelqa.labelstudio.media.fetch import fetch_media
+from ntk_labelqa.labelstudio.reading.pull import pull_project, take_snapshot
+from ntk_labelqa.labelstudio.reading.tasks import OUR_MODEL
+from ntk_labelqa.labelstudio.review.predictions import TAB, push_predictions
 from ntk_labelqa.options import AuditOptions
 
 if TYPE_CHECKING:

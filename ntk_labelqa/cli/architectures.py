@@ -78,14 +78,15 @@ def architectures(out: Path | None, names: tuple[str, ...], quiet: bool, **given
 
 def shown_items(dataset: LabeledDataset, fits: Fits) -> list[Shown]:
     """What the charts show of each item of the sample: its text, or its picture where it is drawn."""
+    from ntk_labelqa.label_types.registry import item_type_of
     from ntk_labelqa.report.architectures_scatter import MOST_POINTS, TEXT_LENGTH, Shown
-    from ntk_labelqa.report.items import in_words
     from ntk_labelqa.thumbnails import thumbnail
 
     sample = dataset.items.iloc[fits.rows]
     pictures = [thumbnail(path) for path in sample["path"].head(MOST_POINTS)] if "path" in sample else []
     pictures += [None] * (len(sample) - len(pictures))
-    texts = (in_words(dataset.kind, str(value), TEXT_LENGTH) for value in sample["value"])
+    kind = item_type_of(dataset)
+    texts = (kind.in_words(str(value), TEXT_LENGTH) for value in sample["value"])
     return [
         Shown(f"task {task}", text, picture)
         for task, text, picture in zip(sample["task_id"], texts, pictures, strict=True)

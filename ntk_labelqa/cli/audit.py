@@ -11,6 +11,7 @@ import click
 
 from ntk_labelqa.cli.notify import audit_summary, deliver, notify_option
 from ntk_labelqa.cli.options import (
+    FILE,
     FOLDER,
     audit_options,
     compute_options,
@@ -52,11 +53,21 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Earlier audits whose reviewers' decisions put the probabilities right; by default the one that is replaced.",
 )
+@click.option(
+    "--policy", type=FILE, help="A labelqa.toml whose table [regions] says from where on a region breaks a rule."
+)
 @notify_option
 @compute_options
 @quiet_option
 def audit(
-    out: Path, overwrite: bool, update: bool, reviewed: tuple[Path, ...], notify: str | None, quiet: bool, **given: Any
+    out: Path,
+    overwrite: bool,
+    update: bool,
+    reviewed: tuple[Path, ...],
+    policy: Path | None,
+    notify: str | None,
+    quiet: bool,
+    **given: Any,
 ) -> None:
     """Find the labels of SOURCE that are probably wrong, and what they should be.
 
@@ -65,6 +76,10 @@ def audit(
     """
     stages = Stages(quiet=quiet)
     options = audit_options(given)
+    if policy is not None:
+        from ntk_labelqa.gate.policy import read_policy
+
+        options = replace(options, regions=read_policy(policy).regions.limits())
 
     from ntk_labelqa.audit_folder import REPORT, check_target
     from ntk_labelqa.audit_lock import only_audit
@@ -144,16 +159,16 @@ def decisions_in(folders: Sequence[Path], *, required: bool) -> pd.DataFrame | N
 
 def headline(audit: Audit) -> str:
     """The result in one sentence, or why there is none and what to do."""
-    from ntk_labelqa.report.wording import region_faults, remedy, weakness
+    from ntk_labelqa.report.wording import region_faults, region_issues, remedy, weakness
 
     figures = audit.summary
     if why := figures["self_measurement"].get("why_unknown"):
         return f"No label can be called wrong or right. {why}\n{remedy(audit)}"
-    weak, faults = weakness(audit), region_faults(audit)
+    more = [said for said in (weakness(audit), region_issues(audit), region_faults(audit)) if said]
     return (
         f"{figures['issues']} of {figures['annotations']} labels are probably wrong "
         f"(estimated error rate {figures['error_rate']:.1%}, between {figures['error_rate_low']:.1%} "
-        f"and {figures['error_rate_high']:.1%})." + (f"\n{weak}" if weak else "") + (f"\n{faults}" if faults else "")
+        f"and {figures['error_rate_high']:.1%})." + "".join(f"\n{said}" for said in more)
     )
 
 

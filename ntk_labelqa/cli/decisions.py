@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio
 
     from ntk_labelqa.audit_folder import Audit
-    from ntk_labelqa.labelstudio.apply import Applied
-    from ntk_labelqa.labelstudio.correction_plan import Plan
+    from ntk_labelqa.labelstudio.corrections.apply import Applied
+    from ntk_labelqa.labelstudio.corrections.plan import Plan
 
 WORDS = {
     "accept": "suggestion accepted",
@@ -97,8 +97,8 @@ def read(client: LabelStudio, audit: Audit, source: int, folder: Path, stages: S
     """The decisions, saved in the audit folder and shown."""
     from ntk_labelqa.diagnostics.hit_rate import hit_rates
     from ntk_labelqa.labelstudio.connect import server_url
-    from ntk_labelqa.labelstudio.decisions import read_decisions, save_decisions
-    from ntk_labelqa.labelstudio.label_values import control_of
+    from ntk_labelqa.labelstudio.reading.label_values import control_of
+    from ntk_labelqa.labelstudio.review.decisions import read_decisions, save_decisions
 
     with stages.stage("Reading the decisions"):
         review, table = read_decisions(client, source, control_of(audit.manifest))
@@ -121,9 +121,9 @@ def read_warnings(client: LabelStudio, audit: Audit, source: int, folder: Path, 
     """The decisions on class warnings, saved in the audit folder and shown, if there are any."""
     from ntk_labelqa.audit_folder import WARNING_DECISIONS
     from ntk_labelqa.labelstudio.connect import server_url
-    from ntk_labelqa.labelstudio.decisions import save_decisions
-    from ntk_labelqa.labelstudio.label_values import control_of
-    from ntk_labelqa.labelstudio.warning_decisions import read_warning_decisions
+    from ntk_labelqa.labelstudio.reading.label_values import control_of
+    from ntk_labelqa.labelstudio.review.decisions import save_decisions
+    from ntk_labelqa.labelstudio.review.warning_decisions import read_warning_decisions
 
     with stages.stage("Reading the decisions on class warnings"):
         found = read_warning_decisions(client, source, control_of(audit.manifest))
@@ -175,11 +175,11 @@ def show(title: str, lines: list[str]) -> None:
 
 def dry_run(client: LabelStudio, audit: Audit, table: pd.DataFrame, source: int, folder: Path, stages: Stages) -> None:
     """Tell what --apply would do."""
-    from ntk_labelqa.labelstudio.apply import plan_now
-    from ntk_labelqa.labelstudio.corrections import can_be_corrected
-    from ntk_labelqa.labelstudio.decisions import CORRECTING
-    from ntk_labelqa.labelstudio.journal import journal_path, read_journal
-    from ntk_labelqa.labelstudio.label_values import control_of
+    from ntk_labelqa.labelstudio.corrections.apply import plan_now
+    from ntk_labelqa.labelstudio.corrections.journal import journal_path, read_journal
+    from ntk_labelqa.labelstudio.corrections.results import can_be_corrected
+    from ntk_labelqa.labelstudio.reading.label_values import control_of
+    from ntk_labelqa.labelstudio.review.decisions import CORRECTING
 
     if not table["decision"].isin(CORRECTING).any():
         click.echo("\nThere is no correction to write.")
@@ -213,8 +213,8 @@ def write_corrections(
     client: LabelStudio, audit: Audit, table: pd.DataFrame, source: int, folder: Path, stages: Stages
 ) -> None:
     """Apply; raises PartialDeliveryError unless every correction is there in the end."""
-    from ntk_labelqa.labelstudio.apply import apply_corrections, plan_now
-    from ntk_labelqa.labelstudio.journal import journal_path, open_journal
+    from ntk_labelqa.labelstudio.corrections.apply import apply_corrections, plan_now
+    from ntk_labelqa.labelstudio.corrections.journal import journal_path, open_journal
 
     with open_journal(journal_path(folder)) as journal:
         with stages.stage("Comparing with the source project"):
@@ -245,8 +245,8 @@ def write_corrections(
 
 def take_back(client: LabelStudio, folder: Path, stages: Stages) -> None:
     """Undo; raises PartialDeliveryError if a correction had to stay."""
-    from ntk_labelqa.labelstudio.journal import journal_path, open_journal
-    from ntk_labelqa.labelstudio.undo import undo_corrections
+    from ntk_labelqa.labelstudio.corrections.journal import journal_path, open_journal
+    from ntk_labelqa.labelstudio.corrections.undo import undo_corrections
 
     path = journal_path(folder)
     if not path.exists():

@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 
 ITEMS: dict[ItemKind, str] = {
     "image": "images",
-    "crop": "boxes",
+    "crop": "shapes in images",
     "text": "texts",
     "span": "spans",
     "row": "table rows",
     "audio": "sounds",
     "video": "videos",
     "series": "time series",
+    "audio_segment": "segments of sounds",
+    "series_segment": "segments of time series",
     "pdf": "PDFs",
     "other": "anything with task data",
 }

@@ -27,12 +27,12 @@ def export(folder: Path, out: Path, project: int | None, overwrite: bool, quiet:
         raise LabelQAError(f"{out} exists.", remedy="Pass --overwrite to replace it, or name another file.")
     from ntk_labelqa.audit_folder import Audit
     from ntk_labelqa.cli.decisions import counted, show_conflicts, source_project
-    from ntk_labelqa.labelstudio.apply import plan_now
-    from ntk_labelqa.labelstudio.clean_export import clean_export, write_export
     from ntk_labelqa.labelstudio.connect import connect_from_environment
-    from ntk_labelqa.labelstudio.decisions import read_decisions
-    from ntk_labelqa.labelstudio.journal import journal_path, read_journal
-    from ntk_labelqa.labelstudio.label_values import control_of
+    from ntk_labelqa.labelstudio.corrections.apply import plan_now
+    from ntk_labelqa.labelstudio.corrections.clean_export import clean_export, write_export
+    from ntk_labelqa.labelstudio.corrections.journal import journal_path, read_journal
+    from ntk_labelqa.labelstudio.reading.label_values import control_of
+    from ntk_labelqa.labelstudio.review.decisions import read_decisions
 
     stages = Stages(quiet=quiet)
     audit = Audit.load(folder)

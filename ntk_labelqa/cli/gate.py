@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from ntk_labelqa.progress import Stages
 
 if TYPE_CHECKING:
     from ntk_labelqa.audit_folder import Audit
+    from ntk_labelqa.gate.policy import Policy
     from ntk_labelqa.gate.verdict import Verdict
 
 FORMATS = ("text", "json", "junit", "markdown")
@@ -41,7 +43,7 @@ def gate(context: click.Context, policy: Path, form: str, notify: str | None, qu
     from ntk_labelqa.gate.verdict import judge
 
     limits = read_policy(policy)
-    audit = _saved(context, given) if _is_folder(given) else _made_now(given, Stages(quiet=quiet))
+    audit = _saved(context, given) if _is_folder(given) else _made_now(given, limits, Stages(quiet=quiet))
     verdict = judge(audit, limits, base=policy.parent)
     write = {
         "text": formats.as_text,
@@ -91,9 +93,9 @@ def _saved(context: click.Context, given: dict[str, Any]) -> Audit:
     return Audit.load(given["source"])
 
 
-def _made_now(given: dict[str, Any], stages: Stages) -> Audit:
-    """An audit of the source that was named."""
-    options = audit_options(given)
+def _made_now(given: dict[str, Any], policy: Policy, stages: Stages) -> Audit:
+    """An audit of the source that was named, regions held against the limits of *policy*."""
+    options = replace(audit_options(given), regions=policy.regions.limits())
     dataset = read_source(given, stages)
 
     from ntk_labelqa.auditing import run_audit

@@ -218,13 +218,13 @@ def read_source(given: dict[str, Any], stages: Stages) -> LabeledDataset:
 
         client = connect_from_environment()
     if source is not None:
-        from ntk_labelqa.labelstudio.export_file import read_export
+        from ntk_labelqa.labelstudio.reading.export_file import read_export
 
         with stages.stage("Reading the export"):
             dataset = read_export(source, label_config=given["label_config"], control=given["control"])
     else:
-        from ntk_labelqa.labelstudio.incremental import since_last
-        from ntk_labelqa.labelstudio.pull import pull_project, whole_project
+        from ntk_labelqa.labelstudio.reading.incremental import since_last
+        from ntk_labelqa.labelstudio.reading.pull import pull_project, whole_project
 
         take = since_last if given.get("since") else whole_project
         with stages.stage("Pulling the annotations") as tick:
@@ -281,7 +281,7 @@ def _with_files(
     max_failed: float,
     progress: Callable[[int, int], None] | None = None,
 ) -> LabeledDataset:
-    from ntk_labelqa.labelstudio.media import fetch_media
+    from ntk_labelqa.labelstudio.media.fetch import fetch_media
 
     source = given["source"]
     return fetch_media(

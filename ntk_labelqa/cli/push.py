@@ -28,7 +28,7 @@ def push(folder: Path, project: int | None, predictions: bool, quiet: bool) -> N
     """
     from ntk_labelqa.audit_folder import Audit
     from ntk_labelqa.labelstudio.connect import connect_from_environment
-    from ntk_labelqa.labelstudio.push import push_findings
+    from ntk_labelqa.labelstudio.review.push import push_findings
 
     stages = Stages(quiet=quiet)
     audit = Audit.load(folder)

@@ -12,7 +12,7 @@ import pandas as pd
 from ntk_labelqa.dataset import LabeledDataset
 from ntk_labelqa.diagnostics.schemes import Scheme, majority_of
 from ntk_labelqa.errors import InvalidInputError
-from ntk_labelqa.labelstudio.export_file import read_export
+from ntk_labelqa.labelstudio.reading.export_file import read_export
 
 TASK = "task_id"
 SHOWN = 5
@@ -67,7 +67,7 @@ def _matched(
     name: str, ids: Iterable[int], labels: Iterable[str], dataset: LabeledDataset, path: Path
 ) -> tuple[Scheme, list[str]]:
     """Labels by task as a scheme of *dataset*; those of other tasks and of unknown classes are left out, and said."""
-    if dataset.kind in ("crop", "span"):
+    if dataset.control is not None and dataset.control.of_regions:
         raise InvalidInputError(
             f"The labels in {path} are of whole tasks, those of the source of regions.",
             remedy="Rank the annotators and model versions of the source alone.",

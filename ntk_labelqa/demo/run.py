@@ -11,9 +11,9 @@ from ntk_labelqa.auditing import run_audit
 from ntk_labelqa.demo.seed import SeededProject, known_truth, seed_digits
 from ntk_labelqa.demo.server import LocalServer
 from ntk_labelqa.labelstudio.connect import connect
-from ntk_labelqa.labelstudio.media import fetch_media
-from ntk_labelqa.labelstudio.pull import pull_project
-from ntk_labelqa.labelstudio.push import push_findings
+from ntk_labelqa.labelstudio.media.fetch import fetch_media
+from ntk_labelqa.labelstudio.reading.pull import pull_project
+from ntk_labelqa.labelstudio.review.push import push_findings
 from ntk_labelqa.progress import Stages
 from ntk_labelqa.report.html import render_report
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ntk_labelqa.diagnostics.scheme_ranking import wilson_interval
+from ntk_labelqa.findings import of_labels
 
 EDGES = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 """Bands of the error probability that the audit stated; the last one is closed on both sides."""
@@ -24,7 +25,8 @@ def hit_rates(decisions: pd.DataFrame) -> pd.DataFrame:
         ``wrong_low, wrong_high``, and ``hit_rate`` (share whose suggestion they accept). Well calibrated means that
         ``stated`` lies within the interval.
     """
-    decided = decisions[decisions["decision"].isin(("accept", "other", "keep"))]
+    decided = of_labels(decisions)
+    decided = decided[decided["decision"].isin(("accept", "other", "keep"))]
     bands = pd.cut(decided["error_probability"], list(EDGES), right=False, labels=False).fillna(len(EDGES) - 2)
     rows = [
         _row(EDGES[int(band)], EDGES[int(band) + 1], decided[bands == band]) for band in np.unique(bands.to_numpy(int))

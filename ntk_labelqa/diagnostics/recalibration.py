@@ -18,6 +18,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_expit, logit
 
 from ntk_labelqa.diagnostics.label_issues import LabelIssues
+from ntk_labelqa.findings import of_labels
 
 FEWEST = 30
 """Verdicts below which nothing is concluded from them."""
@@ -50,10 +51,11 @@ class Recalibration:
         """The most probable a and b; None where fewer than :data:`FEWEST` labels are decided.
 
         Args:
-            decisions: see :mod:`ntk_labelqa.labelstudio.decisions`; its ``model_probability`` where it has one, so that
-                what was put right once is not put right twice.
+            decisions: see :mod:`ntk_labelqa.labelstudio.review.decisions`; its ``model_probability`` where it has one,
+                so that what was put right once is not put right twice.
         """
-        decided = decisions[decisions["decision"].isin(DECIDED)]
+        labels = of_labels(decisions)
+        decided = labels[labels["decision"].isin(DECIDED)]
         if len(decided) < FEWEST:
             return None
         stated = decided["error_probability"]

@@ -21,6 +21,8 @@ _BY_KIND: dict[ItemKind, str] = {
     "audio": "sound",
     "video": "frames",
     "series": "series",
+    "audio_segment": "sound",
+    "series_segment": "series",
     "pdf": "pdf",
 }
 OF_TASK_DATA = ("fields", "vector")
@@ -107,7 +109,7 @@ def _fitting(dataset: LabeledDataset, asked: str) -> Encoder:
         raise InvalidInputError(
             f"Audited are {what} {control.over} {control.to_name!r}, which cannot be compared without features.",
             why="They are made here of an Image, a Table, text in any form, Audio, a Video, a TimeSeries, a Pdf; of "
-            "rectangles in an Image, spans of a Text.",
+            "shapes in an Image, tracks in a Video, spans of text, segments of Audio and of a TimeSeries.",
             remedy="Give features that you computed, one row a task"
             + (" and region" if control.of_regions else "")
             + ", with --features.",

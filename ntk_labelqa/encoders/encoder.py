@@ -15,9 +15,10 @@ Progress = Callable[[int, int], None]
 EncodeBatch = Callable[[Sequence[Any]], np.ndarray]
 """Inputs of a model, as many as are given, to its embeddings, float[n, D]."""
 
-FILES: frozenset[ItemKind] = frozenset({"audio", "video", "series", "pdf"})
+WHOLE_FILES: frozenset[ItemKind] = frozenset({"audio", "video", "series", "pdf"})
+FILES: frozenset[ItemKind] = WHOLE_FILES | {"audio_segment", "series_segment"}
 """Kinds of items that are what a file holds, and no pictures."""
-WHOLE: frozenset[ItemKind] = FILES | {"image", "text", "row", "other"}
+WHOLE: frozenset[ItemKind] = WHOLE_FILES | {"image", "text", "row", "other"}
 """Kinds of items that are all that a task shows."""
 PICTURES: frozenset[ItemKind] = frozenset({"image", "crop"})
 TEXTS: frozenset[ItemKind] = frozenset({"text", "span"})
@@ -93,7 +94,7 @@ def paths_of(dataset: LabeledDataset) -> list[str]:
     if "path" not in dataset.items:
         raise InvalidInputError(
             f"The {'images' if dataset.kind in PICTURES else 'files'} of this data set have not been fetched.",
-            remedy="Fetch them first (ntk_labelqa.labelstudio.media.fetch_media), or give features.",
+            remedy="Fetch them first (ntk_labelqa.labelstudio.media.fetch.fetch_media), or give features.",
         )
     return list(dataset.items["path"])
 

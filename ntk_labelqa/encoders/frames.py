@@ -124,6 +124,23 @@ def frames_of(path: str) -> list[Image.Image]:
     return frames
 
 
+def frames_at(path: str, seconds: Sequence[float]) -> list[Image.Image]:
+    """The frames of the video that are shown at *seconds*, ascending, RGB, in full size; fewer where it ends before.
+
+    Raises as :func:`frames_of`.
+    """
+    import av
+
+    with av.open(path, options=_OPENED_AS) as container:
+        if not container.streams.video:
+            raise UnreadableFile("file without a video")
+        stream = container.streams.video[0]
+        first = stream.start_time or 0
+        assert stream.time_base is not None  # of a stream that was opened
+        moments = [first + int(second / stream.time_base) for second in seconds]
+        return [_upright(frame) for frame in _frames_at(container, stream, moments)]
+
+
 def _frames_at(container: Any, stream: Any, moments: Sequence[int]) -> Iterator[Any]:
     """The first frame at or after each of *moments*, in the stream's unit of time, ascending."""
     frames: Iterator[Any] = iter(())
@@ -140,9 +157,15 @@ def _frames_at(container: Any, stream: Any, moments: Sequence[int]) -> Iterator[
 
 
 def _image(frame: Any) -> Image.Image:
-    """The frame, upright as its display matrix says: telephones film on their side."""
-    image: Image.Image = frame.to_image()
+    """The frame at the size in which it is looked at."""
+    image = _upright(frame)
     image.thumbnail((LONGER_SIDE, LONGER_SIDE))
+    return image
+
+
+def _upright(frame: Any) -> Image.Image:
+    """The frame as its display matrix turns it: telephones film on their side."""
+    image: Image.Image = frame.to_image()
     return image.rotate(frame.rotation, expand=True) if frame.rotation else image
 
 

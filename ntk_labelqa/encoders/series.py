@@ -32,14 +32,14 @@ class Series:
     """The channels of time series."""
 
     name = "series"
-    kinds: frozenset[ItemKind] = frozenset({"series"})
+    kinds: frozenset[ItemKind] = frozenset({"series", "series_segment"})
 
     def encode(
         self, dataset: LabeledDataset, *, seed: int = 0, progress: Progress | None = None
     ) -> tuple[np.ndarray, str]:
         """See :func:`encode_series`."""
         values, read = dataset.items["value"].tolist(), reader(dataset)
-        paths = [""] * len(values) if all(map(is_inline, values)) else paths_of(dataset)
+        paths = [""] * len(values) if _lie_in_tasks(dataset) else paths_of(dataset)
         tables = []
         for path, value in zip(paths, values, strict=True):
             tables.append(read(path or value))
@@ -47,6 +47,10 @@ class Series:
                 progress(len(tables), len(values))
         names = sorted({str(name) for table in tables for name in table})
         return encode_series(tables), f"Features are the course and the spectrum of {', '.join(names)}."
+
+
+def _lie_in_tasks(dataset: LabeledDataset) -> bool:
+    return "path" not in dataset.items and all(map(is_inline, dataset.items["value"]))
 
 
 def reader(dataset: LabeledDataset) -> Callable[[str], pd.DataFrame]:

@@ -27,7 +27,7 @@ class Sound:
     """The loudness of bands of pitch over time."""
 
     name = "sound"
-    kinds: frozenset[ItemKind] = frozenset({"audio"})
+    kinds: frozenset[ItemKind] = frozenset({"audio", "audio_segment"})
 
     def encode(
         self, dataset: LabeledDataset, *, seed: int = 0, progress: Progress | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Literal
 
 import numpy as np
@@ -192,8 +192,10 @@ class RegionFaults(Check):
     rules: list[Rule] | None = Field(default=None, description="Only these rules; default: all.")
 
     def judge(self, case: Case) -> Measured:
-        """Counts regions, each once, however many rules it breaks. Whole items break none."""
-        faults = case.audit.region_faults
+        """Counts regions, each once, however many rules it breaks, but those that reviewers kept. Whole items break
+        none.
+        """
+        faults = not_kept(case.audit.region_faults, case.audit.decisions, {"rule"})
         if "region_faults" not in case.audit.summary:
             raise NotJudged("The audit was made before regions were held against rules.", "Audit again.")
         if self.rules is not None:
@@ -204,8 +206,34 @@ class RegionFaults(Check):
             times = faults["rule"].value_counts()
             text += f", most of them {times.index[0]} ({count(int(times.iloc[0]))})"
         return at_most(
-            found, self.at_most, text, count(self.at_most), "Mend them; the report lists each with its task."
+            found, self.at_most, text, count(self.at_most), "Correct them; the report lists each with its task."
         )
+
+
+class RegionIssues(Check):
+    """Regions where nothing is, regions beside their thing, and things that nobody drew."""
+
+    check: Literal["region_issues"]
+    at_most: Count = Field(description="Largest number of such regions.")
+    issue: Literal["spurious", "shifted", "missing"] | None = Field(
+        default=None, description="Only these; default: all."
+    )
+
+    def judge(self, case: Case) -> Measured:
+        """Counts those that are flagged, but those that reviewers found right as they are."""
+        if case.audit.summary.get("region_issues") is None:
+            raise NotJudged(
+                "The audit did not look for spurious and missing regions.",
+                "Boxes in images and spans of texts can be looked for: audit again, without --features.",
+            )
+        issues = case.audit.region_issues
+        flagged = issues[issues["is_region_issue"]]
+        if self.issue is not None:
+            flagged = flagged[flagged["issue"] == self.issue]
+        found = not_kept(flagged, case.audit.decisions, {"spurious", "shifted", "missing"})
+        counts = ", ".join(f"{count(int(times))} {issue}" for issue, times in found["issue"].value_counts().items())
+        text = f"{plural(len(found), 'region')} spurious, shifted or missing" + (f": {counts}" if counts else "")
+        return at_most(len(found), self.at_most, text, count(self.at_most), REVIEW)
 
 
 class Agreement(Check):
@@ -257,10 +285,20 @@ KEPT, DECIDED, FINE = "keep", ("accept", "other", "keep"), "fine"
 """Decisions of reviewers on a label: that it is right, and all that say what it should be."""
 
 
+def not_kept(regions: pd.DataFrame, decisions: pd.DataFrame | None, kinds: Collection[str]) -> pd.DataFrame:
+    """The rows of *regions* but those that reviewers found right as they are, asked about findings of *kinds*."""
+    if decisions is None or "kind" not in decisions:
+        return regions
+    kept = decisions[decisions["kind"].isin(kinds) & (decisions["decision"] == KEPT)]
+    named = set(zip(kept["annotation_id"], kept["region_id"], strict=True))
+    return regions[[key not in named for key in zip(regions["annotation_id"], regions["region_id"], strict=True)]]
+
+
 def decisions_on(labels: pd.DataFrame, decisions: pd.DataFrame | None) -> pd.Series:
     """What reviewers decided on each row of *labels*, str[A], empty where they have not; of this very label alone."""
     if decisions is None:
         return pd.Series("", index=labels.index, dtype=object)
+    decisions = findings.of_labels(decisions)
     key = [name for name in ("annotation_id", "given_label", "region_id") if name in decisions and name in labels]
     decided = decisions.drop_duplicates(key, keep="last").set_index(key)["decision"]
     found = decided.reindex(pd.MultiIndex.from_frame(labels[key]))

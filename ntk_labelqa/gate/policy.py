@@ -22,11 +22,13 @@ from ntk_labelqa.gate.checks import (
     EntangledPairs,
     ErrorRate,
     RegionFaults,
+    RegionIssues,
     SmallestClass,
     Suspects,
     Unreviewed,
 )
 from ntk_labelqa.gate.comparisons import NoWorse, SchemeRank
+from ntk_labelqa.options import RegionLimits
 
 AnyCheck = (
     ErrorRate
@@ -37,12 +39,30 @@ AnyCheck = (
     | AnnotatorErrorRate
     | DuplicateConflicts
     | RegionFaults
+    | RegionIssues
     | Agreement
     | Coverage
     | SchemeRank
     | NoWorse
 )
 POLICY = "labelqa.toml"
+
+
+class Regions(Strict):
+    """From where on a region breaks a rule; see :class:`ntk_labelqa.options.RegionLimits`."""
+
+    outside: float = Field(default=0.5, ge=0, description="Per cent of a side that a region may reach beyond it.")
+    longest: float = Field(default=20.0, gt=1, description="Length over breadth beyond which a region is a sliver.")
+    smallest: float = Field(default=0.3, ge=0, description="Per cent of the image below which a region may be tiny.")
+    beyond: float = Field(default=3.0, gt=1, description="Factor beyond the percentiles of its class that is odd.")
+    same: float = Field(default=0.9, gt=0, le=1, description="Intersection over union of two that are one.")
+    inside: float = Field(default=0.85, gt=0, le=1, description="Share of its area within another that is inside.")
+    habit: float = Field(default=0.05, ge=0, le=1, description="Share of a class that makes a fault its habit.")
+    majority: float = Field(default=0.9, gt=0.5, le=1, description="Share of a string's labels that others contradict.")
+
+    def limits(self) -> RegionLimits:
+        """The same, as an audit takes them."""
+        return RegionLimits(**self.model_dump())
 
 
 class Policy(Strict):
@@ -53,6 +73,7 @@ class Policy(Strict):
     minimum_labels: int = Field(
         default=50, ge=1, description="Fewest labels of a scope or an annotator to judge a rate by."
     )
+    regions: Regions = Field(default=Regions(), description="From where on a region breaks a rule, when auditing.")
     checks: list[Annotated[AnyCheck, Field(discriminator="check")]] = Field(
         min_length=1, alias="check", description="The checks, in the order in which they are printed."
     )

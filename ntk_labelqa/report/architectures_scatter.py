@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from ntk_labelqa.diagnostics.architectures import Fit, Fits
-from ntk_labelqa.report.formats import shorten
+from ntk_labelqa.label_types.words import shorten
 from ntk_labelqa.report.items import PICTURE_BUDGET, picture_of
 
 WIDTH, HEIGHT, EDGE = 420, 300, 8

@@ -51,9 +51,3 @@ def figure(value: float | None) -> str:
 def plural(number: int, noun: str, many: str = "") -> str:
     """A number with its noun: ``1 label``, ``1,797 labels``."""
     return f"{count(number)} {noun if number == 1 else many or noun + 's'}"
-
-
-def shorten(text: str, length: int) -> str:
-    """*text* on one line, with an ellipsis where it was longer than *length* characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= length else line[: length - 1].rstrip() + "…"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +12,11 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from ntk_labelqa.audit_folder import Audit
-from ntk_labelqa.dataset import SPAN_MARKS, split_span
 from ntk_labelqa.findings import item_keys, keys
-from ntk_labelqa.report.formats import shorten
+from ntk_labelqa.label_types.registry import audited_type
 
 Key = tuple[int, str]
 """Task id and region id; the latter is empty where items are whole."""
-TEXTUAL = ("text", "span", "row")
 PICTURE_BUDGET = 6_000_000
 """Characters of the page that pictures may take; the worst findings come first, and later ones go without."""
 ICON_SIDE = 48
@@ -42,25 +39,13 @@ def picture_of(image: bytes) -> Picture:
     return Picture(address, icon=max(struct.unpack(">II", image[PNG_SIZE])) < ICON_SIDE)
 
 
-def in_words(kind: str, value: str, length: int) -> str:
-    """An item's *value* as a reader takes it in, cut to *length* characters; empty where its kind is not textual.
-
-    A table row becomes its fields, a span is set in brackets within its context.
-    """
-    if kind == "row":
-        return shorten(_fields(value), length)
-    if kind == "span":
-        return _around(value, length)
-    return shorten(value, length) if kind == "text" else ""
-
-
 class Items:
     """Looks up items by task id and region id. Pictures are handed out until :data:`PICTURE_BUDGET` is spent."""
 
     def __init__(self, audit: Audit) -> None:
         data = audit.manifest["data"]
-        self._kind = str(data["kind"])
-        self.kind = "text" if self._kind in TEXTUAL else self._kind
+        self._type = audited_type(data)
+        self.kind = "text" if self._type.is_textual else self._type.kind
         self._values = dict(zip(keys(audit.items), audit.items["value"], strict=True))
         shown = audit.items[audit.items["thumbnail"].notna()]
         self._thumbnails = dict(zip(keys(shown), shown["thumbnail"], strict=True))
@@ -75,7 +60,7 @@ class Items:
     @property
     def are_rows(self) -> bool:
         """The items are rows of a table, told by their fields."""
-        return self._kind == "row"
+        return self._type.kind == "row"
 
     def item_of(self, row: Any) -> Key:
         """The item that a row of the findings is about."""
@@ -94,7 +79,11 @@ class Items:
 
     def text(self, item: Key, length: int) -> str:
         """The item's text, cut to *length* characters; empty where the items are not texts."""
-        return in_words(self._kind, str(self._values.get(item, "")), length)
+        return self._type.in_words(str(self._values.get(item, "")), length)
+
+    def words(self, value: str, length: int) -> str:
+        """An item's *value* as a reader takes it in, cut to *length* characters; empty where it is not textual."""
+        return self._type.in_words(value, length)
 
     def labels(self, item: Key) -> str:
         """The labels that people gave the item; several are set apart by a stroke."""
@@ -107,35 +96,6 @@ class Items:
     def link(self, task_id: int) -> str:
         """The item's task in Label Studio; empty where the audit does not come from a server."""
         return f"{self._project}{task_id}" if self._project else ""
-
-
-def _fields(value: str) -> str:
-    """The fields of a table row, ``name: value``; *value* itself where it is no JSON object."""
-    try:
-        row = json.loads(value)
-    except ValueError:
-        return value
-    if not isinstance(row, dict):
-        return value
-    return " · ".join(f"{name}: {_scalar(part)}" for name, part in row.items())
-
-
-def _scalar(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.5g}"
-    return "–" if value is None or value == "" else str(value)
-
-
-def _around(value: str, length: int) -> str:
-    """A span with as much of its context as *length* leaves room for."""
-    before, span, after = (" ".join(part.split()) for part in split_span(value))
-    if not span:
-        return shorten(value, length)
-    span = shorten(span, length - 2)
-    room = max(length - len(span) - 4, 0)
-    left = before if len(before) <= room // 2 else "…" + before[len(before) - room // 2 :].lstrip()
-    right = shorten(after, max(room - len(left), 1)) if after else ""
-    return " ".join(part for part in (left, SPAN_MARKS[0] + span + SPAN_MARKS[1], right) if part)
 
 
 def _labels_of(items: Sequence[Key], given: pd.Series) -> dict[Key, str]:

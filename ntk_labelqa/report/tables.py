@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ntk_labelqa.audit_folder import Audit
+from ntk_labelqa.label_types.region_issues import worst_first as worst_issues
 from ntk_labelqa.report import formats
-from ntk_labelqa.report.items import Items
+from ntk_labelqa.report.items import Items, Picture, picture_of
 from ntk_labelqa.report.queue import worst_first
 from ntk_labelqa.report.table import Cell, Column, Table, figure, number, share, text, words
 
@@ -43,6 +44,43 @@ def findings(audit: Audit, items: Items) -> Table:
         Column("Annotator"),
     )
     return Table("findings-table", "Flagged labels, worst first", columns, rows, len(flagged), "findings.parquet")
+
+
+def region_issues(audit: Audit, items: Items) -> Table:
+    """Spurious, shifted and missing regions, the most probable first."""
+    flagged = worst_issues(audit.region_issues)
+    of_text = items.kind == "text"
+    rows = [
+        (
+            task(row, items),
+            *((text(items.words(row.value, TEXT_LENGTH)),) if of_text else ()),
+            words(row.label),
+            words(row.issue),
+            share(row.probability),
+            words(row.annotator or UNNAMED),
+        )
+        for row in flagged.head(FINDINGS).itertuples()
+    ]
+    place = (Column("Place"),) if of_text else ()
+    columns = (Column("Task"), *place, Column("Label"), Column("Issue"), Column("Probability", numeric=True))
+    columns = (*columns, Column("Annotator"))
+    caption = "Spurious, shifted and missing regions"
+    return Table("region-issues-table", caption, columns, rows, len(flagged), "region_issues.parquet")
+
+
+def marked_regions(audit: Audit, items: Items) -> list[tuple[Picture, str, int, str]]:
+    """Pictures of the worst of them, with what is the matter, and the task with its address."""
+    flagged = worst_issues(audit.region_issues)
+    shown = flagged[flagged["picture"].notna()]
+    return [
+        (
+            picture_of(row.picture),
+            f"{row.label}, {row.issue} ({formats.share(row.probability)})",
+            int(row.task_id),
+            items.link(int(row.task_id)),
+        )
+        for row in shown.itertuples()
+    ]
 
 
 def region_faults(audit: Audit, items: Items) -> Table:

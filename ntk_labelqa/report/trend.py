@@ -10,7 +10,8 @@ import pandas as pd
 from markupsafe import Markup
 
 from ntk_labelqa.history import Entry, runs
-from ntk_labelqa.report import formats, plots
+from ntk_labelqa.label_types.words import shorten
+from ntk_labelqa.report import plots
 from ntk_labelqa.report.page import render_page
 from ntk_labelqa.report.table import Column, Table, number, share, words
 
@@ -71,7 +72,7 @@ def class_shares(entries: Sequence[Entry]) -> Markup:
 
 def legend_text(name: str) -> str:
     """*name* as matplotlib shows it unchanged: it reads dollars as mathematics, and hides what begins with ``_``."""
-    return " " + formats.shorten(name, LONGEST_NAME).replace("$", r"\$")
+    return " " + shorten(name, LONGEST_NAME).replace("$", r"\$")
 
 
 def worst_classes(entries: Sequence[Entry]) -> list[str]:

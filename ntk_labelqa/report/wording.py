@@ -144,6 +144,8 @@ def _steps(audit: Audit, said: Reviewed | None) -> list[Markup]:
     by_labels = warned["cause"] == LABELS
     # With two classes, correcting the labels of the pair is no other step than reviewing what is flagged.
     correctable = warned[by_labels] if audit.summary["classes"] > 2 else warned[:0]
+    if issues := region_issues(audit):
+        steps.append(Markup("{} <a href='#region-issues'>All of them</a>.").format(issues))
     if faults := region_faults(audit):
         steps.append(
             Markup("{} <a href='#region-faults'>All of them</a>, by plain arithmetic on their places.").format(faults)
@@ -281,6 +283,27 @@ def region_faults(audit: Audit) -> str:
     counts = ", ".join(f"{count(times)} {rule}" for rule, times in faults["rule"].value_counts().items())
     regions = len(faults.drop_duplicates(["annotation_id", "region_id"]))
     return f"{plural(regions, 'region')} {'breaks' if regions == 1 else 'break'} a rule: {counts}."
+
+
+def region_issues(audit: Audit) -> str:
+    """How many regions seem spurious, shifted or missing, in a sentence; empty where none does."""
+    issues = audit.region_issues
+    counts = issues.loc[issues["is_region_issue"], "issue"].value_counts()
+    if counts.empty:
+        return ""
+    listed = ", ".join(f"{count(times)} {issue}" for issue, times in counts.items())
+    return f"{plural(int(counts.sum()), 'region')} probably wrong as drawn, or not drawn: {listed}."
+
+
+def regions_measured(audit: Audit) -> str:
+    """How well planted spurious, shifted and missing regions were found, in words; empty where none was looked for."""
+    found = audit.summary.get("region_issues") or {}
+    said = [
+        f"{issue} {share(planted['recall'])} of {count(planted['count'])}"
+        for issue, planted in found.items()
+        if planted["recall"] is not None
+    ]
+    return f"Of such regions planted for a test, so many are flagged: {', '.join(said)}." if said else ""
 
 
 def _better_features(audit: Audit) -> Advice | None:

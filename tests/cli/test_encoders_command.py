@@ -104,7 +104,9 @@ def test_without_a_model_here_pixels_are_compared_and_nothing_is_downloaded(
     monkeypatch.setattr(hub, "_library", lambda: pytest.fail("the Hub was asked"))
     assert run(["audit", *arguments(export, "--arch", "2-L", "--out", str(tmp_path / "a"))]) == 0
     assert Audit.load(tmp_path / "a").manifest["options"]["encoder"] == "pixels"
-    monkeypatch.setattr("ntk_labelqa.labelstudio.export_file.read_export", lambda *_, **__: pytest.fail("it was read"))
+    monkeypatch.setattr(
+        "ntk_labelqa.labelstudio.reading.export_file.read_export", lambda *_, **__: pytest.fail("it was read")
+    )
     code = run(["audit", *arguments(export, "--encoder", "clip", "--out", str(tmp_path / "b"))])
     assert code == 3
     assert "ntk-labelqa encoders fetch clip; or add --download" in capfd.readouterr().err

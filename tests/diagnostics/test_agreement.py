@@ -15,8 +15,8 @@ from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.auditing import run_audit
 from ntk_labelqa.dataset import LabeledDataset, Provenance, from_arrays
 from ntk_labelqa.diagnostics.agreement import agreement_table
-from ntk_labelqa.labelstudio.label_config import parse
-from ntk_labelqa.labelstudio.tasks import build_dataset
+from ntk_labelqa.labelstudio.reading.label_config import parse
+from ntk_labelqa.labelstudio.reading.tasks import build_dataset
 from ntk_labelqa.options import AuditOptions
 from tests.labelstudio.samples import annotation, task
 

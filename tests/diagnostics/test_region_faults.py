@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -13,9 +14,9 @@ from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.auditing import run_audit
 from ntk_labelqa.dataset import Provenance
 from ntk_labelqa.diagnostics.region_faults import COLUMNS, find_region_faults
-from ntk_labelqa.labelstudio.label_config import parse
-from ntk_labelqa.labelstudio.tasks import build_dataset
-from ntk_labelqa.options import AuditOptions
+from ntk_labelqa.labelstudio.reading.label_config import parse
+from ntk_labelqa.labelstudio.reading.tasks import build_dataset
+from ntk_labelqa.options import AuditOptions, RegionLimits
 from ntk_labelqa.report.html import render_report
 from tests.labelstudio.samples import annotation, task
 
@@ -24,7 +25,9 @@ SIZES = {"car": (14.0, 10.0), "bus": (22.0, 16.0), "person": (5.0, 13.0)}
 
 def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     made = pd.DataFrame(rows, columns=list(COLUMNS))
-    made["text"] = made["text"].fillna("")
+    for name in ("text", "points", "value"):
+        made[name] = made[name].fillna("")
+    made["shape"] = made["shape"].fillna("span" if made["start"].notna().any() else "box")
     return made.astype({name: kind for name, kind in COLUMNS.items() if kind != "str"})
 
 
@@ -123,6 +126,50 @@ def test_a_turned_box_is_outside_by_its_corners() -> None:
     outside = box(2, "turned-out", "car", 3, 20, 14, 10, rotation=90.0)  # turned to the left, about its corner
     found = find_region_faults(table([*rows, inside, outside]))
     assert found[found["rule"] == "outside the image"]["region_id"].tolist() == ["turned-out"]
+
+
+@pytest.mark.parametrize(
+    ("points", "crosses"),
+    [
+        ("10,10;30,10;30,30;10,30", False),
+        ("10,10;30,30;30,10;10,30", True),
+        ("10,10;30,10;30,10;30,30;10,30", False),  # a corner twice
+        ("10,10;40,10;40,40;25,15;10,40", False),  # not convex
+    ],
+)
+def test_a_polygon_that_crosses_itself(points: str, crosses: bool) -> None:
+    polygon = box(1, "p", "car", 10, 10, 20, 20, shape="polygon", points=points)
+    found = find_region_faults(table([*street(30), polygon]))
+    assert ("crossing" in found["rule"].tolist()) == crosses
+
+
+def test_a_place_that_cannot_be_read_breaks_a_rule() -> None:
+    lost = {**box(1, "lost", "car", 0, 0, 0, 0), "x": None, "y": None, "width": None, "height": None, "shape": ""}
+    found = find_region_faults(table([*street(30), lost]))
+    assert found[["rule", "region_id", "suggestion"]].to_numpy().tolist() == [["unreadable", "lost", "remove"]]
+
+
+def test_an_empty_mask_covers_nothing_and_lies_in_nothing() -> None:
+    empty = box(1, "empty", "car", 0, 0, 0, 0, shape="mask")
+    found = find_region_faults(table([*street(30), empty]))
+    assert found[["rule", "region_id"]].to_numpy().tolist() == [["tiny", "empty"]]
+
+
+def test_what_would_put_a_fault_right() -> None:
+    outside = box(1, "out", "car", 95, 20, 12, 10)
+    [fault] = find_region_faults(table([*street(30), outside])).to_dict("records")
+    assert (fault["suggestion"], json.loads(fault["suggested_result"])["value"]["width"]) == ("move", 5.0)
+    [fault] = find_region_faults(table([*clean_spans(), span(900, "bad", "place", 4, " Paris")])).to_dict("records")
+    assert json.loads(fault["suggested_result"])["value"] == {"start": 5, "end": 10, "text": "Paris"}
+    [fault] = find_region_faults(table([*clean_spans(), span(900, "bad", "person", 5, "paris")])).to_dict("records")
+    assert (fault["suggestion"], fault["suggested_label"]) == ("label", "place")
+
+
+def test_limits_can_be_set() -> None:
+    rows = [*street(30), box(1, "thin", "car", 20, 20, 40, 3)]
+    assert "sliver" not in set(find_region_faults(table(rows))["rule"])
+    found = find_region_faults(table(rows), RegionLimits(longest=15))
+    assert found[found["rule"] == "sliver"]["region_id"].tolist() == ["thin"]
 
 
 def span(of: int, region: str, label: str, start: int, text: str) -> dict[str, Any]:

@@ -76,12 +76,27 @@ def last_month(**options) -> Audit:
 def drawn(*rules: str) -> Audit:
     """An audit of regions, of which one each breaks *rules*."""
     audit = audit_of()
+    about = {"task_id": 1, "annotation_id": 1, "annotator": "ada", "label": "cat", "detail": "said"}
     faults = pd.DataFrame(
-        [(1, 1, "ada", f"r{number}", "cat", rule, "said", "") for number, rule in enumerate(rules)],
+        [{**about, "region_id": f"r{number}", "rule": rule} for number, rule in enumerate(rules)],
         columns=list(SCHEMAS["region_faults"]),
-    )
+    ).fillna("")
     manifest = {**audit.manifest, "summary": {**audit.summary, "region_faults": len(rules)}}
     return replace(audit, manifest=manifest, region_faults=faults)
+
+
+def overlooked(*issues: str, looked: bool = True, kept: bool = False) -> Audit:
+    """An audit of regions with *issues*, one region each; reviewers *kept* the last."""
+    audit = audit_of()
+    about = {"task_id": 1, "annotation_id": 1, "annotator": "ada", "label": "cat", "probability": 0.9}
+    rows = [{**about, "region_id": f"r{row}", "issue": issue} for row, issue in enumerate(issues)]
+    table = pd.DataFrame(rows, columns=list(SCHEMAS["region_issues"])).assign(is_region_issue=True).fillna("")
+    manifest = {**audit.manifest, "summary": {**audit.summary, "region_issues": len(issues) if looked else None}}
+    decisions = None
+    if kept:
+        last = {"annotation_id": 1, "region_id": f"r{len(issues) - 1}", "kind": issues[-1], "decision": "keep"}
+        decisions = pd.DataFrame([last])
+    return replace(audit, manifest=manifest, region_issues=table, decisions=decisions)
 
 
 def agreeing(alpha: float, items: int = 80) -> Audit:
@@ -176,6 +191,13 @@ ROWS = {
         lambda: drawn("duplicate", "edge"),
         audit_of,
         ("rules", "ruels"),
+    ),
+    "region_issues": Row(
+        'check = "region_issues"\nat_most = 1\nissue = "missing"',
+        lambda: overlooked("missing", "spurious", "spurious", "missing", kept=True),
+        lambda: overlooked("missing", "spurious", "missing"),
+        lambda: overlooked(looked=False),
+        ("at_most", "at_mots"),
     ),
     "coverage": Row(
         'check = "coverage"\nat_least = 0.95',

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ntk_labelqa.labelstudio.review_project import ReviewTask
-from ntk_labelqa.labelstudio.review_tasks import review_key
+from ntk_labelqa.labelstudio.review.project import ReviewTask
+from ntk_labelqa.labelstudio.review.tasks import review_key
 from tests.labelstudio.samples import annotation
 
 PEOPLE = {1: "owner@example.org", 4: "reviewer-1@example.org", 5: "reviewer-2@example.org"}

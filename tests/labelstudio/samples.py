@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ntk_labelqa.dataset import Control
-from ntk_labelqa.labelstudio.label_config import LabelledControl
+from ntk_labelqa.labelstudio.reading.label_config import LabelledControl
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
 USER = {"id": 1, "email": "owner@example.org", "username": "owner", "initials": "ow", "date_joined": "2025-01-01"}

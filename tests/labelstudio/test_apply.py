@@ -10,10 +10,10 @@ import httpx
 import pytest
 from label_studio_sdk.core.api_error import ApiError
 
-from ntk_labelqa.labelstudio.apply import Applied, apply_corrections
-from ntk_labelqa.labelstudio.correction_plan import Plan, plan_corrections
-from ntk_labelqa.labelstudio.decisions import decisions_table
-from ntk_labelqa.labelstudio.journal import open_journal
+from ntk_labelqa.labelstudio.corrections.apply import Applied, apply_corrections
+from ntk_labelqa.labelstudio.corrections.journal import open_journal
+from ntk_labelqa.labelstudio.corrections.plan import Plan, plan_corrections
+from ntk_labelqa.labelstudio.review.decisions import decisions_table
 from tests.labelstudio.reviews import PEOPLE, PROJECT, SAVED, answer, review_task, said
 from tests.labelstudio.samples import CONFIG, annotation, choice, task
 from tests.labelstudio.test_correction_plan import CONTROL

@@ -10,11 +10,11 @@ import pytest
 from ntk_labelqa.dataset import Control, LabeledDataset, Provenance
 from ntk_labelqa.encoders.choose import encode
 from ntk_labelqa.errors import InvalidInputError
-from ntk_labelqa.labelstudio.config_xml import ATTRIBUTES, conditions, read, was_shown
-from ntk_labelqa.labelstudio.corrections import Change, corrected_result
-from ntk_labelqa.labelstudio.label_config import infer, parse
-from ntk_labelqa.labelstudio.label_values import MAYBE_NOT_SHOWN, NOT_SHOWN
-from ntk_labelqa.labelstudio.tasks import build_dataset
+from ntk_labelqa.labelstudio.corrections.results import Change, corrected_result
+from ntk_labelqa.labelstudio.reading.config_xml import ATTRIBUTES, conditions, read, was_shown
+from ntk_labelqa.labelstudio.reading.label_config import infer, parse
+from ntk_labelqa.labelstudio.reading.label_values import MAYBE_NOT_SHOWN, NOT_SHOWN
+from ntk_labelqa.labelstudio.reading.tasks import build_dataset
 from ntk_labelqa.task_data import at_path, value_shown
 from tests.labelstudio.samples import annotation, choice, task
 
@@ -61,7 +61,7 @@ def test_a_list_of_images_is_not_one_image(written: str) -> None:
 def test_a_choice_of_regions_is_of_regions(written: str) -> None:
     found = parse(config(f'{TEXT}<Choices name="c" toName="text" {written}="true">{A_OR_B}</Choices>'))
     assert found.control.of_regions
-    assert found.kind == "other"
+    assert found.kind == "span"
 
 
 @pytest.mark.parametrize("written", ["apiUrl", "apiurl"])

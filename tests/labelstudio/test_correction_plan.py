@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ntk_labelqa.dataset import Control, Provenance
-from ntk_labelqa.labelstudio.clean_export import SUPERSEDED, clean_export
-from ntk_labelqa.labelstudio.correction_plan import Plan, plan_corrections
-from ntk_labelqa.labelstudio.corrections import (
+from ntk_labelqa.labelstudio.corrections.clean_export import SUPERSEDED, clean_export
+from ntk_labelqa.labelstudio.corrections.plan import Plan, plan_corrections
+from ntk_labelqa.labelstudio.corrections.results import (
     Change,
     can_be_corrected,
     corrected_result,
@@ -16,9 +16,9 @@ from ntk_labelqa.labelstudio.corrections import (
     marks_of,
     superseded_in,
 )
-from ntk_labelqa.labelstudio.decisions import decisions_table
-from ntk_labelqa.labelstudio.tasks import SUPERSEDED as REASON
-from ntk_labelqa.labelstudio.tasks import build_dataset
+from ntk_labelqa.labelstudio.reading.tasks import SUPERSEDED as REASON
+from ntk_labelqa.labelstudio.reading.tasks import build_dataset
+from ntk_labelqa.labelstudio.review.decisions import decisions_table
 from tests.labelstudio.reviews import PEOPLE, PROJECT, SAVED, answer, review_task, said
 from tests.labelstudio.samples import CONFIG, TOPIC, annotation, choice, task
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from ntk_labelqa.labelstudio.decisions import COLUMNS, decisions_table, save_decisions
+from ntk_labelqa.labelstudio.review.decisions import COLUMNS, decisions_table, save_decisions
 from tests.labelstudio.reviews import PEOPLE, answer, review_task, said
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ntk_labelqa.errors import InvalidInputError
-from ntk_labelqa.labelstudio.export_file import read_export
+from ntk_labelqa.labelstudio.reading.export_file import read_export
 from tests.labelstudio.samples import CONFIG, annotation, choice, task
 
 TASKS = [task(i, annotation(10 + i, choice(("space", "cars")[i % 2]))) for i in range(1, 21)]

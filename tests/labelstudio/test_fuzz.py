@@ -15,8 +15,8 @@ import pytest
 
 from ntk_labelqa.dataset import Provenance
 from ntk_labelqa.errors import InvalidInputError
-from ntk_labelqa.labelstudio.label_config import infer, parse
-from ntk_labelqa.labelstudio.tasks import build_dataset
+from ntk_labelqa.labelstudio.reading.label_config import infer, parse
+from ntk_labelqa.labelstudio.reading.tasks import build_dataset
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "60"))
 CASES = int(os.environ.get("FUZZ_CASES", "10000"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ntk_labelqa.errors import InvalidInputError, LabelQAError
-from ntk_labelqa.labelstudio.journal import journal_path, open_journal, read_journal
+from ntk_labelqa.labelstudio.corrections.journal import journal_path, open_journal, read_journal
 
 
 def test_it_lies_beside_the_audit_and_not_in_it(tmp_path) -> None:

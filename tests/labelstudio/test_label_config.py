@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ntk_labelqa.errors import InvalidInputError
-from ntk_labelqa.labelstudio.label_config import infer, parse
+from ntk_labelqa.labelstudio.reading.label_config import infer, parse
 from tests.labelstudio.samples import annotation, choice, task
 
 CHOICES = '<Choice value="cat"/><Choice value="dog"/>'

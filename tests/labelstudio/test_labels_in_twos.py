@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ntk_labelqa.dataset import Provenance
-from ntk_labelqa.labelstudio.label_config import parse
-from ntk_labelqa.labelstudio.tasks import build_dataset
+from ntk_labelqa.labelstudio.reading.label_config import parse
+from ntk_labelqa.labelstudio.reading.tasks import build_dataset
 from tests.labelstudio.samples import annotation, task
 
 LABELS = '<Label value="{}"/><Label value="{}"/>'

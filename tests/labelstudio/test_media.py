@@ -18,9 +18,9 @@ from PIL import Image
 
 from ntk_labelqa.dataset import ItemKind, LabeledDataset, from_arrays
 from ntk_labelqa.errors import InvalidInputError, LabelQAError
-from ntk_labelqa.labelstudio import media_download
 from ntk_labelqa.labelstudio.connect import connect
-from ntk_labelqa.labelstudio.media import fetch_media
+from ntk_labelqa.labelstudio.media import download as media_download
+from ntk_labelqa.labelstudio.media.fetch import fetch_media
 from tests.labelstudio.samples import KEY, USER
 from tests.labelstudio.web import Reply, Request, Web, as_json, serving
 from tests.media_files import save_pdf

@@ -10,8 +10,8 @@ import pytest
 
 from ntk_labelqa.dataset import Control, from_arrays
 from ntk_labelqa.encoders.choose import encode
-from ntk_labelqa.labelstudio.media_check import check_for
-from ntk_labelqa.labelstudio.media_download import UnusableFile
+from ntk_labelqa.labelstudio.media.check import check_for
+from ntk_labelqa.labelstudio.media.download import UnusableFile
 from tests.media_files import KINDS
 
 TIMES = 25

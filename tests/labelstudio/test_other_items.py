@@ -16,11 +16,12 @@ from ntk_labelqa.auditing import run_audit
 from ntk_labelqa.dataset import Control, LabeledDataset, Provenance
 from ntk_labelqa.encoders.choose import encode
 from ntk_labelqa.errors import InvalidInputError
-from ntk_labelqa.labelstudio.corrections import Change, can_be_corrected, corrected_result, superseded_in
-from ntk_labelqa.labelstudio.label_config import parse
-from ntk_labelqa.labelstudio.label_values import Said, labels_given
-from ntk_labelqa.labelstudio.review_tasks import finding_key
-from ntk_labelqa.labelstudio.tasks import build_dataset
+from ntk_labelqa.label_types.control_type import Said
+from ntk_labelqa.labelstudio.corrections.results import Change, can_be_corrected, corrected_result, superseded_in
+from ntk_labelqa.labelstudio.reading.label_config import parse
+from ntk_labelqa.labelstudio.reading.label_values import labels_given
+from ntk_labelqa.labelstudio.reading.tasks import build_dataset
+from ntk_labelqa.labelstudio.review.tasks import finding_key
 from ntk_labelqa.options import AuditOptions
 from ntk_labelqa.readable import readable
 from ntk_labelqa.report.html import render_report
@@ -214,18 +215,9 @@ def test_what_can_be_judged_as_it_is_goes_first() -> None:
 
 
 REGION_CONTROLS = [
-    ('<Image name="x" value="$image"/>', "PolygonLabels", {"points": [[1, 1], [9, 1], [5, 9]]}),
-    ('<Image name="x" value="$image"/>', "BrushLabels", {"format": "rle", "rle": [0, 1]}),
-    ('<Image name="x" value="$image"/>', "KeyPointLabels", {"x": 1, "y": 1, "width": 1}),
-    ('<HyperText name="x" value="$html"/>', "HyperTextLabels", {"start": "/p[1]", "end": "/p[1]", "startOffset": 0}),
-    ('<HyperText name="x" value="$html"/>', "Labels", {"start": "/p[1]", "end": "/p[1]", "startOffset": 0}),
-    ('<Audio name="x" value="$sound"/>', "Labels", {"start": 0.5, "end": 1.5, "channel": 0}),
-    ('<Paragraphs name="x" value="$talk"/>', "ParagraphLabels", {"start": "0", "end": "0"}),
-    (
-        '<TimeSeries name="x" value="$csv"><Channel column="a"/></TimeSeries>',
-        "TimeSeriesLabels",
-        {"start": 0, "end": 9},
-    ),
+    ('<Image name="x" value="$image"/>', "VectorLabels", {"vertices": [{"x": 1, "y": 1}, {"x": 9, "y": 9}]}),
+    ('<Image name="x" valueList="$pages"/>', "RectangleLabels", {"x": 1, "y": 1, "width": 9, "height": 9}),
+    ('<Text name="x" value="$address" valueType="url"/>', "Labels", {"start": 1, "end": 9}),
     ('<Video name="x" value="$clip"/>', "TimelineLabels", {"ranges": [{"start": 1, "end": 9}]}),
 ]
 
@@ -253,17 +245,18 @@ def test_regions_of_every_shape_are_audited_with_features(
     assert beside == second
 
 
-def test_choices_of_regions_are_audited_with_features() -> None:
+def test_choices_of_regions_are_of_what_is_drawn() -> None:
     boxes = '<RectangleLabels name="box" toName="x"><Label value="car"/></RectangleLabels>'
     colour = '<Choices name="c" toName="x" perRegion="true">' + A_OR_B + "</Choices>"
     xml = config('<Image name="x" value="$image"/>' + boxes + colour)
-    place = {"x": 1, "y": 1, "width": 9, "height": 9}
+    place = {"x": 10, "y": 10, "width": 9, "height": 9}
     said = [
         result("box", "rectanglelabels", {**place, "rectanglelabels": ["car"]}, id="r1"),
         result("c", "choices", {**place, "choices": ["b"]}, id="r1"),
     ]
     dataset = given(xml, [said], "c")
     assert (labels(dataset), dataset.items["region_id"].tolist()) == (["b"], ["r1"])
+    assert dataset.kind == "crop"
     assert parse(xml).control.name == "box"
 
 

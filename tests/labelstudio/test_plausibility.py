@@ -10,8 +10,8 @@ import pytest
 from ntk_labelqa.dataset import Provenance
 from ntk_labelqa.encoders.choose import encode
 from ntk_labelqa.errors import InvalidInputError
-from ntk_labelqa.labelstudio.label_config import parse
-from ntk_labelqa.labelstudio.tasks import build_dataset
+from ntk_labelqa.labelstudio.reading.label_config import parse
+from ntk_labelqa.labelstudio.reading.tasks import build_dataset
 from tests.labelstudio.samples import CONFIG, TOPIC, annotation, choice, task
 
 BOXES = """<View><Image name="image" value="$image"/><RectangleLabels name="box" toName="image">

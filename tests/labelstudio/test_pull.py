@@ -10,9 +10,9 @@ from urllib.parse import parse_qs
 import pytest
 
 from ntk_labelqa.errors import InvalidInputError, LabelStudioError
-from ntk_labelqa.labelstudio import pull, task_pages
 from ntk_labelqa.labelstudio.connect import connect
-from ntk_labelqa.labelstudio.pull import pull_project
+from ntk_labelqa.labelstudio.reading import pull, task_pages
+from ntk_labelqa.labelstudio.reading.pull import pull_project
 from tests.labelstudio.samples import CONFIG, KEY, USER, annotation, choice, task
 from tests.labelstudio.web import Reply, Request, Web, as_json, serving
 

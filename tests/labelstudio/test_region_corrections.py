@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import pytest
 
 from ntk_labelqa.dataset import Provenance
-from ntk_labelqa.labelstudio.clean_export import SUPERSEDED, clean_export
-from ntk_labelqa.labelstudio.correction_plan import Plan, plan_corrections
-from ntk_labelqa.labelstudio.corrections import correction_id, given_label, superseded_in
-from ntk_labelqa.labelstudio.decisions import decisions_table
-from ntk_labelqa.labelstudio.label_config import parse
-from ntk_labelqa.labelstudio.review_project import ReviewTask
-from ntk_labelqa.labelstudio.tasks import build_dataset
+from ntk_labelqa.labelstudio.corrections.clean_export import SUPERSEDED, clean_export
+from ntk_labelqa.labelstudio.corrections.plan import Plan, plan_corrections
+from ntk_labelqa.labelstudio.corrections.results import correction_id, given_label, superseded_in
+from ntk_labelqa.labelstudio.reading.label_config import parse
+from ntk_labelqa.labelstudio.reading.tasks import build_dataset
+from ntk_labelqa.labelstudio.review.decisions import decisions_table
+from ntk_labelqa.labelstudio.review.project import ReviewTask
 from tests.labelstudio.reviews import PEOPLE, PROJECT, SAVED, answer, review_task, said
 from tests.labelstudio.samples import annotation, task
 
@@ -212,3 +213,92 @@ def test_a_correction_that_was_deleted_in_label_studio_is_not_written_again() ->
     found = plan([AUDITED], [A, C], journal={key: {"event": "written"}})
     assert found.ready == ()
     assert {one.why for one in found.conflicts} == {"its correction was deleted in Label Studio since"}
+
+
+PLACED = {"x": 40.0, "y": 50.0, "width": 20.0, "height": 20.0, "rotation": 0}
+ADDED = json.dumps({"value": PLACED, "original_width": 640, "original_height": 480, "image_rotation": 0})
+MOVED = json.dumps({"value": {"x": 5.0, "width": 4.0}})
+
+
+def removal(region: str, given: str, kind: str = "spurious", **fields: Any) -> ReviewTask:
+    return asked(region, given, "", kind=kind, **fields)
+
+
+def test_a_region_that_is_taken_away_goes_with_all_that_was_said_of_it_and_nothing_else() -> None:
+    found = plan([AUDITED], [removal("a", "car")])
+    [ready] = found.ready
+    assert ready.result == [RESULT[2], RESULT[4]]  # its state and its relation go with it
+    assert str(ready.correction.changes[0]) == "region a, 'car' to be taken away"
+    child = written(found)
+    assert superseded_in(task(3, AUDITED, child, project=PROJECT)) == {103}
+    there = plan([AUDITED, child], [removal("a", "car")])
+    assert (len(there.there), there.ready, there.conflicts) == (1, (), ())
+
+
+def test_a_correction_without_a_mark_stands_in_as_long_as_nobody_saves_its_parent() -> None:
+    child = written(plan([AUDITED], [removal("a", "car")]))
+    again = {**AUDITED, "updated_at": "2025-07-01T10:00:00Z"}
+    assert superseded_in(task(3, again, child, project=PROJECT)) == set()
+    assert superseded_in(task(3, AUDITED, {**child, "unique_id": "copied"}, project=PROJECT)) == set()
+    other = plan([AUDITED, child], [removal("c", "van")])
+    assert "another correction of its annotation" in other.conflicts[0].why
+
+
+def test_the_only_region_can_be_taken_away() -> None:
+    source = annotation(103, box("a", "car"), updated_at=SAVED)
+    found = plan([source], [removal("a", "car")])
+    assert found.ready[0].result == []
+    assert superseded_in(task(3, source, written(found), project=PROJECT)) == {103}
+
+
+def test_a_missing_region_is_added_at_the_end_with_a_mark() -> None:
+    new = asked("new", "", "bus", kind="missing", suggested_result=ADDED)
+    found = plan([AUDITED], [new, C])
+    [ready] = found.ready
+    assert ready.result[:4] == RESULT[:4]
+    made = ready.result[5]
+    assert made["value"] == {**PLACED, "rectanglelabels": ["bus"]}
+    assert {name: made[name] for name in box("new")} == {**box("new"), "value": made["value"]}
+    assert made["meta"]["ntk_labelqa"]["given_label"] == ""
+    child = written(found)
+    assert superseded_in(task(3, AUDITED, child, project=PROJECT)) == {103}
+    drawn_since = {**AUDITED, "result": [*RESULT, box("new", "bus")]}
+    assert superseded_in(task(3, drawn_since, child, project=PROJECT)) == set()
+    assert "its region is there already" in plan([drawn_since], [new]).conflicts[0].why
+    assert len(plan([AUDITED, child], [new, C]).there) == 1
+
+
+def test_a_missing_region_may_get_another_label_than_was_suggested() -> None:
+    told = said(1, 4, answer("other", "van"))
+    new = asked("new", "", "bus", kind="missing", suggested_result=ADDED)
+    new = review_task(103, told, number=9, **{**new.data, "suggested_label": "bus"})
+    [ready] = plan([AUDITED], [new]).ready
+    assert ready.result[5]["value"] == {**PLACED, "rectanglelabels": ["van"]}
+
+
+def test_a_region_that_moves_keeps_its_label_and_all_else() -> None:
+    found = plan([AUDITED], [asked("b", "bus", "bus", kind="rule", suggested_result=MOVED)])
+    [ready] = found.ready
+    assert [ready.result[0], *ready.result[3:]] == [RESULT[0], *RESULT[3:]]
+    now = ready.result[2]
+    assert now["value"] == {**RESULT[2]["value"], "x": 5.0, "width": 4.0}
+    assert now["meta"]["text"] == ["a note"]
+    child = written(found)
+    assert superseded_in(task(3, AUDITED, child, project=PROJECT)) == {103}
+    moved = {**AUDITED, "result": [*RESULT[:2], {**RESULT[2], "value": {**RESULT[2]["value"], "x": 31}}, *RESULT[3:]]}
+    assert superseded_in(task(3, moved, child, project=PROJECT)) == set()
+
+
+def test_keeping_a_place_and_moving_it_are_no_agreement() -> None:
+    about = {"source_region": "b", "given_label": "bus", "suggested_label": "bus", "source_control": "box"}
+    votes = (said(1, 4, answer("accept")), said(2, 5, answer("keep")))
+    both = review_task(103, *votes, number=9, kind="rule", suggested_result=MOVED, **about)
+    assert decisions_table([both], PEOPLE)["decision"].tolist() == ["conflict"]
+    kept = review_task(103, votes[1], number=9, kind="rule", suggested_result=MOVED, **about)
+    assert plan([AUDITED], [kept]).ready == ()
+
+
+def test_of_several_labels_of_a_region_one_can_be_taken_away_with_it() -> None:
+    source = annotation(103, box("a", "car", "bus"), box("b", "bus"), updated_at=SAVED)
+    [ready] = plan([source], [removal("a", "bus", kind="rule")]).ready
+    assert [part["id"] for part in ready.result] == ["b"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ntk_labelqa.labelstudio import review_queue
-from ntk_labelqa.labelstudio.review_queue import QueuePlan, plan_queue
+from ntk_labelqa.labelstudio.review import queue as review_queue
+from ntk_labelqa.labelstudio.review.queue import QueuePlan, plan_queue
 from tests.labelstudio.reviews import answer, review_task, said
 
 LATER = "2025-06-03T00:00:00+00:00"

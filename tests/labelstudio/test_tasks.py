@@ -8,9 +8,9 @@ import pytest
 
 from ntk_labelqa.dataset import LabeledDataset, Provenance
 from ntk_labelqa.errors import InvalidInputError
-from ntk_labelqa.labelstudio import label_values as values
-from ntk_labelqa.labelstudio import tasks as reading
-from ntk_labelqa.labelstudio.tasks import build_dataset
+from ntk_labelqa.label_types import control_type
+from ntk_labelqa.labelstudio.reading import tasks as reading
+from ntk_labelqa.labelstudio.reading.tasks import build_dataset
 from tests.labelstudio.samples import TOPIC, annotation, choice, task
 
 
@@ -61,8 +61,8 @@ def test_everything_left_out_is_listed_by_reason() -> None:
     assert left_out(dataset) == {
         reading.SKIPPED: (2,),
         reading.UNKNOWN_LABEL: (3, 4, 5),
-        values.SEVERAL_CHOICES: (6, 7),
-        values.NO_CHOICE: (8, 9, 10),
+        control_type.SEVERAL_CHOICES: (6, 7),
+        control_type.NO_CHOICE: (8, 9, 10),
         reading.UNANNOTATED: (2, 3, 4, 5, 6),
     }
     assert {gone.reason: gone.of for gone in dataset.left_out}[reading.UNANNOTATED] == "task"
@@ -114,7 +114,7 @@ def test_predictions_of_models_are_kept_and_our_own_and_bare_ids_are_not() -> No
 )
 def test_damaged_results_are_left_out(result: object) -> None:
     dataset = build(task(1, annotation(1, choice("cars"))), task(2, annotation(2) | {"result": result}))
-    assert left_out(dataset) == {values.NO_CHOICE: (2,), reading.UNANNOTATED: (2,)}
+    assert left_out(dataset) == {control_type.NO_CHOICE: (2,), reading.UNANNOTATED: (2,)}
 
 
 def test_a_missing_value_is_empty_and_not_the_word_none() -> None:

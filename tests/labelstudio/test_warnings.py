@@ -11,11 +11,11 @@ import pytest
 
 from ntk_labelqa import findings
 from ntk_labelqa.audit_folder import FORMAT, Audit
-from ntk_labelqa.labelstudio.push_warnings import WarningPlan, plan_warnings
-from ntk_labelqa.labelstudio.review_project import ReviewTask
-from ntk_labelqa.labelstudio.warning_config import warning_config
-from ntk_labelqa.labelstudio.warning_decisions import warning_decisions_table
-from ntk_labelqa.labelstudio.warning_tasks import warning_key, warning_tasks
+from ntk_labelqa.labelstudio.review.project import ReviewTask
+from ntk_labelqa.labelstudio.review.push_warnings import WarningPlan, plan_warnings
+from ntk_labelqa.labelstudio.review.warning_config import warning_config
+from ntk_labelqa.labelstudio.review.warning_decisions import warning_decisions_table
+from ntk_labelqa.labelstudio.review.warning_tasks import warning_key, warning_tasks
 from tests.labelstudio.reviews import PEOPLE, answer, said
 
 PROJECT, LATER = 7, "2025-06-03T00:00:00+00:00"

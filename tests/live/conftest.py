@@ -10,7 +10,7 @@ import pytest
 from ntk_labelqa.demo.seed import SeededProject, known_truth, seed_digits
 from ntk_labelqa.demo.server import LocalServer
 from ntk_labelqa.labelstudio.connect import connect
-from ntk_labelqa.labelstudio.pull import pull_project
+from ntk_labelqa.labelstudio.reading.pull import pull_project
 
 if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio

@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
+from tests.label_types.test_regions import run_lengths
+from tests.media_files import save_sound
+
 SENTENCES = {
     "Sports": "The {} team won the match after the goalkeeper saved a penalty in minute {}.",
     "Space": "The {} rocket left its orbit and the probe sent pictures of the moon on day {}.",
@@ -24,6 +27,8 @@ WRONG = (6, 17, 40)
 TEXT = '<Text name="text" value="$text"/>'
 NER = """<View><Labels name="label" toName="text"><Label value="PER" background="red"/>
 <Label value="LOC" background="green"/></Labels><Text name="text" value="$text"/></View>"""
+SOUNDS = """<View><Audio name="sound" value="$sound"/><Labels name="label" toName="sound"><Label value="Low"/>
+<Label value="High"/></Labels></View>"""
 BOXES = """<View><Image name="image" value="$image"/><RectangleLabels name="label" toName="image">
 <Label value="Airplane" background="green"/><Label value="Car" background="blue"/></RectangleLabels></View>"""
 MULTIPLE = f"""<View>{TEXT}<Choices name="topic" toName="text" choice="multiple">
@@ -87,8 +92,10 @@ def spans() -> LabelType:
     return LabelType(NER, None, tasks, frozenset(wrong))
 
 
-def boxes(folder: Path, address: str) -> LabelType:
-    """Pictures of 400 × 300 pixels with two triangles and a square in *folder*, two annotators for every fourth."""
+def boxes(folder: Path, address: str, tag: str = "RectangleLabels") -> LabelType:
+    """Pictures of 400 × 300 pixels with two triangles and a square in *folder*, two annotators for every fourth, drawn
+    with the control *tag*.
+    """
     random = np.random.default_rng(0)
     folder.mkdir(parents=True, exist_ok=True)
     tasks, wrong = [], set()
@@ -102,19 +109,14 @@ def boxes(folder: Path, address: str) -> LabelType:
             planted = (number, place) in ((3, 0), (10, 1), (17, 2))
             label = kind if not planted else {"Airplane": "Car", "Car": "Airplane"}[kind]
             wrong |= {region} if planted else set()
-            parts.append(_box(label, region, left, top, side))
+            parts.append(_shape(tag, label, region, left, top, side))
         image.save(folder / f"{number:02}.png")
         annotations = [{"result": parts}]
         if number % 4 == 0:  # somebody else drew nearly the same
-            again = [_box(p["value"]["rectanglelabels"][0], p["id"] + "-b", *_corner(p, 2)) for p in parts]
+            again = [{**part, "id": part["id"] + "-b"} for part in parts]
             annotations.append({"result": again})
         tasks.append({"data": {"image": f"{address}/{number:02}.png"}, "annotations": annotations})
-    return LabelType(BOXES, None, tasks, frozenset(wrong))
-
-
-def _corner(part: dict[str, Any], off: int) -> tuple[float, float, float]:
-    value = part["value"]
-    return value["x"] * 4 + off, value["y"] * 3 + off, value["width"] * 4
+    return LabelType(BOXES.replace("RectangleLabels", tag), None, tasks, frozenset(wrong))
 
 
 def _draw(image: Image.Image, kind: str, left: int, top: int, side: int) -> None:
@@ -127,18 +129,47 @@ def _draw(image: Image.Image, kind: str, left: int, top: int, side: int) -> None
         )
 
 
-def _box(label: str, region: str, left: float, top: float, side: float) -> dict[str, Any]:
-    value = {"x": left / 4, "y": top / 3, "width": side / 4, "height": side / 3, "rotation": 0}
+def _shape(tag: str, label: str, region: str, left: float, top: float, side: float) -> dict[str, Any]:
+    """A square region, drawn as the control *tag* draws."""
+    x, y, wide, high = left / 4, top / 3, side / 4, side / 3
+    if tag == "PolygonLabels":
+        value: dict[str, Any] = {"points": [[x, y], [x + wide, y], [x + wide, y + high], [x, y + high]], "closed": True}
+    elif tag == "BrushLabels":
+        painted = np.zeros((300, 400), bool)
+        painted[int(top) : int(top + side), int(left) : int(left + side)] = True
+        value = {"format": "rle", "rle": run_lengths(painted)}
+    else:
+        value = {"x": x, "y": y, "width": wide, "height": high, "rotation": 0}
     return result(
         "label",
         "image",
-        "rectanglelabels",
-        {**value, "rectanglelabels": [label]},
+        tag.lower(),
+        {**value, tag.lower(): [label]},
         id=region,
         original_width=400,
         original_height=300,
         image_rotation=0,
     )
+
+
+def sounds(folder: Path, address: str) -> LabelType:
+    """Two seconds of a low and a high note in *folder*, each marked; three are mixed up."""
+    folder.mkdir(parents=True, exist_ok=True)
+    random, tasks, wrong = np.random.default_rng(0), [], set()
+    times = np.arange(2 * 16_000) / 16_000
+    for number in range(24):
+        note = np.where(times < 1, np.sin(2 * np.pi * 300 * times), np.sin(2 * np.pi * 900 * times))
+        save_sound(folder / f"{number:02}.wav", 0.3 * note + random.normal(0, 0.02, len(times)))
+        parts = []
+        for place, kind in enumerate(("Low", "High")):
+            region = f"sound-{number}-{place}"
+            planted = (number, place) in ((3, 0), (10, 1), (17, 1))
+            label = kind if not planted else {"Low": "High", "High": "Low"}[kind]
+            wrong |= {region} if planted else set()
+            value = {"start": place + 0.1, "end": place + 0.7, "channel": 0, "labels": [label]}
+            parts.append(result("label", "sound", "labels", value, id=region, original_length=2.0))
+        tasks.append({"data": {"sound": f"{address}/{number:02}.wav"}, "annotations": [{"result": parts}]})
+    return LabelType(SOUNDS, None, tasks, frozenset(wrong))
 
 
 def rows() -> LabelType:

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from ntk_labelqa.cli.entry import run
-from ntk_labelqa.labelstudio import delivery
-from ntk_labelqa.labelstudio.decisions import read_decisions
-from ntk_labelqa.labelstudio.journal import journal_path, read_journal
-from ntk_labelqa.labelstudio.pull import take_snapshot
-from ntk_labelqa.labelstudio.push import push_findings
+from ntk_labelqa.labelstudio.corrections.journal import journal_path, read_journal
+from ntk_labelqa.labelstudio.reading.pull import take_snapshot
+from ntk_labelqa.labelstudio.review import delivery
+from ntk_labelqa.labelstudio.review.decisions import read_decisions
+from ntk_labelqa.labelstudio.review.push import push_findings
 from tests.live.topics import CONFIG, answer, doubting_audit, labels_of, review, topic, topics_project, whole_project
 
 pytestmark = pytest.mark.live
@@ -141,9 +141,10 @@ KILLED = """
 import os, pathlib, signal, sys
 import pandas as pd
 from ntk_labelqa.audit_folder import Audit
-from ntk_labelqa.labelstudio import apply as apply_module, undo as undo_module
+from ntk_labelqa.labelstudio.corrections import apply as apply_module
+from ntk_labelqa.labelstudio.corrections import undo as undo_module
 from ntk_labelqa.labelstudio.connect import connect
-from ntk_labelqa.labelstudio.journal import Journal, journal_path, open_journal
+from ntk_labelqa.labelstudio.corrections.journal import Journal, journal_path, open_journal
 
 url, token, folder, table, source, task, *points = sys.argv[1:]
 audit, decisions = Audit.load(folder), pd.read_parquet(table)

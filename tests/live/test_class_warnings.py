@@ -13,11 +13,11 @@ from ntk_labelqa.audit_folder import WARNING_DECISIONS, Audit
 from ntk_labelqa.auditing import run_audit
 from ntk_labelqa.cli.entry import run
 from ntk_labelqa.demo.server import LocalServer
-from ntk_labelqa.labelstudio import delivery
 from ntk_labelqa.labelstudio.connect import ONCE
-from ntk_labelqa.labelstudio.media import fetch_media
-from ntk_labelqa.labelstudio.pull import pull_project, take_snapshot
-from ntk_labelqa.labelstudio.push import push_findings
+from ntk_labelqa.labelstudio.media.fetch import fetch_media
+from ntk_labelqa.labelstudio.reading.pull import pull_project, take_snapshot
+from ntk_labelqa.labelstudio.review import delivery
+from ntk_labelqa.labelstudio.review.push import push_findings
 from ntk_labelqa.options import AuditOptions
 from tests.browser import browser
 from tests.live.test_review_page import is_saved_annotation, logged_in, open_first_task

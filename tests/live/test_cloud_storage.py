@@ -14,9 +14,9 @@ from sklearn.datasets import load_digits
 
 from ntk_labelqa.cli.entry import run
 from ntk_labelqa.demo.server import LocalServer
-from ntk_labelqa.labelstudio import delivery
 from ntk_labelqa.labelstudio.connect import ONCE, connect
-from ntk_labelqa.labelstudio.pull import take_snapshot
+from ntk_labelqa.labelstudio.reading.pull import take_snapshot
+from ntk_labelqa.labelstudio.review import delivery
 from tests.live.storage import put, s3_server
 from tests.live.topics import answer, review
 

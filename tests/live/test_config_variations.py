@@ -13,7 +13,7 @@ from ntk_labelqa.dataset import LabeledDataset
 from ntk_labelqa.demo.server import LocalServer
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.labelstudio.connect import ONCE
-from ntk_labelqa.labelstudio.pull import pull_project
+from ntk_labelqa.labelstudio.reading.pull import pull_project
 from tests.browser import browser
 from tests.live.test_review_page import logged_in
 
@@ -77,7 +77,7 @@ def test_a_choice_of_regions_in_lower_case(client) -> None:
         chosen("good", **OF_REGION),
     ]
     _, dataset = pulled(client, config, [({"text": WORDS}, results)], "topic")
-    assert (dataset.kind, dataset.items["region_id"].tolist(), labels(dataset)) == ("other", ["r1"], ["good"])
+    assert (dataset.kind, dataset.items["region_id"].tolist(), labels(dataset)) == ("span", ["r1"], ["good"])
 
 
 def test_nested_choices(client) -> None:

@@ -16,15 +16,16 @@ from ntk_labelqa.auditing import run_audit
 from ntk_labelqa.cli.entry import run
 from ntk_labelqa.demo.seed import SeededProject, known_truth, seed_digits
 from ntk_labelqa.demo.server import PEOPLE, LocalServer
-from ntk_labelqa.labelstudio import delivery, review_project
-from ntk_labelqa.labelstudio.clean_export import SUPERSEDED
-from ntk_labelqa.labelstudio.decisions import read_decisions
-from ntk_labelqa.labelstudio.export_file import read_export
-from ntk_labelqa.labelstudio.media import fetch_media
-from ntk_labelqa.labelstudio.pull import pull_project, take_snapshot
-from ntk_labelqa.labelstudio.push import push_findings
-from ntk_labelqa.labelstudio.review_project import ReviewTask
-from ntk_labelqa.labelstudio.task_files import parse_tasks
+from ntk_labelqa.labelstudio.corrections.clean_export import SUPERSEDED
+from ntk_labelqa.labelstudio.media.fetch import fetch_media
+from ntk_labelqa.labelstudio.reading.export_file import read_export
+from ntk_labelqa.labelstudio.reading.pull import pull_project, take_snapshot
+from ntk_labelqa.labelstudio.reading.task_files import parse_tasks
+from ntk_labelqa.labelstudio.review import delivery
+from ntk_labelqa.labelstudio.review import project as review_project
+from ntk_labelqa.labelstudio.review.decisions import read_decisions
+from ntk_labelqa.labelstudio.review.project import ReviewTask
+from ntk_labelqa.labelstudio.review.push import push_findings
 from ntk_labelqa.options import AuditOptions
 from tests.browser import browser
 from tests.live.test_review_page import is_saved_annotation

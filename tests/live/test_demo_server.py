@@ -21,7 +21,7 @@ from ntk_labelqa.demo import environment
 from ntk_labelqa.demo.seed import WRONG_SHARE
 from ntk_labelqa.demo.server import PEOPLE, LocalServer
 from ntk_labelqa.errors import LabelQAError
-from ntk_labelqa.labelstudio.pull import pull_project, take_snapshot
+from ntk_labelqa.labelstudio.reading.pull import pull_project, take_snapshot
 
 pytestmark = pytest.mark.live
 

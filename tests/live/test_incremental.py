@@ -10,10 +10,10 @@ import pytest
 
 from ntk_labelqa.cache import VARIABLE
 from ntk_labelqa.dataset import LabeledDataset
-from ntk_labelqa.labelstudio import incremental
 from ntk_labelqa.labelstudio.connect import ONCE, server_url
-from ntk_labelqa.labelstudio.incremental import cache_file, read_last
-from ntk_labelqa.labelstudio.pull import Pulled, pull_project
+from ntk_labelqa.labelstudio.reading import incremental
+from ntk_labelqa.labelstudio.reading.incremental import cache_file, read_last
+from ntk_labelqa.labelstudio.reading.pull import Pulled, pull_project
 from tests.live.topics import CONFIG, topic, topics_project
 
 if TYPE_CHECKING:

@@ -12,12 +12,13 @@ from playwright.sync_api import Page, expect
 from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.auditing import run_audit
 from ntk_labelqa.demo.server import LocalServer
+from ntk_labelqa.label_types.control_type import Said
 from ntk_labelqa.labelstudio.connect import ONCE
-from ntk_labelqa.labelstudio.decisions import read_decisions
-from ntk_labelqa.labelstudio.label_values import Said, control_of, labels_given
-from ntk_labelqa.labelstudio.media import fetch_media
-from ntk_labelqa.labelstudio.pull import pull_project, take_snapshot
-from ntk_labelqa.labelstudio.push import PushResult, push_findings
+from ntk_labelqa.labelstudio.media.fetch import fetch_media
+from ntk_labelqa.labelstudio.reading.label_values import control_of, labels_given
+from ntk_labelqa.labelstudio.reading.pull import pull_project, take_snapshot
+from ntk_labelqa.labelstudio.review.decisions import read_decisions
+from ntk_labelqa.labelstudio.review.push import PushResult, push_findings
 from ntk_labelqa.options import AuditOptions
 from ntk_labelqa.report.html import render_report
 from tests.browser import browser
@@ -45,7 +46,7 @@ def audited(client: LabelStudio, of: LabelType, *, title: str, files: Path | Non
     tasks: Any = of.tasks
     client.projects.import_tasks(id=project.id, request=tasks, request_options=ONCE)
     dataset = pull_project(client, project.id, control=of.control)
-    if dataset.kind == "crop":
+    if files is not None:
         dataset = fetch_media(dataset, client=client)
     return run_audit(dataset, AuditOptions(architecture="linear"))
 
@@ -61,6 +62,8 @@ def pushed_findings(client: LabelStudio, audit: Audit, pushed: PushResult) -> li
     }
     found = [task["data"] for task in sorted(take_snapshot(client, pushed.project_id), key=lambda task: task["id"])]
     for data in found:
+        if data["kind"] != "label":
+            continue
         of = (data["source_annotation"], data["source_region"])
         assert source[of] == (data["source_task"], data["given_label"])
     return found

@@ -17,8 +17,8 @@ from PIL import Image
 from ntk_labelqa.dataset import LabeledDataset, from_arrays
 from ntk_labelqa.errors import LabelStudioError
 from ntk_labelqa.labelstudio.connect import connect, describe_server
-from ntk_labelqa.labelstudio.media import fetch_media
-from ntk_labelqa.labelstudio.pull import pull_project
+from ntk_labelqa.labelstudio.media.fetch import fetch_media
+from ntk_labelqa.labelstudio.reading.pull import pull_project
 
 if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio

@@ -14,11 +14,11 @@ from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.auditing import run_audit
 from ntk_labelqa.cli.entry import run
 from ntk_labelqa.demo.server import LocalServer
-from ntk_labelqa.labelstudio import delivery
 from ntk_labelqa.labelstudio.connect import ONCE
-from ntk_labelqa.labelstudio.label_values import control_of
-from ntk_labelqa.labelstudio.pull import pull_project, take_snapshot
-from ntk_labelqa.labelstudio.push import push_findings
+from ntk_labelqa.labelstudio.reading.label_values import control_of
+from ntk_labelqa.labelstudio.reading.pull import pull_project, take_snapshot
+from ntk_labelqa.labelstudio.review import delivery
+from ntk_labelqa.labelstudio.review.push import push_findings
 from ntk_labelqa.options import AuditOptions
 from tests.browser import browser
 from tests.live.test_review_page import logged_in

@@ -11,11 +11,11 @@ import pytest
 
 from ntk_labelqa.demo.server import PEOPLE
 from ntk_labelqa.errors import InvalidInputError, LabelStudioError
-from ntk_labelqa.labelstudio import label_values as values
-from ntk_labelqa.labelstudio import pull, tasks
 from ntk_labelqa.labelstudio.connect import connect
-from ntk_labelqa.labelstudio.export_file import read_export
-from ntk_labelqa.labelstudio.pull import pull_project, take_snapshot
+from ntk_labelqa.labelstudio.reading import label_values as values
+from ntk_labelqa.labelstudio.reading import pull, tasks
+from ntk_labelqa.labelstudio.reading.export_file import read_export
+from ntk_labelqa.labelstudio.reading.pull import pull_project, take_snapshot
 from tests.labelstudio.samples import CONFIG, choice
 
 if TYPE_CHECKING:

@@ -16,11 +16,12 @@ import pytest
 from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.auditing import run_audit
 from ntk_labelqa.errors import InvalidInputError, LabelStudioError
-from ntk_labelqa.labelstudio import delivery, review_project
-from ntk_labelqa.labelstudio.media import fetch_media
-from ntk_labelqa.labelstudio.predictions import TAB
-from ntk_labelqa.labelstudio.pull import pull_project, take_snapshot
-from ntk_labelqa.labelstudio.push import push_findings
+from ntk_labelqa.labelstudio.media.fetch import fetch_media
+from ntk_labelqa.labelstudio.reading.pull import pull_project, take_snapshot
+from ntk_labelqa.labelstudio.review import delivery
+from ntk_labelqa.labelstudio.review import project as review_project
+from ntk_labelqa.labelstudio.review.predictions import TAB
+from ntk_labelqa.labelstudio.review.push import push_findings
 from ntk_labelqa.options import AuditOptions
 
 pytestmark = pytest.mark.live
@@ -78,7 +79,8 @@ def test_the_review_project_is_found_by_its_mark_and_not_its_title(client, audit
 KILLED = """
 import os, signal, sys
 from ntk_labelqa.audit_folder import Audit
-from ntk_labelqa.labelstudio import delivery, push
+from ntk_labelqa.labelstudio.review import delivery
+from ntk_labelqa.labelstudio.review import push
 from ntk_labelqa.labelstudio.connect import connect
 
 delivery.BATCH = 40

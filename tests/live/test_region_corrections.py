@@ -11,13 +11,14 @@ from playwright.sync_api import Page, expect
 
 from ntk_labelqa.cli.entry import run
 from ntk_labelqa.demo.server import LocalServer
-from ntk_labelqa.labelstudio import delivery, review_project
-from ntk_labelqa.labelstudio.label_values import control_of
-from ntk_labelqa.labelstudio.pull import pull_project
-from ntk_labelqa.labelstudio.push import push_findings
+from ntk_labelqa.labelstudio.reading.label_values import control_of
+from ntk_labelqa.labelstudio.reading.pull import pull_project
+from ntk_labelqa.labelstudio.review import delivery
+from ntk_labelqa.labelstudio.review import project as review_project
+from ntk_labelqa.labelstudio.review.push import push_findings
 from tests.browser import browser
 from tests.live import labelled_projects as projects
-from tests.live.test_label_types import audited
+from tests.live.test_label_types import audited, slow
 from tests.live.test_review_page import logged_in, submit
 from tests.live.topics import PEOPLE, answer, whole_project
 
@@ -53,7 +54,19 @@ def without_labels(result: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("kind", ["boxes", "spans"])
+KINDS = {"polygons": "PolygonLabels", "masks": "BrushLabels", "boxes": "RectangleLabels"}
+
+
+def project_of(kind: str, server: LocalServer) -> tuple[projects.LabelType, Path | None]:
+    """Tasks with regions of a kind, and the folder of their files."""
+    if kind == "spans":
+        return projects.spans(), None
+    files = server.files / f"corrected-{kind}"
+    address = f"/data/local-files/?d={server.files.name}/{files.name}"
+    return projects.sounds(files, address) if kind == "sounds" else projects.boxes(files, address, KINDS[kind]), files
+
+
+@pytest.mark.parametrize("kind", ["boxes", "polygons", "spans", slow("masks"), slow("sounds")])
 def test_regions_are_put_right_and_back(
     client: LabelStudio,
     server: LocalServer,
@@ -66,8 +79,7 @@ def test_regions_are_put_right_and_back(
     monkeypatch.setenv("LABEL_STUDIO_URL", server.url)
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", server.token)
     monkeypatch.setattr(delivery, "cache_root", lambda: tmp_path / "cache")
-    files = server.files / "corrected" if kind == "boxes" else None
-    of = projects.boxes(files, f"/data/local-files/?d={server.files.name}/corrected") if files else projects.spans()
+    of, files = project_of(kind, server)
     audit = audited(client, of, title=f"Corrected {kind}", files=files)
     folder, source = audit.save(tmp_path / "audit"), audit.manifest["data"]["project_id"]
     pushed = push_findings(client, audit)
@@ -77,6 +89,8 @@ def test_regions_are_put_right_and_back(
     reviewer.goto(pushed.url)
     expect(reviewer.get_by_text("Press the key of a decision")).to_be_visible(timeout=30_000)
     reviewer.wait_for_timeout(500)
+    reviewer.screenshot(path=tmp_path / f"{kind}.png")
+    assert reviewer.evaluate("document.documentElement.scrollWidth") <= 1280
     reviewer.keyboard.press("a")
     submit(reviewer)
     people = {user.email: user.id for user in client.users.list()}

@@ -10,9 +10,9 @@ from playwright.sync_api import Browser, Page, Response, expect
 from ntk_labelqa.auditing import run_audit
 from ntk_labelqa.demo.server import PEOPLE, LocalServer
 from ntk_labelqa.labelstudio.connect import ONCE
-from ntk_labelqa.labelstudio.media import fetch_media
-from ntk_labelqa.labelstudio.pull import pull_project, take_snapshot
-from ntk_labelqa.labelstudio.push import PushResult, push_findings
+from ntk_labelqa.labelstudio.media.fetch import fetch_media
+from ntk_labelqa.labelstudio.reading.pull import pull_project, take_snapshot
+from ntk_labelqa.labelstudio.review.push import PushResult, push_findings
 from ntk_labelqa.options import AuditOptions
 from tests.browser import browser
 

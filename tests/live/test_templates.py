@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ntk_labelqa.errors import InvalidInputError
-from ntk_labelqa.labelstudio.label_config import LabelledControl, parse
-from ntk_labelqa.labelstudio.label_values import Said, labels_given
+from ntk_labelqa.label_types.control_type import Said
+from ntk_labelqa.labelstudio.reading.label_config import LabelledControl, parse
+from ntk_labelqa.labelstudio.reading.label_values import labels_given
 
 if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio

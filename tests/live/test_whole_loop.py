@@ -10,8 +10,8 @@ import pytest
 
 from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.demo.run import run_demo
-from ntk_labelqa.labelstudio.pull import take_snapshot
-from ntk_labelqa.labelstudio.push import push_findings
+from ntk_labelqa.labelstudio.reading.pull import take_snapshot
+from ntk_labelqa.labelstudio.review.push import push_findings
 from ntk_labelqa.progress import Stages
 
 pytestmark = pytest.mark.live

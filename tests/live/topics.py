@@ -11,9 +11,9 @@ from ntk_labelqa.audit_folder import FORMAT, Audit
 from ntk_labelqa.auditing import describe
 from ntk_labelqa.dataset import Control
 from ntk_labelqa.demo.server import PEOPLE
-from ntk_labelqa.labelstudio import review_project
 from ntk_labelqa.labelstudio.connect import ONCE
-from ntk_labelqa.labelstudio.pull import pull_project, take_snapshot
+from ntk_labelqa.labelstudio.reading.pull import pull_project, take_snapshot
+from ntk_labelqa.labelstudio.review import project as review_project
 
 CLASSES = ("sport", "space", "cars")
 CONFIG = """<View><Text name="text" value="$text"/><Choices name="topic" toName="text">

@@ -14,8 +14,9 @@ from playwright.sync_api import Browser, Page
 
 from ntk_labelqa.cli.audit import headline as sentence
 from ntk_labelqa.errors import LabelQAError
+from ntk_labelqa.label_types.registry import item_type
 from ntk_labelqa.report.html import render_report, write_report
-from ntk_labelqa.report.items import Items, in_words
+from ntk_labelqa.report.items import Items
 from ntk_labelqa.report.queue import cards
 from tests.browser import browser
 from tests.report import audits
@@ -235,7 +236,7 @@ def test_an_audit_of_labels_that_have_changed_since_says_so() -> None:
     ],
 )
 def test_an_item_is_told_in_words_and_never_longer_than_asked(kind: str, value: str, shown: str) -> None:
-    found = in_words(kind, value, 60)
+    found = item_type(kind, None).in_words(value, 60)
     assert shown in found
     assert len(found) <= 60
 

@@ -1,0 +1,1 @@
+"""Accepted corrections: planned, written as annotations of their own, undone, exported."""

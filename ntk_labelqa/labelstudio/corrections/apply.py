@@ -1,0 +1,189 @@
+"""Accepted corrections written to the source project: each once, however often and however rudely that is cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from ntk_labelqa.audit_folder import Audit
+from ntk_labelqa.errors import InvalidInputError, LabelStudioError
+from ntk_labelqa.labelstudio.connect import ONCE, server_url, translating_errors
+from ntk_labelqa.labelstudio.corrections.journal import Journal
+from ntk_labelqa.labelstudio.corrections.plan import Conflict, Correction, Plan, Ready, changed, plan_corrections
+from ntk_labelqa.labelstudio.corrections.results import can_be_corrected, correction_id, marks_of
+from ntk_labelqa.labelstudio.reading.label_values import control_of
+from ntk_labelqa.labelstudio.reading.pull import take_snapshot
+
+if TYPE_CHECKING:
+    from label_studio_sdk.client import LabelStudio
+
+IN_A_ROW = 3
+"""So many writes that fail one after the other end the work: the server is in trouble."""
+
+Tick = Callable[[int, int], None]
+
+
+@dataclass
+class Applied:
+    """What an apply did: corrections written now, there before, in conflict, and failed with the reason."""
+
+    written: int = 0
+    there: int = 0
+    conflicts: list[Conflict] = field(default_factory=list)
+    failed: list[tuple[Correction, LabelStudioError]] = field(default_factory=list)
+    left: int = 0
+
+
+def plan_now(
+    client: LabelStudio,
+    audit: Audit,
+    decisions: pd.DataFrame,
+    source_project: int,
+    journal: Mapping[str, Mapping[str, Any]],
+) -> tuple[Plan, list[dict[str, Any]]]:
+    """The plan against the source project as it is now, and the snapshot it was made from. Writes nothing."""
+    control = control_of(audit.manifest)
+    if not can_be_corrected(control):
+        raise InvalidInputError(
+            f"Corrections of {control.tag} {control.full_name!r} cannot be written.",
+            why="A single level of a Taxonomy does not say which whole path is right.",
+            remedy="Correct them in Label Studio, with the audit's decisions.parquet at hand.",
+        )
+    tasks = take_snapshot(client, source_project, predictions=False)
+    with translating_errors(f"Reading the labelling config of project {source_project}"):
+        config = client.projects.get(id=source_project).label_config or ""
+    plan = plan_corrections(decisions, tasks, config, project=source_project, control=control, journal=journal)
+    return plan, tasks
+
+
+def apply_corrections(client: LabelStudio, plan: Plan, journal: Journal, *, progress: Tick | None = None) -> Applied:
+    """Write what *plan* has ready: a new annotation each, by the token's user, with the corrected one as its parent.
+
+    Just before each write the annotation is looked at once more. The journal is told before and after: a run that is
+    killed in between, and repeated, finds out from the server whether the write was done.
+
+    Args:
+        client: see :func:`ntk_labelqa.labelstudio.connect.connect`.
+        plan: made from a snapshot that was taken after *journal* was opened.
+        journal: see :mod:`ntk_labelqa.labelstudio.corrections.journal`.
+        progress: called with (corrections seen to, corrections).
+
+    Cost: two requests a correction, three a second on a busy server with two cores.
+    """
+    applied = Applied(there=len(plan.there), conflicts=list(plan.conflicts))
+    for correction, annotation in plan.there:
+        _reconcile(journal, correction, annotation)
+    failed_in_a_row = 0
+    for number, ready in enumerate(plan.ready):
+        try:
+            _write(client, plan, ready, journal, applied)
+            failed_in_a_row = 0
+        except LabelStudioError as error:
+            applied.failed.append((ready.correction, error))
+            failed_in_a_row += 1
+        if progress:
+            progress(number + 1, len(plan.ready))
+        if failed_in_a_row == IN_A_ROW:
+            applied.left = len(plan.ready) - number - 1
+            break
+    return applied
+
+
+def _write(client: LabelStudio, plan: Plan, ready: Ready, journal: Journal, applied: Applied) -> None:
+    correction = ready.correction
+    if why := changed(correction, annotation_now(client, correction.annotation), plan.control, ready.data):
+        applied.conflicts.append(Conflict(correction, why))
+        return
+    intended = journal.add(
+        "intended",
+        key=correction.key,
+        server=server_url(client),
+        project=plan.project,
+        task=correction.task,
+        annotation=correction.annotation,
+        changes=[asdict(change) for change in correction.changes],
+        result=ready.result,
+    )
+    made = _create(client, ready)
+    if made is None:
+        # Taken before: a request of ours was still on its way when its sender was killed.
+        made = _find(client, ready)
+        applied.there += 1
+    else:
+        applied.written += 1
+    _note_written(journal, intended, made)
+
+
+def _create(client: LabelStudio, ready: Ready) -> dict[str, Any] | None:
+    """The new annotation as the server answers; None if it has this correction already."""
+    from label_studio_sdk.core.api_error import ApiError
+
+    correction = ready.correction
+    with translating_errors(f"Correcting annotation {correction.annotation}"):
+        try:
+            made = client.annotations.create(
+                id=correction.task,
+                result=ready.result,
+                parent_annotation=correction.annotation,
+                unique_id=correction_id(correction.key),
+                ground_truth=False,
+                was_cancelled=False,
+                request_options=ONCE,
+            )
+        except ApiError as error:
+            if error.status_code == 409:
+                return None
+            raise
+    return made.dict()
+
+
+def _find(client: LabelStudio, ready: Ready) -> dict[str, Any]:
+    correction = ready.correction
+    with translating_errors(f"Looking for the correction of annotation {correction.annotation}"):
+        annotations = [annotation.dict() for annotation in client.annotations.list(id=correction.task)]
+    keys = {change.key for change in correction.changes}
+    for annotation in annotations:
+        same = annotation.get("parent_annotation") == correction.annotation and annotation["result"] == ready.result
+        if same or any(mark["review_key"] in keys for mark in marks_of(annotation)):
+            return annotation
+    raise LabelStudioError(
+        f"The correction of annotation {correction.annotation} is in the server, but not in its task.",
+        why="Somebody may just have changed it.",
+        remedy="Run the same command again.",
+    )
+
+
+def annotation_now(client: LabelStudio, number: int) -> dict[str, Any] | None:
+    """The annotation as the server has it at this moment; None if it is gone."""
+    from label_studio_sdk.core.api_error import ApiError
+
+    with translating_errors(f"Looking at annotation {number}"):
+        try:
+            return client.annotations.get(id=number).dict()
+        except ApiError as error:
+            if error.status_code == 404:
+                return None
+            raise
+
+
+def _reconcile(journal: Journal, correction: Correction, annotation: Mapping[str, Any]) -> None:
+    """Note as written what the journal intended and the server has: the run was killed between the two."""
+    entry = journal.last.get(correction.key)
+    if entry is not None and entry["event"] == "intended":
+        _note_written(journal, entry, annotation)
+
+
+def _note_written(journal: Journal, intended: Mapping[str, Any], made: Mapping[str, Any]) -> None:
+    saved = made["updated_at"]
+    noted = {key: value for key, value in intended.items() if key not in ("event", "at")}
+    by = made["completed_by"]
+    journal.add(
+        "written",
+        **noted,
+        correction=made["id"],
+        by=by["id"] if isinstance(by, Mapping) else by,
+        updated_at=saved if isinstance(saved, str) else saved.isoformat(),
+    )

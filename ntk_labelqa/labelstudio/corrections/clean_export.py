@@ -1,0 +1,73 @@
+"""The data set with the accepted corrections in place, in Label Studio's own export format."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ntk_labelqa.errors import LabelQAError
+from ntk_labelqa.labelstudio.corrections.plan import Plan
+from ntk_labelqa.labelstudio.corrections.results import correction_id, superseded_in
+
+SUPERSEDED = "superseded_annotations"
+"""Key of a task under which its annotations lie, whole, that a correction stands in for."""
+
+
+@dataclass(frozen=True)
+class CleanExport:
+    """Tasks as Label Studio exports them, and how many annotations a correction stands in for.
+
+    Attributes:
+        tasks: ``annotations`` holds what counts; what a correction replaces lies under ``superseded_annotations``.
+        applied: corrections that are annotations of the source project.
+        pending: accepted corrections that are not written there; each has the id of the annotation it replaces.
+    """
+
+    tasks: list[dict[str, Any]]
+    applied: int
+    pending: int
+
+
+def clean_export(tasks: Sequence[Mapping[str, Any]], plan: Plan) -> CleanExport:
+    """Put the accepted corrections of *plan* into a snapshot of its project; conflicts are left as they are."""
+    pending = {ready.correction.annotation: ready for ready in plan.ready}
+    applied = 0
+    cleaned = []
+    for task in tasks:
+        superseded = superseded_in(task)
+        applied += len(superseded)
+        replaced = [one for one in task["annotations"] if one["id"] in superseded | pending.keys()]
+        kept = []
+        for one in task["annotations"]:
+            if one["id"] in pending:
+                kept.append(_corrected(one, pending[one["id"]].result, pending[one["id"]].correction.key))
+            elif one["id"] not in superseded:
+                kept.append(one)
+        cleaned.append({**task, "annotations": kept, **({SUPERSEDED: replaced} if replaced else {})})
+    return CleanExport(cleaned, applied, len(pending))
+
+
+def _corrected(annotation: Mapping[str, Any], result: Sequence[Mapping[str, Any]], key: str) -> dict[str, Any]:
+    """What the correction of *annotation* would be; it keeps the id, since the server has given none yet."""
+    reviewed = {"unique_id": correction_id(key), "ground_truth": False, "parent_annotation": None}
+    return {**annotation, **reviewed, "result": list(result), "completed_by": None}
+
+
+def write_export(tasks: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write the tasks to *path*, packed if it ends in ``.gz``; the file appears whole or not at all."""
+    content = json.dumps(list(tasks), ensure_ascii=False, indent=1).encode()
+    beside = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        beside.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+        os.replace(beside, path)
+    except OSError as error:
+        raise LabelQAError(
+            f"{path} cannot be written: {error.strerror}.", remedy="Name a file in a folder you may write to."
+        ) from error
+    finally:
+        beside.unlink(missing_ok=True)

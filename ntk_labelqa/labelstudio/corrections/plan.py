@@ -1,0 +1,252 @@
+"""Which accepted corrections can be written, which are there already, and which meet something that has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from ntk_labelqa.dataset import Control
+from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.labelstudio.corrections.results import (
+    Change,
+    corrected_result,
+    correction_id,
+    corrects,
+    is_made,
+    marks_of,
+    region_obstacle,
+    regions_key,
+    same_moment,
+    stands,
+)
+from ntk_labelqa.labelstudio.reading import label_config
+from ntk_labelqa.labelstudio.review.decisions import CORRECTING
+from ntk_labelqa.labelstudio.review.tasks import finding_key, round_of
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What reviewers want changed of one annotation: its label, or those of any number of its regions.
+
+    Attributes:
+        key: names it: the finding's, where it is of a whole item.
+        task, annotation: in the source project.
+        changes: one label each; at least one.
+        source_updated_at: when the annotation had last been saved at the time of the audit.
+    """
+
+    key: str
+    task: int
+    annotation: int
+    changes: tuple[Change, ...]
+    source_updated_at: str
+
+    def __str__(self) -> str:
+        return f"task {self.task}, annotation {self.annotation}, {'; '.join(map(str, self.changes))}"
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A correction that is not written, and why; the annotation is left as it is."""
+
+    correction: Correction
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.correction}: {self.why}"
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A correction that can be written, with the result that its annotation gets, and the task's data."""
+
+    correction: Correction
+    result: list[dict[str, Any]]
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done with the accepted corrections of a project.
+
+    Attributes:
+        project: the source project.
+        control: the control that is corrected.
+        ready: can be written.
+        there: are in the project already, each with its annotation.
+        conflicts: cannot be written.
+    """
+
+    project: int
+    control: Control
+    ready: tuple[Ready, ...]
+    there: tuple[tuple[Correction, Mapping[str, Any]], ...]
+    conflicts: tuple[Conflict, ...]
+
+
+def plan_corrections(
+    decisions: pd.DataFrame,
+    tasks: Sequence[Mapping[str, Any]],
+    config: str,
+    *,
+    project: int,
+    control: Control,
+    journal: Mapping[str, Mapping[str, Any]],
+) -> Plan:
+    """Hold the decisions against the source project as it is now.
+
+    Args:
+        decisions: see :data:`ntk_labelqa.labelstudio.review.decisions.COLUMNS`.
+        tasks: a snapshot of the source project.
+        config: its labelling config now.
+        project: its id.
+        control: the audited control.
+        journal: the last entry of each finding; see :mod:`ntk_labelqa.labelstudio.corrections.journal`.
+    """
+    source = _Source(tasks, config, control, journal, project)
+    ready, there, conflicts = [], [], []
+    for correction in wanted_corrections(decisions):
+        existing = source.corrections.get(correction_id(correction.key))
+        to_write, done = [], []
+        for change in correction.changes:
+            one = replace(correction, changes=(change,))
+            if existing is not None and source.is_made(existing, one, change):
+                done.append(change)
+            elif why := source.obstacle(one, change, existing):
+                conflicts.append(Conflict(one, why))
+            else:
+                to_write.append(change)
+        if existing is not None and done:
+            there.append((replace(correction, changes=tuple(done)), existing))
+        if to_write:
+            writable = replace(correction, changes=tuple(to_write))
+            before = source.annotations[correction.annotation]["result"]
+            result = corrected_result(before, control, to_write, key=correction.key, config=config)
+            ready.append(Ready(writable, result, source.data[correction.task]))
+    return Plan(project, control, tuple(ready), tuple(there), tuple(conflicts))
+
+
+def wanted_corrections(decisions: pd.DataFrame) -> list[Correction]:
+    """The corrections that the last round of each finding's review asks for, by task and annotation."""
+    last: dict[str, dict[str, Any]] = {}
+    for row in decisions.to_dict("records"):
+        key = finding_key(row["review_key"])
+        if key not in last or round_of(row["review_key"]) > round_of(last[key]["review_key"]):
+            last[key] = {str(column): value for column, value in row.items()}
+    found: dict[str, Correction] = {}
+    for key, row in last.items():
+        if row["decision"] not in CORRECTING:
+            continue
+        region, saved = str(row.get("region_id") or ""), row["source_updated_at"]
+        placed = row["decision"] == "accept" or not row["given_label"]
+        result = str(row.get("suggested_result") or "") if placed else ""
+        change = Change(key, row["given_label"], row["final_label"], region, row["reviewers"], result)
+        together = regions_key(key, saved) if region else key
+        known = found.get(together)
+        found[together] = Correction(
+            together,
+            int(row["task_id"]),
+            int(row["annotation_id"]),
+            (*(known.changes if known else ()), change),
+            saved,
+        )
+    return sorted(found.values(), key=lambda correction: (correction.task, correction.annotation))
+
+
+class _Source:
+    """The source project, looked up by id."""
+
+    def __init__(
+        self,
+        tasks: Sequence[Mapping[str, Any]],
+        config: str,
+        control: Control,
+        journal: Mapping[str, Mapping[str, Any]],
+        project: int,
+    ) -> None:
+        self.control, self.journal = control, journal
+        self.data = {int(task["id"]): task.get("data") or {} for task in tasks}
+        self.annotations = {int(one["id"]): one for task in tasks for one in task["annotations"]}
+        self.corrected = {
+            one.get("parent_annotation")
+            for task in tasks
+            for one in task["annotations"]
+            if marks_of(one)
+            or corrects({**one, "task": task["id"]}, self.annotations.get(one.get("parent_annotation")), project)
+        }
+        self.corrections = {str(one.get("unique_id")): one for one in self.annotations.values()}
+        self.labels, self.config_problem = self._labels(config)
+
+    def _labels(self, config: str) -> tuple[frozenset[str] | None, str]:
+        """The labels of the config, None where any may be given; and what is wrong with it."""
+        try:
+            labelled = label_config.parse(config, self.control.full_name)
+        except InvalidInputError as error:
+            return frozenset(), f"the labelling config has changed: {error.what}"
+        now = labelled.control
+        if (now.to_name, now.tag, now.part) != (self.control.to_name, self.control.tag, self.control.part):
+            return frozenset(), f"the labelling config has changed: {now.name!r} is another control now"
+        return None if labelled.open_classes else frozenset(labelled.class_names), ""
+
+    def label_in(self, annotation: Mapping[str, Any], correction: Correction, change: Change) -> str | None:
+        """The label that *annotation* has where *change* is to be made."""
+        return stands(annotation, self.control, self.data.get(correction.task, {}), change)
+
+    def is_made(self, annotation: Mapping[str, Any], correction: Correction, change: Change) -> bool:
+        """Whether *annotation* is as *change* wants it."""
+        return is_made(annotation, self.control, self.data.get(correction.task, {}), change)
+
+    def obstacle(self, correction: Correction, change: Change, existing: Mapping[str, Any] | None) -> str:
+        """Why *change* must not be made; empty where nothing speaks against it."""
+        if existing is not None:
+            label = self.label_in(existing, correction, change)
+            if change.region_id and label == change.given_label:
+                return "another correction of its annotation is there already; audit again"
+            return f"its correction stands there with the label {label!r}"
+        if self.journal.get(correction.key, {}).get("event") == "written":
+            return "its correction was deleted in Label Studio since"
+        if self.config_problem:
+            return self.config_problem
+        for label in (change.given_label, change.final_label):
+            if label and self.labels is not None and label not in self.labels:
+                return f"the labelling config no longer has the label {label!r}"
+        if correction.task not in self.data:
+            return "its task is gone"
+        if correction.annotation in self.corrected:
+            return "another correction of its annotation is there already; audit again"
+        return changed(
+            correction, self.annotations.get(correction.annotation), self.control, self.data[correction.task]
+        )
+
+
+def changed(
+    correction: Correction, annotation: Mapping[str, Any] | None, control: Control, data: Mapping[str, Any]
+) -> str:
+    """What is no longer as it was audited about the annotation to be corrected; empty where all is."""
+    if annotation is None:
+        return "its annotation was deleted"
+    if annotation.get("was_cancelled"):
+        return "its annotation was skipped since the audit"
+    for change in correction.changes:
+        label = stands(annotation, control, data, change)
+        if label != change.given_label:
+            return _otherwise(label, change)
+        if change.region_id and (why := region_obstacle(annotation, control, change)):
+            return why
+    if not correction.source_updated_at:
+        return "the audit does not know when it had last been saved; audit and push again"
+    if not same_moment(annotation.get("updated_at"), correction.source_updated_at):
+        return "its annotation was saved again since the audit"
+    return ""
+
+
+def _otherwise(label: str | None, change: Change) -> str:
+    """What has become of a label that is not the one audited."""
+    if not change.given_label:
+        return "its region is there already"
+    if change.region_id and not label:
+        return "its region was deleted since the audit"
+    return f"its label was changed to {label!r} since the audit"

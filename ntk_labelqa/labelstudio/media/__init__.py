@@ -1,0 +1,1 @@
+"""The files that tasks name: fetched, checked, kept, and cut into regions."""

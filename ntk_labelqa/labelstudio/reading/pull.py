@@ -1,0 +1,217 @@
+"""A project's annotations, by way of a snapshot: everything at one moment, and nothing silently short."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ntk_labelqa.dataset import LabeledDataset, Provenance
+from ntk_labelqa.errors import LabelStudioError
+from ntk_labelqa.labelstudio.connect import ONCE, server_url, translating_errors
+from ntk_labelqa.labelstudio.reading import label_config
+from ntk_labelqa.labelstudio.reading.task_files import parse_tasks
+from ntk_labelqa.labelstudio.reading.task_pages import tasks_by_page
+from ntk_labelqa.labelstudio.reading.tasks import build_dataset
+
+if TYPE_CHECKING:
+    from label_studio_sdk.client import LabelStudio
+    from label_studio_sdk.projects.client_ext import ProjectExt
+
+SNAPSHOT_TITLE = "ntk-labelqa audit"
+POLL_SECONDS = 0.2
+LONGEST_WAIT = 3600.0
+"""Seconds. A server with a queue of its own prepares snapshots when their turn comes, or never if the queue is down."""
+
+STALLED_AFTER, SLOWEST = 30.0, 100.0
+"""Seconds, and tasks a second (a sixth of what was measured), after which a snapshot will come to nothing."""
+
+Tick = Callable[[int, int], None]
+
+
+class Pulled(NamedTuple):
+    """Every task of a project, as a snapshot has it, and what is to be said of how they came here."""
+
+    tasks: list[dict[str, Any]]
+    notes: tuple[str, ...] = ()
+    unreadable: int = 0
+    """Tasks that the server could not send."""
+
+
+class StalledSnapshot(LabelStudioError):
+    """The server began a snapshot, and does not get on with it."""
+
+
+class Snapshot(NamedTuple):
+    """Tasks with their annotations at one moment, and the server's time before that moment."""
+
+    tasks: list[dict[str, Any]]
+    begun: datetime
+    notes: tuple[str, ...] = ()
+
+
+def whole_project(client: LabelStudio, project_id: int, project: ProjectExt) -> Pulled:
+    """All of *project*, by one snapshot; page by page where the server does not get on with that."""
+    try:
+        # The server looks up predictions task by task, a tenth more work: only where there are some.
+        predicted = bool(project.total_predictions_number)
+        snapshot = snapshot_of(client, project_id, predictions=predicted, expected=project.task_number or 0)
+    except StalledSnapshot as stalled:
+        return _by_page(client, project_id, stalled)
+    return Pulled(snapshot.tasks, snapshot.notes)
+
+
+def _by_page(client: LabelStudio, project_id: int, stalled: StalledSnapshot) -> Pulled:
+    pages = tasks_by_page(client, project_id)
+    tasks, notes = parse_tasks(json.dumps(pages.tasks).encode(), f"Project {project_id}")
+    said = f"{stalled.what} The tasks were read page by page instead."
+    if pages.unreadable:
+        said += f" {pages.unreadable} of them the server cannot send: they are left out."
+    return Pulled(tasks, (said, *notes), pages.unreadable)
+
+
+def pull_project(
+    client: LabelStudio,
+    project_id: int,
+    *,
+    control: str | None = None,
+    take: Callable[[LabelStudio, int, ProjectExt], Pulled] = whole_project,
+    progress: Tick | None = None,
+) -> LabeledDataset:
+    """The annotations of a project.
+
+    The server prepares a snapshot: everything at one moment, where pages of tasks would be slower and lose some without
+    a word when others are deleted meanwhile. It is a file of its own beside the project, titled *ntk-labelqa audit*,
+    and deleted as soon as it is here; tasks, annotations and predictions are not touched. Making one needs the right
+    to export.
+
+    Args:
+        client: see :func:`ntk_labelqa.labelstudio.connect.connect`.
+        project_id: the project.
+        control: name of the control to audit, where there are several.
+        take: gets the tasks; :func:`ntk_labelqa.labelstudio.reading.incremental.since_last` gets the changed
+            ones alone.
+        progress: called with (tasks here, tasks).
+
+    Raises:
+        LabelStudioError: unknown project, a snapshot that failed or that is short of tasks.
+        InvalidInputError: nothing in the project can be audited.
+    """
+    doing = f"Pulling project {project_id}"
+    with translating_errors(doing):
+        before = client.projects.get(id=project_id)
+        annotators = {user.id: user.email for user in client.users.list()}
+    config = before.label_config or ""
+    labelled = label_config.parse(config, control)
+    tasks, notes, unreadable = take(client, project_id, before)
+    with translating_errors(doing):
+        after = client.projects.get(id=project_id)
+    _refuse_short(tasks, before, after, unreadable)
+    if progress:
+        progress(len(tasks), len(tasks))
+    provenance = Provenance(
+        source=server_url(client),
+        project_id=project_id,
+        project_title=before.title or "",
+        server_url=server_url(client),
+        label_config_sha256=hashlib.sha256(config.encode()).hexdigest(),
+        notes=notes,
+    )
+    return build_dataset(tasks, labelled, provenance, annotators=annotators)
+
+
+def _refuse_short(
+    tasks: Sequence[Mapping[str, Any]], before: ProjectExt, after: ProjectExt, unreadable: int = 0
+) -> None:
+    """Raise LabelStudioError where *tasks*, and those that are *unreadable*, lack some of what the project had before
+    and still has.
+
+    People may label and import while the snapshot is made, hence no comparison for equality.
+    """
+    got = {"tasks": len(tasks) + unreadable, "annotations": sum(len(task["annotations"]) for task in tasks)}
+    if unreadable:  # nobody knows how many annotations they have
+        del got["annotations"]
+    for what, count in got.items():
+        had, has = counts(before)[what], counts(after)[what]
+        if count < min(had, has):
+            raise LabelStudioError(
+                f"The snapshot of project {before.id} has {count} {what}, but the project has {has}.",
+                why="Some were deleted meanwhile, or the server cut the snapshot short.",
+                remedy="Run it again.",
+            )
+
+
+def counts(project: ProjectExt) -> dict[str, int]:
+    """How many tasks and annotations, skipped ones included, the server counts in *project*."""
+    annotations = (project.total_annotations_number or 0) + (project.skipped_annotations_number or 0)
+    return {"tasks": project.task_number or 0, "annotations": annotations}
+
+
+def take_snapshot(
+    client: LabelStudio, project_id: int, *, predictions: bool = True, drafts: bool = False
+) -> list[dict[str, Any]]:
+    """All tasks of the project with their annotations, at one moment; predictions and drafts in full or as bare ids."""
+    return snapshot_of(client, project_id, predictions=predictions, drafts=drafts).tasks
+
+
+def snapshot_of(
+    client: LabelStudio,
+    project_id: int,
+    *,
+    predictions: bool = True,
+    drafts: bool = False,
+    view: int | None = None,
+    expected: int | None = None,
+) -> Snapshot:
+    """:func:`take_snapshot`, of the tasks in *view* alone if one is named, with the server's time.
+
+    Raises StalledSnapshot where it is not made in the time that *expected* tasks take at most; with None it
+    is waited for.
+    """
+    which: Any = {} if view is None else {"task_filter_options": {"view": view}}
+    in_full: Any = {"predictions": {"only_id": not predictions}, "drafts": {"only_id": not drafts}}
+    with translating_errors(f"Taking a snapshot of project {project_id}"):
+        snapshot = client.projects.exports.create(
+            project_id,
+            title=SNAPSHOT_TITLE,
+            serialization_options=in_full,
+            request_options=ONCE,
+            **which,
+        )
+        if snapshot.id is None:
+            raise LabelStudioError(f"The server made no snapshot of project {project_id}.", remedy="Try again.")
+        try:
+            _wait_until_made(client, project_id, snapshot.id, expected)
+            content = b"".join(client.projects.exports.download(project_id, snapshot.id))
+        finally:
+            # It is ours, and of no use to anyone else. That it could not be deleted must not hide what went wrong.
+            with suppress(LabelStudioError), translating_errors("Deleting the snapshot"):
+                client.projects.exports.delete(project_id, snapshot.id)
+    # A server that does not say when is taken to have begun at the dawn of time: all is then pulled again.
+    begun = snapshot.created_at or datetime.min.replace(tzinfo=UTC)
+    tasks, notes = parse_tasks(content, f"The snapshot of project {project_id}")
+    return Snapshot(tasks, begun, notes)
+
+
+def _wait_until_made(client: LabelStudio, project_id: int, snapshot_id: int, tasks: int | None) -> None:
+    begun = time.monotonic()
+    deadline = begun + LONGEST_WAIT
+    while (status := client.projects.exports.get(project_id, snapshot_id).status) != "completed":
+        in_vain = tasks is not None and time.monotonic() > begun + STALLED_AFTER + tasks / SLOWEST
+        if status == "in_progress" and in_vain:
+            raise StalledSnapshot(
+                f"The server's snapshot of project {project_id} made no progress in {time.monotonic() - begun:.0f} s.",
+                why="Half a character in a task, among others, makes it break off without a word.",
+                remedy="Audit the project without --since: its tasks are then read page by page.",
+            )
+        if status == "failed" or time.monotonic() > deadline:
+            raise LabelStudioError(
+                f"The server made no snapshot of project {project_id}: its status is {status!r}.",
+                why="The server may be out of disk space, or its queue of background work may be stuck.",
+                remedy="Look into the server's log, or export the project to a file and audit that.",
+            )
+        time.sleep(POLL_SECONDS)

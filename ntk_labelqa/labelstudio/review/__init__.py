@@ -1,0 +1,1 @@
+"""The review project: what is asked there, and what people answered."""

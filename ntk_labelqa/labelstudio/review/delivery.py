@@ -1,0 +1,137 @@
+"""Tasks into a project of ours, each exactly once, however often and however rudely that is cut off.
+
+Label Studio has no unique key on tasks, so ``data.review_key`` is ours. What the server says it took, and how many
+tasks it has then, are compared with what was sent; where they differ, the keys are listed again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ntk_labelqa.cache import cache_root
+from ntk_labelqa.errors import LabelStudioError, PartialDeliveryError
+from ntk_labelqa.labelstudio.connect import ONCE, server_url, translating_errors
+from ntk_labelqa.labelstudio.review import project as review_project
+from ntk_labelqa.labelstudio.review.project import ReviewTask
+from ntk_labelqa.labelstudio.review.tasks import REVIEW_KEY
+
+if TYPE_CHECKING:
+    from label_studio_sdk.client import LabelStudio
+
+BATCH = 500
+ATTEMPTS = 3
+SETTLE_SECONDS, SETTLE_MOST = 3.0, 120.0
+"""After a push that was cut off: for how long the number of tasks has to stand still, and how long to wait for that."""
+
+Tick = Callable[[int, int], None]
+
+
+def deliver(
+    client: LabelStudio, review: int, wanted: list[dict[str, Any]], before: set[str], progress: Tick | None
+) -> int:
+    """Import what is missing until every key is there exactly once; return how many were added to those *before*.
+
+    Args:
+        client: see :func:`ntk_labelqa.labelstudio.connect.connect`.
+        review: the project that takes the tasks.
+        wanted: tasks as Label Studio imports them, each with its review key.
+        before: review keys that are there already.
+        progress: called with (tasks there, tasks wanted).
+
+    Raises PartialDeliveryError where the server keeps failing.
+    """
+    keys = {task["data"][REVIEW_KEY] for task in wanted}
+    there = before
+    for _ in range(ATTEMPTS):
+        missing = [task for task in wanted if task["data"][REVIEW_KEY] not in there]
+        if not missing or _imported(client, review, missing, len(wanted), progress):
+            return len(keys - before)
+        # Refused or broken off: what the server took of it shows when the keys are listed again.
+        settle(client, review)
+        there = {task.key for task in without_duplicates(client, review)}
+    lost = keys - there
+    if lost:
+        raise PartialDeliveryError(
+            f"{len(lost)} of {len(wanted)} review tasks could not be delivered.",
+            why="The server kept failing while it took them.",
+            remedy="Push again: it adds only what is missing.",
+        )
+    return len(keys - before)
+
+
+def _imported(
+    client: LabelStudio, review: int, missing: list[dict[str, Any]], wanted: int, progress: Tick | None
+) -> bool:
+    """Import the tasks; whether the project then has as many more as were sent."""
+    count = review_project.task_count(client, review)
+    try:
+        _import(client, review, missing, wanted, progress)
+    except LabelStudioError:
+        return False
+    return review_project.task_count(client, review) == count + len(missing)
+
+
+def _import(
+    client: LabelStudio, review: int, missing: list[dict[str, Any]], wanted: int, progress: Tick | None
+) -> None:
+    for start in range(0, len(missing), BATCH):
+        batch: Any = missing[start : start + BATCH]
+        with translating_errors("Importing review tasks"):
+            taken = client.projects.import_tasks(id=review, request=batch, request_options=ONCE)
+        if taken.task_count != len(batch):
+            raise LabelStudioError(f"The server took {taken.task_count} of {len(batch)} review tasks.")
+        if progress:
+            progress(wanted - len(missing) + start + len(batch), wanted)
+
+
+def without_duplicates(client: LabelStudio, review: int) -> list[ReviewTask]:
+    """The review tasks that are there, once duplicates of a broken-off import are gone."""
+    tasks = review_project.tasks_of(client, review)
+    spare = set(review_project.spare_duplicates(tasks))
+    review_project.delete_untouched(client, review, sorted(spare))
+    return [task for task in tasks if task.id not in spare]
+
+
+def settle(client: LabelStudio, review: int) -> None:
+    """Wait until the server has done with imports whose sender is gone."""
+    deadline = time.monotonic() + SETTLE_MOST
+    count, since = -1, time.monotonic()
+    while time.monotonic() < deadline:
+        now = review_project.task_count(client, review)
+        if now != count:
+            count, since = now, time.monotonic()
+        elif time.monotonic() - since >= SETTLE_SECONDS:
+            return
+        time.sleep(0.3)
+
+
+@contextmanager
+def only_push(client: LabelStudio, source: int) -> Iterator[bool]:
+    """Hold off other pushes of the same project from this machine; true if the last one did not come to its end."""
+    name = hashlib.sha256(f"{server_url(client)} {source}".encode()).hexdigest()[:16]
+    path = Path(cache_root() / "push" / name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LabelStudioError(
+                f"Another push of project {source} is under way.", remedy="Wait until it is done, and push again."
+            ) from None
+        lock.seek(0)
+        interrupted = lock.read() == "under way"
+        _write(lock, "under way")
+        yield interrupted
+        _write(lock, "")
+
+
+def _write(file: Any, text: str) -> None:
+    file.truncate(0)
+    file.write(text)
+    file.flush()

@@ -1,0 +1,185 @@
+"""The living review queue: what a new audit changes in a review project that people are at work in.
+
+What people have answered stays. Of the rest, findings that no longer hold are withdrawn, those whose evidence changed
+are shown anew, and the worst stand first again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ntk_labelqa.label_types.box import Box
+from ntk_labelqa.label_types.place import SAME, overlap_of_ranges
+from ntk_labelqa.labelstudio.corrections.results import same_moment
+from ntk_labelqa.labelstudio.review.decisions import CORRECTING, agree, votes_of
+from ntk_labelqa.labelstudio.review.project import ReviewTask
+from ntk_labelqa.labelstudio.review.tasks import REVIEW_KEY, finding_key, next_round, round_of, with_key
+
+MOVED = 0.1
+"""An unanswered task is shown anew if its error probability, as the page tells it, is off by so much."""
+RISEN = 0.2
+"""A label that reviewers kept is doubted again only if its error probability is higher by so much than it was then."""
+MOST_REORDERED = 3000
+"""Tasks have to be made anew to change places, 200 a second; beyond so many, new findings are put at the end."""
+
+MISSING = "missing"
+"""Kind of the findings of regions that nobody drew."""
+RAISED_AGAIN = ("keep", "unsure", "skipped")
+
+
+@dataclass(frozen=True)
+class QueuePlan:
+    """How the review project gets from what it holds to what it should hold.
+
+    Attributes:
+        wanted: tasks that have to be there, worst first; those of findings that people have answered are not among
+            them.
+        removed: ids of unanswered tasks of ours that have to go first; some come back as part of *wanted*.
+        withdrawn: how many findings no longer hold.
+        renewed: how many unanswered tasks are made anew, for their evidence or their place in the queue.
+        raised_again: how many findings are raised another time.
+        answered: findings that people have answered, and whose answer stands.
+        behind: unanswered tasks that stand before a more probable finding, for too many would have had to move.
+    """
+
+    wanted: list[dict[str, Any]]
+    removed: list[int]
+    withdrawn: int
+    renewed: int
+    raised_again: int
+    answered: int
+    behind: int
+
+
+def plan_queue(
+    there: Sequence[ReviewTask], wanted: Sequence[dict[str, Any]], *, audited_at: str, control: str
+) -> QueuePlan:
+    """What a push of the findings *wanted* has to do.
+
+    Args:
+        there: the review project's tasks, without duplicates.
+        wanted: see :func:`ntk_labelqa.labelstudio.review.tasks.review_tasks`.
+        audited_at: when the audit was made, ISO 8601. What a later audit put there is left alone.
+        control: the audited control; tasks about others are left alone.
+    """
+    newest: dict[str, ReviewTask] = {}
+    for task in there:
+        key = finding_key(task.key)
+        if key not in newest or round_of(task.key) >= round_of(newest[key].key):
+            newest[key] = task
+    standing: list[ReviewTask] = []
+    queue: list[dict[str, Any]] = []
+    stale: list[ReviewTask] = []
+    again = answered = 0
+    for finding in wanted:
+        last = newest.get(finding["data"][REVIEW_KEY])
+        if last is None:
+            queue.append(finding)
+        elif last.touched:
+            raised = evidence_changed(last, finding["data"])
+            again, answered = again + raised, answered + (not raised)
+            queue += [next_round(finding, last.key)] if raised else []
+        else:
+            finding = with_key(finding, last.key)
+            queue.append(finding)
+            if _is_stale(last, finding["data"]):
+                stale.append(last)
+            else:
+                standing.append(last)
+    withdrawn = _withdrawn(there, wanted, audited_at, control)
+    kept = {task.key for task in standing}
+    moved = _out_of_place(standing, [finding for finding in queue if finding["data"][REVIEW_KEY] not in kept])
+    moved, behind = (moved, 0) if len(moved) <= MOST_REORDERED else ([], len(moved))
+    return QueuePlan(
+        queue,
+        [task.id for task in (*withdrawn, *stale, *moved)],
+        len(withdrawn),
+        len(stale) + len(moved),
+        again,
+        answered,
+        behind,
+    )
+
+
+def with_known_places(wanted: Sequence[dict[str, Any]], there: Sequence[ReviewTask]) -> list[dict[str, Any]]:
+    """*wanted*, missing regions under the key of a task of *there* that asks about the same place: another audit finds
+    it a little beside.
+    """
+    known: dict[int, list[ReviewTask]] = {}
+    for task in there:
+        if task.data.get("kind") == MISSING:
+            known.setdefault(task.data["source_annotation"], []).append(task)
+    found = []
+    for finding in wanted:
+        data = finding["data"]
+        asked = known.get(data["source_annotation"], ()) if data["kind"] == MISSING else ()
+        same = next((task for task in asked if same_place(task.data, data)), None)
+        if same is not None:
+            about = {"source_region": same.data["source_region"], REVIEW_KEY: finding_key(same.key)}
+            finding = {**finding, "data": {**data, **about}}
+        found.append(finding)
+    return found
+
+
+def same_place(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether the suggested regions of two review tasks overlap by half."""
+    first, second = (json.loads(data["suggested_result"]).get("value", {}) for data in (one, other))
+    if "start" in first and "start" in second:
+        ends = (float(value[side]) for value in (first, second) for side in ("start", "end"))
+        return overlap_of_ranges(*ends) >= SAME
+    boxes = [Box.read(value, (0, 0)) for value in (first, second)]
+    return boxes[0] is not None and boxes[1] is not None and boxes[0].overlap(boxes[1]) >= SAME
+
+
+def evidence_changed(task: ReviewTask, data: Mapping[str, Any]) -> bool:
+    """Whether an answered finding has to be raised again.
+
+    A label that was kept, or that nobody was sure of: only if another label is suggested now, or the error probability
+    has risen by :data:`RISEN`. One that reviewers want changed: only if its annotation was saved again since, for then
+    the correction is not applied.
+    """
+    decision, _ = agree(votes_of(task.annotations, task.data, {}))
+    if decision in RAISED_AGAIN:
+        risen = float(data["error_probability"]) - float(task.data["error_probability"])
+        return bool(data["suggested_label"] != task.data["suggested_label"] or risen >= RISEN)
+    return decision in CORRECTING and _saved_again(task.data, data)
+
+
+def _is_stale(task: ReviewTask, data: Mapping[str, Any]) -> bool:
+    """Whether an unanswered task shows something that is no longer so."""
+    moved = abs(float(data["error_probability"]) - float(task.data["error_probability"]))
+    other = data["suggested_label"] != task.data["suggested_label"]
+    return other or moved >= MOVED or _saved_again(task.data, data)
+
+
+def _saved_again(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    then, since = before.get("source_updated_at"), now.get("source_updated_at")
+    return bool(since) and (not then or not same_moment(then, since))
+
+
+def _withdrawn(
+    there: Sequence[ReviewTask], wanted: Sequence[Mapping[str, Any]], audited_at: str, control: str
+) -> list[ReviewTask]:
+    """Unanswered tasks of earlier audits of the same control whose finding is not among those *wanted*."""
+    keys = {finding["data"][REVIEW_KEY] for finding in wanted}
+    return [
+        task
+        for task in there
+        if not task.touched
+        and finding_key(task.key) not in keys
+        and task.data.get("source_control", control) == control
+        and task.data.get("audited_at", "") <= audited_at
+    ]
+
+
+def _out_of_place(standing: Sequence[ReviewTask], imported: Sequence[Mapping[str, Any]]) -> list[ReviewTask]:
+    """Standing tasks that have to be made anew so that the queue, which goes by task id, is worst first again.
+
+    What is imported comes last, so everything less probable than the worst of it has to move; by the probabilities that
+    the pages tell, lest every small change move hundreds.
+    """
+    worst = max((float(finding["data"]["error_probability"]) for finding in imported), default=0.0)
+    return [task for task in standing if float(task.data["error_probability"]) < worst]
