@@ -271,7 +271,7 @@ def _crops(given: RegionSet) -> np.ndarray:
                 crop = image.crop((round(x), round(y), round(x + wide), round(y + high)))
             paths.append(f"{folder}/{row}.png")
             crop.save(paths[-1])
-        return encode_images(paths)
+        return encode_images(paths, keep_aspect=True)
 
 
 def _in_context(given: RegionSet, row: int) -> tuple[str, str, str]:
