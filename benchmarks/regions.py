@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -153,7 +153,7 @@ def _drawn(name: str, kind: np.ndarray, found: RegionPresence, scenes: Scenes, n
     regions = found.regions
     everything = np.isin(kind, ("spurious", "shifted"))
     score = {"spurious": "score_nothing", "shifted": "score_moved"}[name]
-    near = np.concatenate([neighbours.background_share(scene, scene.places) for scene in scenes])
+    near = neighbours.background_share([(scene, scene.places) for scene in scenes])
     rule = np.concatenate([_region_rule(scene) for scene in scenes])
     if isinstance(scenes[0], ImageScene):
         labels = np.concatenate([scene.labels for scene in scenes])
@@ -193,11 +193,13 @@ def _missing(
     kept = hit | ~moved
     by_task = {scene.task_id: scene for scene in scenes}
     near, rule = np.zeros(len(table)), np.zeros(len(table))
+    groups = [(by_task[task], np.flatnonzero(tasks == task)) for task in np.unique(tasks)]
+    near[np.concatenate([at for _, at in groups])] = -neighbours.background_share(
+        [(scene, places[at]) for scene, at in groups]
+    )
     usual = np.median(np.concatenate([_region_rule(scene) for scene in scenes]))
-    for task in np.unique(tasks):
-        at = np.flatnonzero(tasks == task)
-        near[at] = -neighbours.background_share(by_task[task], places[at])
-        score = _region_rule(by_task[task], places[at])
+    for scene, at in groups:
+        score = _region_rule(scene, places[at])
         rule[at] = -np.abs(score - usual) if right.sizes else -score
     total = len(trial.missing)
     return {
@@ -233,14 +235,17 @@ class _Neighbours:
         self._is_background, self._tasks = np.concatenate(labels) == background, np.concatenate(tasks)
         self._index = NearestNeighbors(n_neighbors=min(ASKED, len(self._tasks))).fit(np.concatenate(features))
 
-    def background_share(self, scene: ImageScene | TextScene, places: np.ndarray) -> np.ndarray:
-        """Share of the background among the nearest of other tasks, float64[n]."""
-        if not len(places):
+    def background_share(self, asked: Sequence[tuple[ImageScene | TextScene, np.ndarray]]) -> np.ndarray:
+        """Share of the background among the nearest of other tasks, float64[n], of the places of scenes."""
+        usable = [(scene, places) for scene, places in asked if len(places)]
+        if not usable:
             return np.empty(0)
-        near = self._index.kneighbors(scene.features(places), return_distance=False)
+        features = np.concatenate([scene.features(places) for scene, places in usable])
+        tasks = np.concatenate([np.full(len(places), scene.task_id) for scene, places in usable])
+        near = self._index.kneighbors(features, return_distance=False)
         shares = []
-        for row in near:
-            others = row[self._tasks[row] != scene.task_id][:NEIGHBOURS]
+        for task, row in zip(tasks, near, strict=True):
+            others = row[self._tasks[row] != task][:NEIGHBOURS]
             shares.append(self._is_background[others].mean() if len(others) else 0.5)
         return np.array(shares)
 
@@ -266,7 +271,7 @@ def _crops(given: RegionSet) -> np.ndarray:
                 crop = image.crop((round(x), round(y), round(x + wide), round(y + high)))
             paths.append(f"{folder}/{row}.png")
             crop.save(paths[-1])
-        return encode_images(paths)
+        return encode_images(paths, keep_aspect=True)
 
 
 def _in_context(given: RegionSet, row: int) -> tuple[str, str, str]:

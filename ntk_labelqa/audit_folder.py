@@ -206,6 +206,31 @@ def check_target(folder: Path, *, overwrite: bool) -> None:
         raise LabelQAError(f"{parent} cannot be written to.", remedy="Name a folder you may write to.")
 
 
+def export_csv(audit: Audit, folder: Path) -> list[Path]:
+    """Write each table of *audit* that has a row as a CSV file (UTF-8) into *folder*; pictures are left out.
+
+    Files of earlier exports are replaced; nothing else there is touched. Raises LabelQAError where that cannot be.
+    """
+    tables = {name: getattr(audit, name) for name in findings.SCHEMAS}
+    written = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, table in tables.items():
+            if table.empty:
+                continue
+            target = folder / f"{name}.csv"
+            beside = target.with_name(f".{target.name}.partial-{os.getpid()}")
+            table.drop(columns="picture", errors="ignore").to_csv(beside, index=False)
+            os.replace(beside, target)
+            written.append(target)
+    except OSError as error:
+        raise LabelQAError(
+            f"The tables could not be written to {folder}: {error.strerror or error}",
+            remedy="Check the permissions and the free space there, or name another folder.",
+        ) from error
+    return written
+
+
 def _replace_folder(target: Path, write: Callable[[Path], None]) -> Path:
     """Write beside *target*, then rename: a reader sees the old folder or the new one, never a mixture."""
     beside = target.with_name(f".{target.name}.partial-{os.getpid()}")

@@ -11,9 +11,15 @@ from ntk_labelqa.cli.options import FOLDER
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=FOLDER)
-def report(folder: Path) -> None:
+@click.option(
+    "--csv", "tables", metavar="FOLDER", type=click.Path(path_type=Path), help="Also write the tables there, as CSV."
+)
+def report(folder: Path, tables: Path | None) -> None:
     """Write report.html of the audit in DIR anew, from its tables."""
-    from ntk_labelqa.audit_folder import REPORT, Audit
+    from ntk_labelqa.audit_folder import REPORT, Audit, export_csv
     from ntk_labelqa.report.html import write_report
 
-    click.echo(f"Report: {write_report(Audit.load(folder), folder / REPORT)}")
+    audit = Audit.load(folder)
+    click.echo(f"Report: {write_report(audit, folder / REPORT)}")
+    if tables is not None:
+        click.echo(f"{len(export_csv(audit, tables))} tables in {tables}")

@@ -66,3 +66,18 @@ def test_further_images_become_like_those_fitted_on(tmp_path) -> None:
     other = encode([save(tmp_path / "colour.png", white)])
     assert other.shape == (1, 8, 6, 1)
     assert other.min() == 1
+
+
+def test_crops_keep_their_aspect_and_images_of_one_shape_their_pixels(tmp_path) -> None:
+    bar = save(tmp_path / "bar.png", np.zeros((10, 40, 3)))
+    square = save(tmp_path / "square.png", np.zeros((20, 20, 3)))
+    stretched = encode_images([bar, square])
+    assert np.array_equal(stretched[0], stretched[1])
+    fitted = encode_images([bar, square], keep_aspect=True)
+    height, width = fitted.shape[1:3]
+    dark = (fitted[..., 0] == 0).sum(axis=(1, 2))
+    assert dark[0] == pytest.approx(width * width / 4, rel=0.15)
+    assert dark[1] == pytest.approx(height * height, rel=0.15)
+    assert set(np.unique(fitted)) == {0.0, 1.0}
+    alone = encode_images([square, square], keep_aspect=True)
+    assert np.array_equal(alone, encode_images([square, square]))

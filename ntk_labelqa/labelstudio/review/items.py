@@ -29,9 +29,9 @@ class ItemPages:
         """What the page shows of the item that is asked about, under the keys of the review config."""
         return self.type.page(self._shown(item))
 
-    def of_value(self, task_id: int, value: str) -> dict[str, str]:
-        """The same of an item that is not among those of the audit."""
-        return self.type.page(Shown(task_id, value, None, self.base_path))
+    def of_value(self, task_id: int, value: str, picture: bytes | None = None) -> dict[str, str]:
+        """The same of an item that is not among those of the audit; *picture* is for browsers that cannot fetch it."""
+        return self.type.page(Shown(task_id, value, picture, self.base_path))
 
     def small(self, items: Sequence[tuple[Key, str]]) -> str:
         """Items, each with its caption, small enough to be compared at a glance."""

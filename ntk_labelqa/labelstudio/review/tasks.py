@@ -154,7 +154,7 @@ class _Writer:
         return {
             **self._about(issue, issue["issue"], given, issue["region_id"]),
             "question": region_question(issue),
-            **self.pages.of_value(int(issue["task_id"]), issue["value"]),
+            **self.pages.of_value(int(issue["task_id"]), issue["value"], issue["picture"]),
             "evidence": self._link(int(issue["task_id"])),
             "given_label": given,
             "suggested_label": suggested,
