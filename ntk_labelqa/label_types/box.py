@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from ntk_labelqa.label_types.place import Place, finite, numbers
-from ntk_labelqa.label_types.shape import SMALLEST, Points, Shape, Window, bounds_of, pixels_inside
+from ntk_labelqa.label_types.place import Place
+from ntk_labelqa.label_types.shape import SMALLEST, Points, Shape, Window, bounds_of, pixels_inside, turned_sides
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -32,12 +32,8 @@ class Box(Shape):
     @classmethod
     def read(cls, value: Mapping[str, Any], size: tuple[int, int]) -> Self | None:
         """See :class:`~ntk_labelqa.label_types.shape.Shape`."""
-        sides = numbers(value, *cls.FIELDS)
-        turned = finite(value.get("rotation") or 0.0)
-        if sides is None or turned is None or sides[2] <= 0 or sides[3] <= 0:
-            return None
-        x, y, width, height = sides
-        return cls(x, y, width, height, math.fmod(turned, 360.0), size[0], size[1])
+        sides = turned_sides(value, *cls.FIELDS)
+        return None if sides is None else cls(*sides, image_width=size[0], image_height=size[1])
 
     @classmethod
     def parse(cls, text: str, bounds: Window, size: tuple[int, int]) -> Self:

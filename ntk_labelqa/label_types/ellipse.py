@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from ntk_labelqa.label_types.place import finite, numbers
-from ntk_labelqa.label_types.shape import Points, Shape, Window, bounds_of
+from ntk_labelqa.label_types.shape import Points, Shape, Window, bounds_of, turned_sides
 
 CORNERS = 48
 """Of the polygon that stands for an ellipse: its area is right to three thousandths."""
@@ -32,12 +31,8 @@ class Ellipse(Shape):
     @classmethod
     def read(cls, value: Mapping[str, Any], size: tuple[int, int]) -> Self | None:
         """See :class:`~ntk_labelqa.label_types.shape.Shape`."""
-        sides = numbers(value, *cls.FIELDS)
-        turned = finite(value.get("rotation") or 0.0)
-        if sides is None or turned is None or sides[2] <= 0 or sides[3] <= 0:
-            return None
-        x, y, radius_x, radius_y = sides
-        return cls(x, y, radius_x, radius_y, math.fmod(turned, 360.0), size[0], size[1])
+        sides = turned_sides(value, *cls.FIELDS)
+        return None if sides is None else cls(*sides, image_width=size[0], image_height=size[1])
 
     @classmethod
     def parse(cls, text: str, bounds: Window, size: tuple[int, int]) -> Self:

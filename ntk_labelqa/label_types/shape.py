@@ -5,6 +5,7 @@ Places are in per cent of the image's sides, as Label Studio has them.
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from ntk_labelqa.label_types.place import Place, finite
+from ntk_labelqa.label_types.place import Place, finite, numbers
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -194,6 +195,14 @@ def written_points(points: Points) -> str:
 def parsed_points(text: str) -> Points:
     """The inverse of :func:`written_points`."""
     return tuple((float(x), float(y)) for x, y in (pair.split(",") for pair in text.split(";")))
+
+
+def turned_sides(value: Mapping[str, Any], *names: str) -> tuple[float, float, float, float, float] | None:
+    """A corner or centre, two sides and the rotation in degrees; None where a side is none, or no number is there."""
+    found, turned = numbers(value, *names), finite(value.get("rotation") or 0.0)
+    if found is None or turned is None or found[2] <= 0 or found[3] <= 0:
+        return None
+    return found[0], found[1], found[2], found[3], math.fmod(turned, 360.0)
 
 
 def size_said(result: Mapping[str, Any]) -> tuple[int, int]:
