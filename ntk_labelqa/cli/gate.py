@@ -11,6 +11,7 @@ import click
 
 from ntk_labelqa.cli.notify import deliver, notify_option
 from ntk_labelqa.cli.options import FILE, audit_options, compute_options, quiet_option, read_source, source_options
+from ntk_labelqa.cli.streams import print_document
 from ntk_labelqa.errors import PartialDeliveryError, UsageError
 from ntk_labelqa.progress import Stages
 
@@ -51,7 +52,7 @@ def gate(context: click.Context, policy: Path, form: str, notify: str | None, qu
         "junit": formats.as_junit,
         "markdown": formats.as_markdown,
     }[form]
-    click.echo(write(verdict))
+    (click.echo if form == "text" else print_document)(write(verdict))
     if notify:
         _notify(verdict, notify)
     context.exit(verdict.exit_code)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ntk_labelqa.cli.options import FILE
+from ntk_labelqa.cli.streams import print_document
 from ntk_labelqa.errors import LabelQAError
 
 
@@ -21,7 +22,7 @@ def init(path: Path, schema: bool) -> None:
     from ntk_labelqa.gate.policy import json_schema, template
 
     if schema:
-        click.echo(json_schema(), nl=False)
+        print_document(json_schema().rstrip("\n"))
         return
     try:
         with open(path, "x", encoding="utf-8") as file:

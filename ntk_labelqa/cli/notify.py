@@ -68,7 +68,10 @@ def _post(text: str, address: str) -> None:
     host = urlsplit(address).hostname
     try:
         answer = httpx.post(
-            address, content=text.encode(), headers={"Content-Type": "application/json"}, timeout=TIMEOUT
+            address,
+            content=text.encode("utf-8", "backslashreplace"),
+            headers={"Content-Type": "application/json"},
+            timeout=TIMEOUT,
         )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise PartialDeliveryError(
@@ -86,7 +89,7 @@ def _post(text: str, address: str) -> None:
 def _write(text: str, path: Path) -> None:
     beside = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
-        beside.write_text(text + "\n", encoding="utf-8")
+        beside.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
         beside.replace(path)
     except OSError as error:
         raise PartialDeliveryError(

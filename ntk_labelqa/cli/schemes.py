@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ntk_labelqa.cli.options import FILE, audit_options, compute_options, quiet_option, read_encoded, source_options
+from ntk_labelqa.cli.streams import print_document
 from ntk_labelqa.progress import Stages
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def schemes(tables: tuple[Path, ...], earlier: tuple[Path, ...], form: str, quie
     if not quiet:
         for note in notes:
             click.echo(note, err=True)
-    click.echo({"text": as_text, "json": as_json, "csv": as_csv}[form](ranking))
+    write = {"text": as_text, "json": as_json, "csv": as_csv}[form]
+    (click.echo if form == "text" else print_document)(write(ranking))
 
 
 def _from_files(
