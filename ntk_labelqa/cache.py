@@ -9,6 +9,7 @@ from pathlib import Path
 
 import platformdirs
 
+from ntk_labelqa.errors import LabelQAError
 from ntk_labelqa.paths import nearest_there
 
 VARIABLE = "NTK_LABELQA_CACHE"
@@ -17,7 +18,8 @@ VARIABLE = "NTK_LABELQA_CACHE"
 def cache_root() -> Path:
     """The cache folder: NTK_LABELQA_CACHE if set, else the user's cache folder of this system.
 
-    Users without a home, or with one they may not write to, have one that is gone with the process.
+    Users without a home, or with one they may not write to, have one that is gone with the process. Raises LabelQAError
+    where not even that can be made.
     """
     return lasting_root() or Path(_of_this_process().name)
 
@@ -37,4 +39,11 @@ def lasting_root() -> Path | None:
 
 @cache
 def _of_this_process() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="ntk-labelqa-", ignore_cleanup_errors=True)
+    try:
+        return tempfile.TemporaryDirectory(prefix="ntk-labelqa-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise LabelQAError(
+            f"There is no folder for temporary files: {error.strerror}.",
+            why="This user has no home folder either, where the cache would be.",
+            remedy=f"Name a folder in {VARIABLE}.",
+        ) from error

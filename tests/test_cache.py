@@ -12,6 +12,7 @@ import pytest
 
 from ntk_labelqa import cache
 from ntk_labelqa.cli.entry import run
+from ntk_labelqa.errors import LabelQAError
 from tests.exports import digits_export
 
 
@@ -41,6 +42,13 @@ def test_a_home_that_cannot_be_written_to_is_as_good_as_none(homeless, monkeypat
     monkeypatch.setenv("HOME", str(tmp_path / "file"))
     assert cache.lasting_root() is None
     assert tmp_path not in cache.cache_root().parents
+
+
+def test_without_any_folder_it_is_said(homeless, monkeypatch) -> None:
+    cache._of_this_process.cache_clear()
+    monkeypatch.setattr("tempfile.gettempdir", lambda: (_ for _ in ()).throw(FileNotFoundError(2, "No usable folder")))
+    with pytest.raises(LabelQAError, match=cache.VARIABLE):
+        cache.cache_root()
 
 
 def test_what_was_named_is_taken(monkeypatch) -> None:
