@@ -22,6 +22,7 @@ import pandas as pd
 
 from ntk_labelqa import findings
 from ntk_labelqa.errors import InvalidInputError, LabelQAError
+from ntk_labelqa.paths import nearest_there, real_place
 
 FORMAT = 1
 MANIFEST = "audit.json"
@@ -77,15 +78,15 @@ class Audit:
         """Write the audit folder and return its path; it appears whole or not at all.
 
         Args:
-            folder: where to.
+            folder: where to; of a link, where it leads, also if nothing is there yet.
             overwrite: replace an audit that is already there.
             report: the HTML page that goes along as ``report.html``; see :mod:`ntk_labelqa.report`.
 
         Raises LabelQAError if the folder already holds something (an audit gives way only to ``overwrite``), or cannot
         be written.
         """
-        target = Path(folder)
-        check_target(target, overwrite=overwrite)
+        check_target(Path(folder), overwrite=overwrite)
+        target = real_place(folder)
 
         def write(beside: Path) -> None:
             self._write(beside, report)
@@ -93,7 +94,8 @@ class Audit:
             if changed := _changed_meanwhile(target, self.manifest):
                 mark_stale(beside, changed)
 
-        return _replace_folder(target, write)
+        _replace_folder(target, write)
+        return Path(folder)
 
     def _write(self, folder: Path, report: str | None) -> None:
         for name in findings.SCHEMAS:
@@ -192,16 +194,21 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def check_target(folder: Path, *, overwrite: bool) -> None:
     """Raise LabelQAError if an audit could not be saved at *folder*: called early, so that no long run is in vain."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        if not (folder / MANIFEST).is_file():
-            raise LabelQAError(
-                f"{folder} exists and is not an audit folder.", remedy="Name a new folder, or an empty one."
-            )
-        if not overwrite:
-            raise LabelQAError(
-                f"{folder} already holds an audit.", remedy="Pass --overwrite to replace it, or name another folder."
-            )
-    parent = next(path for path in (folder.absolute().parent, *folder.absolute().parents) if path.exists())
+    target = real_place(folder)
+    try:
+        taken = target.exists() and (not target.is_dir() or any(target.iterdir()))
+        is_audit = taken and (target / MANIFEST).is_file()
+    except OSError as error:
+        raise LabelQAError(
+            f"{folder} cannot be looked into: {error.strerror}.", remedy="Name a folder you may write to."
+        ) from error
+    if taken and not is_audit:
+        raise LabelQAError(f"{folder} exists and is not an audit folder.", remedy="Name a new folder, or an empty one.")
+    if is_audit and not overwrite:
+        raise LabelQAError(
+            f"{folder} already holds an audit.", remedy="Pass --overwrite to replace it, or name another folder."
+        )
+    parent = nearest_there(target)
     if not os.access(parent, os.W_OK | os.X_OK):
         raise LabelQAError(f"{parent} cannot be written to.", remedy="Name a folder you may write to.")
 
@@ -231,13 +238,16 @@ def export_csv(audit: Audit, folder: Path) -> list[Path]:
     return written
 
 
-def _replace_folder(target: Path, write: Callable[[Path], None]) -> Path:
+def _replace_folder(target: Path, write: Callable[[Path], None]) -> None:
     """Write beside *target*, then rename: a reader sees the old folder or the new one, never a mixture."""
     beside = target.with_name(f".{target.name}.partial-{os.getpid()}")
     old = target.with_name(f".{target.name}.replaced-{os.getpid()}")
     try:
         beside.mkdir(parents=True)
         write(beside)
+        if _has_to_stay(target):
+            _replace_contents(target, beside)
+            return
         if target.exists():
             target.rename(old)
         beside.rename(target)
@@ -251,4 +261,28 @@ def _replace_folder(target: Path, write: Callable[[Path], None]) -> Path:
     finally:
         shutil.rmtree(beside, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
-    return target
+
+
+def _has_to_stay(folder: Path) -> bool:
+    """Whether people or the system hold on to the folder itself: somebody works in it, or a disk is mounted there."""
+    return folder.is_dir() and (os.path.ismount(folder) or Path.cwd().is_relative_to(folder))
+
+
+def _replace_contents(folder: Path, new: Path) -> None:
+    """Move what is in *new* to *folder*, which is emptied: the manifest goes first and comes last.
+
+    A reader sees the old audit, none, or the new one.
+    """
+    here = folder / new.name
+    try:
+        shutil.move(new, here)  # what may fail for want of room, before anything is lost
+        (folder / MANIFEST).unlink(missing_ok=True)
+        for path in set(folder.iterdir()) - {here}:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        for path in sorted(here.iterdir(), key=lambda path: path.name == MANIFEST):
+            path.rename(folder / path.name)
+    finally:
+        shutil.rmtree(here, ignore_errors=True)

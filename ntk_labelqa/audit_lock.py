@@ -13,18 +13,19 @@ from pathlib import Path
 from typing import TextIO
 
 from ntk_labelqa.errors import LabelQAError
+from ntk_labelqa.paths import real_place
 
 
 @contextmanager
 def only_audit(folder: Path) -> Iterator[None]:
     """Hold off every other audit into *folder* while the body runs; they fail at once and say who is at it.
 
-    The lock is a hidden file beside the folder, since the folder itself is replaced as a whole. It is removed at the
-    end; one left behind by a killed process locks nothing.
+    The lock is a hidden file beside the folder (the real one, where a link was named), since the folder itself is
+    replaced as a whole. It is removed at the end; one left behind by a killed process locks nothing.
 
     Raises LabelQAError if another process holds the lock, or if it cannot be made.
     """
-    target = folder.absolute()
+    target = real_place(folder)
     path = target.with_name(f".{target.name}.lock")
     lock = _acquire(path, folder)
     try:

@@ -148,3 +148,50 @@ def test_an_audit_replaces_one_whose_note_cannot_be_read(audit, tmp_path) -> Non
     assert stale_since(folder) == "an unknown time"
     next_one = replace(audit, manifest={**audit.manifest, "began_at": BEGAN})
     assert not Audit.load(next_one.save(folder, overwrite=True)).stale
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_is_followed_to_where_it_leads(audit, tmp_path, there: bool) -> None:
+    (tmp_path / "disk").mkdir()
+    if there:
+        audit.save(tmp_path / "disk" / "audit")
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "audit")
+    assert audit.save(tmp_path / "link", overwrite=True) == tmp_path / "link"
+    assert (tmp_path / "link").is_symlink()
+    assert Audit.load(tmp_path / "disk" / "audit").summary == {"issues": 1}
+    assert [path.name for path in (tmp_path / "disk").iterdir()] == ["audit"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", "link"]
+
+
+def test_a_link_to_itself_is_refused(audit, tmp_path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "link")
+    with pytest.raises(LabelQAError, match="leads back to itself"):
+        audit.save(tmp_path / "link")
+
+
+@pytest.mark.parametrize("name", [".", "./", "../audit"])
+def test_the_working_folder_stays_the_working_folder(audit, tmp_path, monkeypatch, name: str) -> None:
+    folder = tmp_path / "audit"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    number = folder.stat().st_ino
+    audit.save(name)
+    (folder / "decisions.parquet").touch()
+    (folder / "more").mkdir()
+    replace(audit, manifest={"format": 1, "summary": {"issues": 5}}).save(name, overwrite=True)
+    assert folder.stat().st_ino == number
+    assert Audit.load(".").summary == {"issues": 5}
+    assert not {"decisions.parquet", "more"} & set(os.listdir())
+    assert os.listdir(tmp_path) == ["audit"]
+    assert not any(name.startswith(".") for name in os.listdir())
+
+
+def test_a_folder_that_has_to_stay_keeps_its_audit_where_there_is_no_room(audit, tmp_path, monkeypatch) -> None:
+    folder = audit.save(tmp_path / "audit")
+    monkeypatch.setattr(os.path, "ismount", lambda path: Path(path) == folder)
+    monkeypatch.setattr("shutil.move", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
+    with pytest.raises(LabelQAError, match="No space left"):
+        replace(audit, manifest={"format": 1, "summary": {"issues": 5}}).save(folder, overwrite=True)
+    monkeypatch.undo()
+    assert Audit.load(folder).summary == {"issues": 1}
+    assert os.listdir(tmp_path) == ["audit"]

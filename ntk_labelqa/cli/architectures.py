@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ntk_labelqa.cli.options import FILE, encoder_options, quiet_option, read_encoded, source_options, use_device
+from ntk_labelqa.cli.options import OUT_FILE, encoder_options, quiet_option, read_encoded, source_options, use_device
 from ntk_labelqa.errors import LabelQAError
 from ntk_labelqa.progress import Stages
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @source_options
-@click.option("--out", type=FILE, help="Also write a report, as one HTML page.")
+@click.option("--out", type=OUT_FILE, help="Also write a report, as one HTML page.")
 @click.option(
     "--arch",
     "names",
@@ -98,6 +97,7 @@ def as_text(fits: Fits) -> str:
     from ntk_labelqa.diagnostics.recommendation import CAVEAT, recommend
     from ntk_labelqa.report import formats
     from ntk_labelqa.report.architectures import seconds
+    from ntk_labelqa.terminal import aligned, wrapped
 
     rows = [("architecture", "right", "95 % interval", "log loss", "separation", "alignment", "kernel, all items")]
     for row in fits.table().itertuples():
@@ -116,13 +116,8 @@ def as_text(fits: Fits) -> str:
         )
     gone = [f"left out: {name}. {why}" for name, why in fits.left_out.items()]
     advice = recommend(fits)
-    return "\n".join([*aligned(rows), *gone, "", f"{advice.title}.", advice.doubt, CAVEAT])
-
-
-def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Rows of cells as lines, each column as wide as its widest cell."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    prose = [*gone, "", f"{advice.title}.", advice.doubt, CAVEAT]
+    return "\n".join([*aligned(rows), *(wrapped(line) for line in prose)])
 
 
 def write_page(path: Path, page: str) -> None:

@@ -13,6 +13,7 @@ from ntk_labelqa.cli.notify import audit_summary, deliver, notify_option
 from ntk_labelqa.cli.options import (
     FILE,
     FOLDER,
+    OUT_FOLDER,
     audit_options,
     compute_options,
     pictures_of,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @source_options
-@click.option("--out", type=FOLDER, required=True, help="The audit folder to write.")
+@click.option("--out", type=OUT_FOLDER, required=True, help="The audit folder to write.")
 @click.option("--overwrite", is_flag=True, help="Replace an audit that is already there.")
 @click.option(
     "--update",
@@ -71,8 +72,8 @@ def audit(
 ) -> None:
     """Find the labels of SOURCE that are probably wrong, and what they should be.
 
-    SOURCE is a Label Studio export (.json or .json.gz); or name a project with --project. Writes the audit folder with
-    its tables and report.html. Nothing in Label Studio is changed.
+    SOURCE is a Label Studio export (.json or .json.gz; - for standard input); or name a project with --project. Writes
+    the audit folder with its tables and report.html. Nothing in Label Studio is changed.
     """
     stages = Stages(quiet=quiet)
     options = audit_options(given)

@@ -103,7 +103,7 @@ def read(client: LabelStudio, audit: Audit, source: int, folder: Path, stages: S
     with stages.stage("Reading the decisions"):
         review, table = read_decisions(client, source, control_of(audit.manifest))
         save_decisions(table, folder)
-    click.echo(f"Review project: {server_url(client)}/projects/{review}, {len(table)} review tasks")
+    say(f"Review project: {server_url(client)}/projects/{review}, {len(table)} review tasks")
     counts = table["decision"].value_counts()
     for decision, words in WORDS.items():
         if counts.get(decision, 0) or decision in ("accept", "other", "keep", "open"):
@@ -166,11 +166,21 @@ def counted(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
+def say(text: str) -> None:
+    """Print *text*, in lines that fit the terminal."""
+    from ntk_labelqa.terminal import wrapped
+
+    click.echo(wrapped(text))
+
+
 def show(title: str, lines: list[str]) -> None:
     """*title* and the lines below it, cut after :data:`LISTED`; nothing where there is none."""
+    from ntk_labelqa.terminal import wrapped
+
     if lines:
         more = [f"… and {len(lines) - LISTED} more."] if len(lines) > LISTED else []
-        click.echo("\n" + "\n  ".join([title, *lines[:LISTED], *more]))
+        listed = [wrapped(f"  {line}", "    ") for line in [*lines[:LISTED], *more]]
+        click.echo("\n" + "\n".join([wrapped(title), *listed]))
 
 
 def dry_run(client: LabelStudio, audit: Audit, table: pd.DataFrame, source: int, folder: Path, stages: Stages) -> None:
@@ -182,13 +192,11 @@ def dry_run(client: LabelStudio, audit: Audit, table: pd.DataFrame, source: int,
     from ntk_labelqa.labelstudio.review.decisions import CORRECTING
 
     if not table["decision"].isin(CORRECTING).any():
-        click.echo("\nThere is no correction to write.")
+        say("\nThere is no correction to write.")
         return
     control = control_of(audit.manifest)
     if not can_be_corrected(control):
-        click.echo(
-            f"\nCorrections of {control.tag} {control.full_name!r} cannot be written; decisions.parquet has them."
-        )
+        say(f"\nCorrections of {control.tag} {control.full_name!r} cannot be written; decisions.parquet has them.")
         return
     with stages.stage("Comparing with the source project"):
         plan, _ = plan_now(client, audit, table, source, read_journal(journal_path(folder)))
@@ -196,9 +204,9 @@ def dry_run(client: LabelStudio, audit: Audit, table: pd.DataFrame, source: int,
     ready = counted(len(plan.ready), "correction")
     labels = sum(len(one.correction.changes) for one in plan.ready)
     ready += f" (of {labels} labels)" if labels > len(plan.ready) else ""
-    click.echo(f"\n{ready} can be written to project {source}, {len(plan.there)} are there already.")
+    say(f"\n{ready} can be written to project {source}, {len(plan.there)} are there already.")
     if plan.ready:
-        click.echo(f"Nothing has been written. To write them: ntk-labelqa decisions {folder} --apply")
+        say(f"Nothing has been written. To write them: ntk-labelqa decisions {folder} --apply")
 
 
 def show_conflicts(plan: Plan | Applied) -> None:
@@ -222,10 +230,8 @@ def write_corrections(
         with stages.stage("Writing the corrections") as tick:
             applied = apply_corrections(client, plan, journal, progress=tick)
     show_conflicts(applied)
-    click.echo(
-        f"\n{counted(applied.written, 'correction')} written to project {source}, {applied.there} were there already."
-    )
-    click.echo(f"Journal: {journal.path}. To take them back: ntk-labelqa decisions {folder} --undo")
+    say(f"\n{counted(applied.written, 'correction')} written to project {source}, {applied.there} were there already.")
+    say(f"Journal: {journal.path}. To take them back: ntk-labelqa decisions {folder} --undo")
     missing = len(applied.conflicts) + len(applied.failed) + applied.left
     if applied.failed and not applied.written and not applied.there:
         raise applied.failed[0][1]
@@ -250,12 +256,12 @@ def take_back(client: LabelStudio, folder: Path, stages: Stages) -> None:
 
     path = journal_path(folder)
     if not path.exists():
-        click.echo(f"Nothing was applied: there is no journal {path}.")
+        say(f"Nothing was applied: there is no journal {path}.")
         return
     with open_journal(path) as journal, stages.stage("Taking the corrections back") as tick:
         undone = undo_corrections(client, journal, progress=tick)
     show("These stay, since they are no longer as they were written:", undone.kept)
-    click.echo(f"{counted(undone.deleted, 'correction')} taken back, {undone.gone} were gone already.")
+    say(f"{counted(undone.deleted, 'correction')} taken back, {undone.gone} were gone already.")
     if undone.kept or undone.failed:
         raise PartialDeliveryError(
             f"{len(undone.kept) + len(undone.failed)} corrections could not be taken back.",

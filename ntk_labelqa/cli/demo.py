@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ntk_labelqa.cli.options import FOLDER, quiet_option
+from ntk_labelqa.cli.options import OUT_FOLDER, quiet_option
 from ntk_labelqa.progress import Stages
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ OUT = Path("demo-audit")
 
 
 @click.command()
-@click.option("--out", type=FOLDER, default=OUT, show_default=True, help="The audit folder to write.")
+@click.option("--out", type=OUT_FOLDER, default=OUT, show_default=True, help="The audit folder to write.")
 @click.option("--overwrite", is_flag=True, help=f"Replace an audit that is already there; {OUT} always is.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port of the server on 127.0.0.1; default: a free one.")
 @click.option("--once", is_flag=True, help="Stop the server when the audit is done, instead of at Ctrl-C.")

@@ -21,6 +21,9 @@ def doctor() -> None:
     """
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
+
+    from ntk_labelqa.terminal import width
 
     table = Table("", "check", "found", "what to do", title="ntk-labelqa doctor", title_justify="left")
     failed = False
@@ -30,8 +33,8 @@ def doctor() -> None:
             mark = "[yellow]![/]" if advice else "[green]✓[/]"
         except LabelQAError as error:
             found, advice, mark, failed = error.what, error.remedy, "[red]✗[/]", True
-        table.add_row(mark, name, found, advice)
-    Console().print(table)
+        table.add_row(mark, name, Text(found), Text(advice))
+    Console(width=width()).print(table)
     if failed:
         click.get_current_context().exit(LabelQAError.exit_code)
 
@@ -74,9 +77,11 @@ def _memory() -> Check:
 
 
 def _cache() -> Check:
-    from ntk_labelqa.cache import cache_root
+    from ntk_labelqa.cache import VARIABLE, lasting_root
 
-    return str(cache_root()), ""
+    if root := lasting_root():
+        return str(root), ""
+    return "none: this user has no folder for it", f"Name one in {VARIABLE} to have later audits take less time."
 
 
 def _label_studio() -> Check:

@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from ntk_labelqa.cli.options import FILE, encoder_options, quiet_option, read_encoded, source_options
+from ntk_labelqa.cli.options import OUT_FILE, encoder_options, quiet_option, read_encoded, source_options
 from ntk_labelqa.errors import LabelQAError, UsageError
 from ntk_labelqa.progress import Stages
 
 
 @click.command()
 @source_options
-@click.option("--out", type=FILE, required=True, help="The features file to write, .npz or .parquet.")
+@click.option("--out", type=OUT_FILE, required=True, help="The features file to write, .npz or .parquet.")
 @click.option("--overwrite", is_flag=True, help="Replace a file that is already there.")
 @encoder_options
 @click.option("--seed", type=int, default=0, show_default=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ntk_labelqa.cli.options import FILE, quiet_option, read_source, source_options, use_device
+from ntk_labelqa.cli.options import OUT_FILE, quiet_option, read_source, source_options, use_device
 from ntk_labelqa.progress import Stages
 
 if TYPE_CHECKING:
@@ -54,35 +54,34 @@ def encoders(context: click.Context) -> None:
     from ntk_labelqa.encoders import hub, registry
     from ntk_labelqa.encoders.encoder import kinds_read
     from ntk_labelqa.encoders.models import KNOWN, can_run, is_ready
+    from ntk_labelqa.terminal import aligned, wrapped
 
+    rows = []
     for name, about in BUILT_IN.items():
         extra = registry.EXTRAS.get(name)
         state = "built in" if extra is None or extra.is_there else f"after pip install 'ntk-labelqa[{extra.name}]'"
-        _show(name, _items(registry.BUILT_IN[name.partition("[")[0]]("").kinds), state, about)
+        rows.append(_row(name, _items(registry.BUILT_IN[name.partition("[")[0]]("").kinds), state, about))
     for model in KNOWN:
         missing = "not fetched yet" if can_run() else "needs the extra 'embeddings'"
         state = "on this machine" if is_ready(model) else missing
         facts = f"{model.size / 1e6:,.0f} MB, {model.licence}, {state}"
-        _show(
-            model.name,
-            _items(kinds_read(model.kinds)),
-            facts,
-            f"{model.about} ({model.repository} at {model.revision[:8]})",
-        )
+        about = f"{model.about} ({model.repository} at {model.revision[:8]})"
+        rows.append(_row(model.name, _items(kinds_read(model.kinds)), facts, about))
     for name in hub.fetched():
-        _show(name, "", "on this machine", "fetched from the Hub")
+        rows.append(_row(name, "", "on this machine", "fetched from the Hub"))
     for name, point in registry.offers().items():
-        _show(name, "", "installed", f"of the package {point.dist.name if point.dist else point.module}")
+        rows.append(_row(name, "", "installed", f"of the package {point.dist.name if point.dist else point.module}"))
     for name, about in OTHERS.items():
-        _show(name, "images or texts", "", about)
-    click.echo("\nntk-labelqa encoders fetch NAME    brings a model here; nothing is downloaded otherwise")
-    click.echo("ntk-labelqa encoders compare SOURCE    ranks them by what they make of your labels")
+        rows.append(_row(name, "images or texts", "", about))
+    click.echo("\n".join(aligned(rows)))
+    click.echo()
+    click.echo(wrapped("ntk-labelqa encoders fetch NAME: brings a model here; nothing is downloaded otherwise", "    "))
+    click.echo(wrapped("ntk-labelqa encoders compare SOURCE: ranks them by what they make of your labels", "    "))
 
 
-def _show(name: str, items: str, facts: str, about: str) -> None:
+def _row(name: str, items: str, facts: str, about: str) -> tuple[str, str]:
     """Two lines on an encoder."""
-    click.echo(f"{name:<20}{'; '.join(part for part in (items, facts) if part)}")
-    click.echo(f"{'':<20}{about}")
+    return name, f"{'; '.join(part for part in (items, facts) if part)}\n{about}"
 
 
 @encoders.command()
@@ -90,12 +89,19 @@ def _show(name: str, items: str, facts: str, about: str) -> None:
 @quiet_option
 def fetch(name: str, quiet: bool) -> None:
     """Download the model NAME (dinov2, clip, minilm, e5, or hf:ORG/NAME) and check it. Audits then need no network."""
+    from ntk_labelqa.cache import VARIABLE, lasting_root
     from ntk_labelqa.encoders import hub
     from ntk_labelqa.encoders.models import KNOWN
     from ntk_labelqa.encoders.registry import check
-    from ntk_labelqa.errors import UsageError
+    from ntk_labelqa.errors import LabelQAError, UsageError
 
     check(name)
+    if lasting_root() is None:
+        raise LabelQAError(
+            "There is no folder to keep models in.",
+            why="This user has no home folder, or may not write to it.",
+            remedy=f"Name one in {VARIABLE}.",
+        )
     model = hub.wanted(name)
     if model is None:
         names = ", ".join(known.name for known in KNOWN)
@@ -118,7 +124,7 @@ def fetch(name: str, quiet: bool) -> None:
 @click.option(
     "--arch", "architectures", multiple=True, metavar="NAME", help="An architecture to judge. Repeatable; default: all."
 )
-@click.option("--out", type=FILE, help="Also write a report, as one HTML page.")
+@click.option("--out", type=OUT_FILE, help="Also write a report, as one HTML page.")
 @click.option("--sample", type=click.IntRange(min=10), default=1000, show_default=True, help="Items judged.")
 @click.option(
     "--budget", type=click.FloatRange(min=0.0), default=60.0, show_default=True, help="Seconds for one kernel at most."
@@ -178,8 +184,8 @@ def compare(
 
 def as_text(found: EncoderFits) -> str:
     """A row an encoder, the best first, with its best architecture; and what to take."""
-    from ntk_labelqa.cli.architectures import aligned
     from ntk_labelqa.report import formats
+    from ntk_labelqa.terminal import aligned, wrapped
 
     rows = [("encoder", "right", "95 % interval", "log loss", "with architecture")]
     for one in found.encoders:
@@ -188,7 +194,7 @@ def as_text(found: EncoderFits) -> str:
         share, loss = formats.share(figures["accuracy"]), formats.figure(figures["log_loss"])
         rows.append((one.name, share, interval, loss, one.best.name))
     gone = [f"left out: {name}. {why}" for name, why in found.left_out.items()]
-    return "\n".join([*aligned(rows), *gone, "", advice(found)])
+    return "\n".join([*aligned(rows), *map(wrapped, [*gone, "", advice(found)])])
 
 
 def advice(found: EncoderFits) -> str:

@@ -16,6 +16,7 @@ from typing import NoReturn
 
 import click
 
+from ntk_labelqa.cli import streams
 from ntk_labelqa.cli.commands import cli
 from ntk_labelqa.errors import LabelQAError
 
@@ -25,7 +26,15 @@ COULD_NOT_RUN, INTERRUPTED, TERMINATED, CLOSED_PIPE = 3, 130, 143, 141
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave the process with the exit code of the contract."""
+    if os.name != "posix":
+        print("Error: ntk-labelqa runs on Linux, macOS and other POSIX systems.", file=sys.stderr)
+        print("On Windows, run it in the Windows Subsystem for Linux, or in a container.", file=sys.stderr)
+        sys.exit(COULD_NOT_RUN)
     signal.signal(signal.SIGTERM, _terminate)
+    try:
+        streams.prepare()
+    except LabelQAError as error:
+        sys.exit(_failed(error))
     sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
 
 
@@ -34,29 +43,36 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = _invoke(list(arguments))
         sys.stdout.flush()
-    except BrokenPipeError:
-        _silence(sys.stdout.fileno())
-        return CLOSED_PIPE
-    except (KeyboardInterrupt, click.Abort):
-        _say("Interrupted.")
-        return INTERRUPTED
-    except click.UsageError as error:
-        error.show()
-        return error.exit_code
-    except click.ClickException as error:
-        error.show()
-        return COULD_NOT_RUN
-    except LabelQAError as error:
-        _say(f"Error: {error.what}", error.why, error.remedy)
-        return error.exit_code
-    except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback reaches the user, none is lost
-        _say(
-            f"Error: {_without_secrets(f'{type(error).__name__}: {error}')}",
-            "This is a fault of ntk-labelqa, not of your data.",
-            f"Please report it with the details in {_write_crash_log(error)}.",
-        )
-        return COULD_NOT_RUN
+    except BaseException as error:  # noqa: BLE001 - the last line of defence: Python itself would leave with 1
+        return _failed(error)
     return code
+
+
+def _failed(error: BaseException) -> int:
+    """Say what *error* means, and give its exit code."""
+    match error:
+        case SystemExit(code=code) if code == TERMINATED:
+            raise error
+        case BrokenPipeError():
+            streams.silence(streams.OUTPUT)
+            return CLOSED_PIPE
+        case KeyboardInterrupt() | click.Abort():
+            _say("Interrupted.")
+            return INTERRUPTED
+        case click.ClickException():
+            error.show()
+            return error.exit_code if isinstance(error, click.UsageError) else COULD_NOT_RUN
+        case LabelQAError():
+            if isinstance(error, streams.OutputLostError):
+                streams.silence(streams.OUTPUT)
+            _say(f"Error: {error.what}", error.why, error.remedy)
+            return error.exit_code
+    _say(
+        f"Error: {_without_secrets(_in_short(error))}",
+        "This is a fault of ntk-labelqa, not of your data.",
+        f"Please report it with the details in {_write_crash_log(error)}.",
+    )
+    return COULD_NOT_RUN
 
 
 def _invoke(arguments: list[str]) -> int:
@@ -81,26 +97,27 @@ def _say(*lines: str) -> None:
     click.echo("\n".join(line for line in lines if line), err=True)
 
 
-def _silence(descriptor: int) -> None:
-    """Point *descriptor* at nothing, so that the interpreter's last flush does not complain of the closed pipe."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, descriptor)
-    os.close(nowhere)
-
-
 def _without_secrets(text: str) -> str:
     secret = os.environ.get("LABEL_STUDIO_API_KEY", "")
     return text.replace(secret, "[key]") if secret else text
 
 
-def _write_crash_log(error: Exception) -> Path | str:
+def _in_short(error: BaseException) -> str:
+    """Kind and text of *error*; of one whose text cannot be made, the kind."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - whatever its own code raises
+        return type(error).__name__
+
+
+def _write_crash_log(error: BaseException) -> Path | str:
     import tempfile
     import traceback
 
     text = _without_secrets("".join(traceback.format_exception(error)))
     try:
-        with tempfile.NamedTemporaryFile("w", prefix=f"{PROGRAM}-", suffix=".log", delete=False) as log:
-            log.write(text)
+        with tempfile.NamedTemporaryFile("wb", prefix=f"{PROGRAM}-", suffix=".log", delete=False) as log:
+            log.write(text.encode("utf-8", "backslashreplace"))
     except OSError:
         return f"this traceback (it could not be written to a file):\n{text}"
     return Path(log.name)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from ntk_labelqa.cli.options import FILE, FOLDER, quiet_option
+from ntk_labelqa.cli.options import FOLDER, OUT_FILE, quiet_option
 from ntk_labelqa.errors import LabelQAError
 from ntk_labelqa.progress import Stages
 
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=FOLDER)
-@click.option("--out", type=FILE, required=True, help="The file to write: .json, or .json.gz.")
+@click.option("--out", type=OUT_FILE, required=True, help="The file to write: .json, or .json.gz.")
 @click.option("--project", type=int, help="The source project, where the audit is of an export file.")
 @click.option("--overwrite", is_flag=True, help="Replace a file that is already there.")
 @quiet_option

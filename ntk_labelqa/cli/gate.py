@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ntk_labelqa.cli.notify import deliver, notify_option
-from ntk_labelqa.cli.options import FILE, audit_options, compute_options, quiet_option, read_source, source_options
+from ntk_labelqa.cli.options import (
+    FILE,
+    SourcePath,
+    audit_options,
+    compute_options,
+    quiet_option,
+    read_source,
+    source_options,
+)
+from ntk_labelqa.cli.streams import print_document
 from ntk_labelqa.errors import PartialDeliveryError, UsageError
 from ntk_labelqa.progress import Stages
 
@@ -51,7 +61,7 @@ def gate(context: click.Context, policy: Path, form: str, notify: str | None, qu
         "junit": formats.as_junit,
         "markdown": formats.as_markdown,
     }[form]
-    click.echo(write(verdict))
+    (click.echo if form == "text" else print_document)(write(verdict))
     if notify:
         _notify(verdict, notify)
     context.exit(verdict.exit_code)
@@ -70,11 +80,11 @@ def _notify(verdict: Verdict, target: str) -> None:
 
 
 # Here, and in no other command, SOURCE may also be a folder.
-next(option for option in gate.params if option.name == "source").type = click.Path(path_type=Path)
+next(option for option in gate.params if option.name == "source").type = SourcePath(path_type=Path)
 
 
 def _is_folder(given: dict[str, Any]) -> bool:
-    return given["source"] is not None and given["source"].is_dir()
+    return given["source"] is not None and os.path.isdir(given["source"])
 
 
 def _saved(context: click.Context, given: dict[str, Any]) -> Audit:

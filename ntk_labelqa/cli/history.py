@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ntk_labelqa.cli.options import FILE, FOLDER
+from ntk_labelqa.cli.options import FOLDER, OUT_FILE
 from ntk_labelqa.errors import LabelQAError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ COLUMNS = ("audit", "data", "items", "error rate", "interval", "flagged", "class
 
 @click.command()
 @click.argument("folders", metavar="DIR...", type=FOLDER, nargs=-1, required=True)
-@click.option("--out", type=FILE, help="Also write charts, as one HTML page.")
+@click.option("--out", type=OUT_FILE, help="Also write charts, as one HTML page.")
 def history(folders: tuple[Path, ...], out: Path | None) -> None:
     """Print how the labels' quality went.
 
@@ -44,12 +44,14 @@ def history(folders: tuple[Path, ...], out: Path | None) -> None:
 
 def table(entries: Sequence[Entry]) -> str:
     """A row an audit, and a line before each that cannot be compared with the one above it."""
+    from ntk_labelqa.terminal import aligned, wrapped
+
     rows = [COLUMNS, *(_row(entry) for entry in entries)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    marked = [lines[0]]
-    for entry, line in zip(entries, lines[1:], strict=True):
-        marked += [f"-- not comparable with the audits above: {entry.unlike}", line] if entry.unlike else [line]
+    heading, *lines = aligned(rows)
+    marked = [heading]
+    for entry, line in zip(entries, lines, strict=True):
+        marked += [wrapped(f"-- not comparable with the audits above: {entry.unlike}", "   ")] if entry.unlike else []
+        marked.append(line)
     return "\n".join(marked)
 
 

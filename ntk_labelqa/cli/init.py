@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
-from ntk_labelqa.cli.options import FILE
+from ntk_labelqa.cli.options import OUT_FILE
+from ntk_labelqa.cli.streams import print_document
 from ntk_labelqa.errors import LabelQAError
 
 
 @click.command()
-@click.argument("path", type=FILE, default="labelqa.toml")
+@click.argument("path", type=OUT_FILE, default="labelqa.toml")
 @click.option("--schema", is_flag=True, help="Print the JSON schema of the policy file instead, for editors.")
 def init(path: Path, schema: bool) -> None:
     """Write a commented policy for `gate`.
@@ -21,7 +22,7 @@ def init(path: Path, schema: bool) -> None:
     from ntk_labelqa.gate.policy import json_schema, template
 
     if schema:
-        click.echo(json_schema(), nl=False)
+        print_document(json_schema().rstrip("\n"))
         return
     try:
         with open(path, "x", encoding="utf-8") as file:

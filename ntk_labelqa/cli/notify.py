@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 import click
 
-from ntk_labelqa.errors import PartialDeliveryError, UsageError
+from ntk_labelqa.errors import LabelQAError, PartialDeliveryError, UsageError
+from ntk_labelqa.paths import real_place
 
 if TYPE_CHECKING:
     from ntk_labelqa.audit_folder import Audit
@@ -68,7 +69,10 @@ def _post(text: str, address: str) -> None:
     host = urlsplit(address).hostname
     try:
         answer = httpx.post(
-            address, content=text.encode(), headers={"Content-Type": "application/json"}, timeout=TIMEOUT
+            address,
+            content=text.encode("utf-8", "backslashreplace"),
+            headers={"Content-Type": "application/json"},
+            timeout=TIMEOUT,
         )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise PartialDeliveryError(
@@ -84,10 +88,14 @@ def _post(text: str, address: str) -> None:
 
 
 def _write(text: str, path: Path) -> None:
-    beside = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
-        beside.write_text(text + "\n", encoding="utf-8")
-        beside.replace(path)
+        real = real_place(path)
+    except LabelQAError as error:
+        raise PartialDeliveryError(error.what, remedy="Check --notify. The result itself is complete.") from error
+    beside = real.with_name(f".{real.name}.partial-{os.getpid()}")
+    try:
+        beside.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+        beside.replace(real)
     except OSError as error:
         raise PartialDeliveryError(
             f"The summary could not be written to {path}: {error.strerror}.",
@@ -105,6 +113,8 @@ def _checked(ctx: click.Context, param: click.Parameter, value: str | None) -> s
         raise UsageError("The address given with --notify names no host.", remedy="Begin it with https://HOST/.")
     if not _is_address(value) and "://" in value:
         raise UsageError("--notify takes http:// and https:// addresses, and files.")
+    if value == "-":
+        raise UsageError("--notify does not take standard output.", remedy="Name a file; `gate --format json` prints.")
     if not _is_address(value) and Path(value).is_dir():
         raise UsageError(f"{value}, given with --notify, is a folder.", remedy="Name a file in it.")
     return value

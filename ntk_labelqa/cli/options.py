@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import click
 
 from ntk_labelqa.errors import UsageError
+from ntk_labelqa.paths import STANDARD_INPUT
 from ntk_labelqa.progress import Stages
 
 if TYPE_CHECKING:
@@ -20,7 +21,29 @@ if TYPE_CHECKING:
     from ntk_labelqa.options import AuditOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class SourcePath(click.Path):
+    """A file to read; ``-`` is standard input."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """*value* as a path."""
+        return STANDARD_INPUT if value == "-" else super().convert(value, param, ctx)
+
+
+class OutPath(click.Path):
+    """A place to write to. ``-`` is none: what is written is a folder, or no text."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """*value* as a path."""
+        if value == "-":
+            self.fail("The result cannot go to standard output. Name a place, or ./- for one of that name.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+SOURCE = SourcePath(dir_okay=False, path_type=Path)
 FILE = click.Path(dir_okay=False, path_type=Path)
+OUT_FILE, OUT_FOLDER = OutPath(dir_okay=False, path_type=Path), OutPath(file_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
@@ -46,7 +69,7 @@ def source_options(command: F) -> F:
     """Where the labels come from: an export file or a project, and how to read it."""
     for decorate in reversed(
         (
-            click.argument("source", required=False, type=FILE),
+            click.argument("source", required=False, type=SOURCE),
             click.option(
                 "--project",
                 type=int,
@@ -209,7 +232,8 @@ def read_source(given: dict[str, Any], stages: Stages) -> LabeledDataset:
     if source is None and project is None:
         raise UsageError(
             "There is nothing to audit.",
-            remedy="Give an export (.json, .json.gz), or --project ID with LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.",
+            remedy="Give an export (.json, .json.gz, - for standard input), or --project ID with LABEL_STUDIO_URL and "
+            "LABEL_STUDIO_API_KEY.",
         )
     prepare_encoder(given, stages)
     client = None
@@ -288,8 +312,15 @@ def _with_files(
         dataset,
         client=client,
         project_id=given["project"],
-        root=given["media_root"] or (source.parent if source else None),
+        root=given["media_root"] or _folder_of(source),
         allowed_hosts=given["allow_host"],
         max_failed=max_failed,
         progress=progress,
     )
+
+
+def _folder_of(source: Path | None) -> Path | None:
+    """The folder that an export's paths start from; the working folder where it comes by standard input."""
+    if source is None:
+        return None
+    return Path() if source == STANDARD_INPUT else source.parent

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ntk_labelqa.cli.options import FILE, audit_options, compute_options, quiet_option, read_encoded, source_options
+from ntk_labelqa.cli.streams import print_document
 from ntk_labelqa.progress import Stages
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ HEADINGS = {
 }
 LEGEND = (
     "contradicted: share of the scheme's labels that a prediction from the other items' labels speaks against; hard "
-    "items\nare among them. BDE: only where schemes share their items and have like class counts; lower is better."
+    "items are among them.\nBDE: only where schemes share their items and have like class counts; lower is better."
 )
 
 
@@ -68,7 +69,8 @@ def schemes(tables: tuple[Path, ...], earlier: tuple[Path, ...], form: str, quie
     if not quiet:
         for note in notes:
             click.echo(note, err=True)
-    click.echo({"text": as_text, "json": as_json, "csv": as_csv}[form](ranking))
+    write = {"text": as_text, "json": as_json, "csv": as_csv}[form]
+    (click.echo if form == "text" else print_document)(write(ranking))
 
 
 def _from_files(
@@ -92,6 +94,7 @@ def as_text(ranking: pd.DataFrame) -> str:
     """A row a scheme, and what the figures mean."""
     from ntk_labelqa.gate.formats import printable
     from ntk_labelqa.report import formats
+    from ntk_labelqa.terminal import aligned, wrapped
 
     rows = [tuple(HEADINGS.values())]
     for row in ranking.itertuples():
@@ -106,14 +109,7 @@ def as_text(ranking: pd.DataFrame) -> str:
                 str(row.bde_rank) if row.comparable else "–",
             )
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    lines = [
-        "  ".join(
-            (row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)))
-        )
-        for row in rows
-    ]
-    return "\n".join([*lines, "", LEGEND])
+    return "\n".join([*aligned(rows, right=range(1, len(HEADINGS))), "", wrapped(LEGEND)])
 
 
 def as_json(ranking: pd.DataFrame) -> str:

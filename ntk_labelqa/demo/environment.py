@@ -57,7 +57,7 @@ def make_once(folder: Path, make: Callable[[], None]) -> None:
     """
     complete = folder.with_name(f"{folder.name}.complete")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(folder.with_name(f"{folder.name}.lock"), "w") as lock:
+    with open(folder.with_name(f"{folder.name}.lock"), "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         # Installers that outlive a killed process keep the lock, so that nobody begins anew in their way.
         os.set_inheritable(lock.fileno(), True)

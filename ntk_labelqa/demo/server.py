@@ -214,12 +214,12 @@ def _wait_until_up(process: subprocess.Popen[bytes], port: int, log: Path) -> No
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         answers = _answers(port)
-        if MOVED in log.read_text(errors="replace"):
+        if MOVED in log.read_text(encoding="utf-8", errors="replace"):
             break
         if answers:
             return
         time.sleep(0.1)
-    tail = log.read_text(errors="replace")[-1500:]
+    tail = log.read_text(encoding="utf-8", errors="replace")[-1500:]
     raise LabelQAError(f"Label Studio did not start on port {port}. Its last words:\n{tail}")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ntk_labelqa.errors import InvalidInputError, LabelQAError
+from ntk_labelqa.paths import real_place
 
 _FORM = "An .npz needs `ids` (task ids) and `features`; a parquet file needs a `task_id` column and numeric columns."
 _FORM_OF_REGIONS = (
@@ -73,7 +74,8 @@ def write_features(path: Path, task_ids: np.ndarray, features: np.ndarray, regio
 
     Raises LabelQAError where it cannot be written.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}{path.suffix}")
+    real = real_place(path)
+    beside = real.with_name(f".{real.name}.{os.getpid()}{path.suffix}")
     regions = None if region_ids is None else np.asarray(region_ids, str)
     try:
         if path.suffix == ".parquet":
@@ -85,7 +87,7 @@ def write_features(path: Path, task_ids: np.ndarray, features: np.ndarray, regio
         else:
             arrays: dict[str, Any] = {"ids": task_ids, "features": features}
             np.savez(beside, **arrays if regions is None else {**arrays, "region_ids": regions})
-        beside.replace(path)
+        beside.replace(real)
     except OSError as error:
         raise LabelQAError(
             f"{path} could not be written: {error.strerror or error}.",

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from xml.etree import ElementTree
 
 from ntk_labelqa.gate.verdict import Line, Status, Verdict
+from ntk_labelqa.terminal import aligned, wrapped
 
 WORDS: dict[Status, str] = {"passed": "passed", "failed": "FAILED", "waived": "waived", "not judged": "NOT JUDGED"}
 ORDER: tuple[Status, ...] = ("failed", "not judged", "waived", "passed")
@@ -14,13 +15,12 @@ ORDER: tuple[Status, ...] = ("failed", "not judged", "waived", "passed")
 
 def as_text(verdict: Verdict) -> str:
     """One line a check as a test runner prints them, what to do below it, and the verdict at the end."""
-    widest = max(len(_name(line)) for line in verdict.lines)
     rows = []
     for line in verdict.lines:
-        rows.append(printable(f"{WORDS[line.status]:<10}  {_name(line):<{widest}}  {_said(line)}"))
+        rows.append((WORDS[line.status], printable(_name(line)), printable(_said(line))))
         if line.remedy:
-            rows.append(f"{'':<{12 + widest}}  → {printable(line.remedy)}")
-    return "\n".join([*rows, "", headline(verdict)])
+            rows.append(("", "", f"→ {printable(line.remedy)}"))
+    return "\n".join([*aligned(rows), "", wrapped(headline(verdict))])
 
 
 def as_json(verdict: Verdict) -> str:

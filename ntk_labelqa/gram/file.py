@@ -76,7 +76,7 @@ def _strips_done(part: Path, journal: Path, task: dict) -> int:
     """Strips that an earlier run of the same *task* finished."""
     if not part.exists() or not journal.exists():
         return 0
-    said = json.loads(journal.read_text())
+    said = json.loads(journal.read_text(encoding="utf-8"))
     done = said.pop("done")
     return int(done) if said == task else 0
 

@@ -65,7 +65,7 @@ class SeriesSegments(Segments):
         if len(part) < FEWEST or not len(part.columns):
             raise UnusableRegion(f"segment of fewer than {FEWEST} rows of its series")
         columns = {name: [None if np.isnan(one) else one for one in part[name].tolist()] for name in part}
-        target.write_text(json.dumps(columns))
+        target.write_text(json.dumps(columns), encoding="utf-8")
         around = int(AROUND * (last - first)) + 1
         before, after = max(0, first - around), min(len(whole), last + around)
         lines = [whole[name].to_numpy()[before:after] for name in list(whole)[:MOST_LINES]]

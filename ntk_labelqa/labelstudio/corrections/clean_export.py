@@ -13,6 +13,7 @@ from typing import Any
 from ntk_labelqa.errors import LabelQAError
 from ntk_labelqa.labelstudio.corrections.plan import Plan
 from ntk_labelqa.labelstudio.corrections.results import correction_id, superseded_in
+from ntk_labelqa.paths import real_place
 
 SUPERSEDED = "superseded_annotations"
 """Key of a task under which its annotations lie, whole, that a correction stands in for."""
@@ -61,10 +62,11 @@ def _corrected(annotation: Mapping[str, Any], result: Sequence[Mapping[str, Any]
 def write_export(tasks: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Write the tasks to *path*, packed if it ends in ``.gz``; the file appears whole or not at all."""
     content = json.dumps(list(tasks), ensure_ascii=False, indent=1).encode()
-    beside = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    real = real_place(path)
+    beside = real.with_name(f".{real.name}.partial-{os.getpid()}")
     try:
         beside.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
-        os.replace(beside, path)
+        os.replace(beside, real)
     except OSError as error:
         raise LabelQAError(
             f"{path} cannot be written: {error.strerror}.", remedy="Name a file in a folder you may write to."

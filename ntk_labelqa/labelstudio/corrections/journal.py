@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from ntk_labelqa.errors import InvalidInputError, LabelQAError
+from ntk_labelqa.paths import real_place
 
 Event = Literal["intended", "written", "undone"]
 
 
 def journal_path(audit_folder: Path) -> Path:
-    """``NAME.corrections.jsonl`` beside the audit folder ``NAME``."""
-    folder = audit_folder.absolute()
+    """``NAME.corrections.jsonl`` beside the audit folder ``NAME``, links followed."""
+    folder = real_place(audit_folder)
     return folder.with_name(f"{folder.name}.corrections.jsonl")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import sys
 import zlib
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.labelstudio.reading import label_config as config
 from ntk_labelqa.labelstudio.reading.task_files import REMEDY, parse_tasks
 from ntk_labelqa.labelstudio.reading.tasks import build_dataset
+from ntk_labelqa.paths import STANDARD_INPUT
 
 
 def read_export(path: Path, *, label_config: Path | None = None, control: str | None = None) -> LabeledDataset:
@@ -19,14 +21,15 @@ def read_export(path: Path, *, label_config: Path | None = None, control: str | 
 
     Args:
         path: ``.json`` or ``.json.gz``, in Label Studio's JSON format or another that leaves no doubt, see
-            :mod:`ntk_labelqa.labelstudio.reading.task_files`.
+            :mod:`ntk_labelqa.labelstudio.reading.task_files`; :data:`ntk_labelqa.paths.STANDARD_INPUT` for either.
         label_config: file with the labelling config; None infers control and classes from the results, and says so.
         control: name of the control, where there are several.
 
     Raises:
         InvalidInputError: not readable, cut off, not a list of tasks, or nothing in it can be audited.
     """
-    tasks, said = parse_tasks(_read(path), str(path))
+    name = "standard input" if path == STANDARD_INPUT else str(path)
+    tasks, said = parse_tasks(_read(path, name), name)
     if label_config is None:
         labelled = config.infer(tasks, control)
         notes: tuple[str, ...] = (
@@ -39,22 +42,28 @@ def read_export(path: Path, *, label_config: Path | None = None, control: str | 
         text = _read_config(label_config)
         labelled, notes = config.parse(text, control), ()
         digest = hashlib.sha256(text.encode()).hexdigest()
-    provenance = Provenance(source=str(path), label_config_sha256=digest, notes=(*said, *notes))
+    provenance = Provenance(source=name, label_config_sha256=digest, notes=(*said, *notes))
     return build_dataset(tasks, labelled, provenance)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, name: str) -> bytes:
     try:
-        content = path.read_bytes()
+        content = _standard_input() if path == STANDARD_INPUT else path.read_bytes()
         return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
     except FileNotFoundError:
-        raise InvalidInputError(f"There is no file {path}.", remedy="Check the path.") from None
+        raise InvalidInputError(f"There is no file {name}.", remedy="Check the path.") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InvalidInputError(
-            f"{path} cannot be unpacked: {error}", why="It is damaged, or was cut off.", remedy=REMEDY
+            f"{name} cannot be unpacked: {error}", why="It is damaged, or was cut off.", remedy=REMEDY
         ) from error
     except OSError as error:
-        raise InvalidInputError(f"{path} cannot be read: {error.strerror}.", remedy="Check the path.") from error
+        raise InvalidInputError(f"{name} cannot be read: {error.strerror}.", remedy="Check the path.") from error
+
+
+def _standard_input() -> bytes:
+    if sys.stdin is None:
+        raise InvalidInputError("Standard input is closed.", remedy="Send it an export, or name a file.")
+    return sys.stdin.buffer.read()
 
 
 def _read_config(path: Path) -> str:

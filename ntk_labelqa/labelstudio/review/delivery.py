@@ -117,7 +117,7 @@ def only_push(client: LabelStudio, source: int) -> Iterator[bool]:
     name = hashlib.sha256(f"{server_url(client)} {source}".encode()).hexdigest()[:16]
     path = Path(cache_root() / "push" / name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a+") as lock:
+    with open(path, "a+", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
