@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +22,7 @@ def value_shown(data: Mapping[str, Any], control: Control) -> Any:
     try:
         content = base64.b64decode(value, validate=True)
         return content.decode(_DECODED[control.encoding])
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # binascii.Error and UnicodeDecodeError are
         return None
 
 

@@ -137,6 +137,7 @@ def _box_faults(boxes: pd.DataFrame, limits: RegionLimits) -> Iterator[Fault]:
     yield from _crossing(boxes)
     names, ids = boxes["label"], boxes["region_id"]
     inside: list[_Inside] = []
+    told: set[int] = set()
     seen = boxes[(boxes["width"] > 0) & (boxes["height"] > 0)]
     for _, drawn in seen.groupby("annotation_id", sort=False):
         for found in _pairs(drawn, limits):
@@ -144,6 +145,9 @@ def _box_faults(boxes: pd.DataFrame, limits: RegionLimits) -> Iterator[Fault]:
                 inside.append(found)
             else:
                 row, other = found
+                if row in told or ids[row] == ids[other]:
+                    continue
+                told.add(row)
                 yield Fault(row, "duplicate", f"the same region of {names[row]} is drawn twice", ids[other])
     counts = names.value_counts()
     within = pd.Series([(names[one.row], names[one.other]) for one in inside], dtype=object).value_counts()

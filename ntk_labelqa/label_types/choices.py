@@ -46,7 +46,8 @@ class Choices(ControlType):
 
     def value(self, before: Mapping[str, Any], control: Control, final: str, paths: Sequence[Sequence[str]]) -> Any:
         """The other options of a multiple choice stay."""
-        was = before.get("choices") or ()
+        said = before.get("choices")
+        was = said if isinstance(said, list) else []
         named = self.labels(before)
         others = [choice for choice, name in zip(was, named, strict=True) if name != control.part]
         kept = others if control.part else []
@@ -68,4 +69,4 @@ def opposite(option: str) -> str:
 
 def path_of(label: str, paths: Sequence[Sequence[str]]) -> list[str]:
     """The path that *label* stands for."""
-    return next(list(path) for path in paths if STEP.join(path) == label)
+    return next((list(path) for path in paths if STEP.join(path) == label), label.split(STEP))

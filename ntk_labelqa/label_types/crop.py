@@ -21,7 +21,7 @@ from ntk_labelqa.label_types.key_point import KeyPoint
 from ntk_labelqa.label_types.mask import Mask
 from ntk_labelqa.label_types.place import Place, UnusableRegion
 from ntk_labelqa.label_types.polygon import Polygon
-from ntk_labelqa.label_types.shape import Shape, Window, size_said
+from ntk_labelqa.label_types.shape import MOST_SIDE, Shape, Window, size_said
 from ntk_labelqa.thumbnails import thumbnail
 
 if TYPE_CHECKING:
@@ -176,9 +176,16 @@ def _browsable(item: Shown) -> tuple[str, Shape | None]:
     """The image and the shape in it, where a browser can fetch the image and cut it; else the thumbnail, and None."""
     address, shape = split_crop(item.value)
     address = image_address(address, item.task_id, None, item.base_path)
-    if shape is None or not shape.image_width or address.startswith("data:image/svg"):
+    if shape is None or not _can_be_shown(shape) or address.startswith("data:image/svg"):
         return image_address("", item.task_id, item.thumbnail, item.base_path), None
     return address, shape
+
+
+def _can_be_shown(shape: Shape) -> bool:
+    """Whether a browser can cut it out: of an image of known size, and of a pixel a side at least."""
+    _x, _y, wide, high, _rotation = shape.frame
+    width, height = shape.size
+    return min(wide * width, high * height) >= 100.0 and max(wide, high) <= MOST_SIDE
 
 
 def split_crop(value: str) -> tuple[str, Shape | None]:
@@ -186,11 +193,16 @@ def split_crop(value: str) -> tuple[str, Shape | None]:
     found = _FRAGMENT.search(value)
     if not found:
         return value, None
+    try:
+        return value[: found.start()], _parsed(found)
+    except ValueError:  # an address that only looks like it
+        return value, None
+
+
+def _parsed(found: re.Match[str]) -> Shape:
     x, y, wide, high, rotation = map(float, found.groups()[:5])
     size = int(found[6]), int(found[7])
     shape, text = _NAMED.get(found[8] or "", Box), found[9]
-    window = Window(x, y, x + wide, y + high)
-    address = value[: found.start()]
     if shape is Box:
-        return address, Box(x, y, wide, high, rotation, *size)
-    return address, shape.parse(text, window, size)
+        return Box(x, y, wide, high, rotation, *size)
+    return shape.parse(text, Window(x, y, x + wide, y + high), size)

@@ -129,7 +129,7 @@ def _decoded(encoded: object, width: int, height: int) -> np.ndarray | None:
 
     try:
         values = decode_rle(encoded)
-    except (ValueError, IndexError):  # runs that end too early
+    except (ValueError, IndexError, OverflowError):  # runs that end too early, or of other words
         return None
     return np.asarray(values.reshape(height, width, 4)[:, :, 3] > 0)
 

@@ -27,13 +27,20 @@ class Number(ControlType):
             count = round((most - least) / step) + 1
         except (ValueError, ZeroDivisionError, OverflowError):
             return ()
-        return tuple(f"{least + number * step:g}" for number in range(count)) if 1 < count <= MOST_NUMBERS else ()
+        return tuple(_written(least + number * step) for number in range(count)) if 1 < count <= MOST_NUMBERS else ()
 
     def labels(self, value: Mapping[str, Any]) -> list[str]:
         """The number, as short as it can be written."""
         number = finite(value.get("number"))
-        return [] if number is None else [f"{number:g}"]
+        return [] if number is None else [_written(number)]
 
     def value(self, before: Mapping[str, Any], control: Control, final: str, paths: Sequence[Sequence[str]]) -> Any:
         """The number."""
-        return {"number": float(final) if "." in final else int(final)}
+        number = float(final)
+        return {"number": int(number) if number.is_integer() else number}
+
+
+def _written(number: float) -> str:
+    """*number* in full, whole ones without a point; rounded to 12 digits behind it, where steps add up to more."""
+    rounded = round(number, 12)
+    return str(int(rounded)) if rounded.is_integer() else repr(rounded)

@@ -9,6 +9,8 @@ from ntk_labelqa.dataset import Control
 from ntk_labelqa.label_types.control_type import ControlConfig, ControlType
 from ntk_labelqa.label_types.place import finite
 
+MOST = 100
+"""Stars: more are no classes that anybody told apart."""
 USUAL = "5"
 """Stars, where the config names no largest number."""
 
@@ -24,7 +26,10 @@ class Rating(ControlType):
 
     def obstacle(self, attributes: Mapping[str, Any]) -> str:
         """A largest number that is none."""
-        return "" if str(attributes.get("maxRating", USUAL)).isdigit() else " (without a largest rating)"
+        most = str(attributes.get("maxRating", USUAL))
+        if not (most.isascii() and most.isdigit()):
+            return " (without a largest rating)"
+        return "" if len(most) <= 3 and int(most) <= MOST else f" (of more than {MOST} stars)"
 
     def labels(self, value: Mapping[str, Any]) -> list[str]:
         """None of half stars."""

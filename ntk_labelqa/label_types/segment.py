@@ -62,7 +62,10 @@ class Segments(RegionType):
 def split_segment(value: str) -> tuple[str, Segment | None]:
     """The whole and the segment of an item's value; None for a value that is no segment's."""
     found = _SEGMENT.search(value)
-    return (value[: found.start()], Segment(float(found[1]), float(found[2]))) if found else (value, None)
+    try:
+        return (value[: found.start()], Segment(float(found[1]), float(found[2]))) if found else (value, None)
+    except ValueError:  # an address that only looks like it
+        return value, None
 
 
 def times(value: str) -> str:

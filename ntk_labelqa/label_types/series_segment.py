@@ -87,7 +87,7 @@ def _rows(table: pd.DataFrame, segment: Segment) -> tuple[int, int]:
 def _moment(value: object) -> float | None:
     """A moment as a number, of dates in seconds; None where it is none."""
     number = finite(value)
-    if number is not None or not isinstance(value, str):
+    if number is not None or not isinstance(value, str) or not any(map(str.isdigit, value)):
         return number
     import pandas as pd
 

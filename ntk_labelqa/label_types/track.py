@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ LOOKED_AT = 4
 """Moments of a track that are looked at, set in a square of two by two."""
 SIDE = 96
 """Pixels a side of each."""
-MOST_KEY_FRAMES = 10_000
+MOST_KEY_FRAMES = 2_000
 _TRACK = re.compile(r"#track=([-\d.e+,;]*)$")
 
 
@@ -41,9 +42,13 @@ class Track(Place):
 
     key_frames: tuple[KeyFrame, ...]
 
+    @cached_property
+    def _moments(self) -> list[float]:
+        return [key.at for key in self.key_frames]
+
     def at(self, moment: float) -> Box | None:
         """The box at *moment*, in seconds; None where there is none."""
-        after = bisect_right([key.at for key in self.key_frames], moment)
+        after = bisect_right(self._moments, moment)
         if not after or not self.key_frames[after - 1].visible:
             return None
         before = self.key_frames[after - 1]

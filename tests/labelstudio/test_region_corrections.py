@@ -298,7 +298,55 @@ def test_keeping_a_place_and_moving_it_are_no_agreement() -> None:
     assert plan([AUDITED], [kept]).ready == ()
 
 
-def test_of_several_labels_of_a_region_one_can_be_taken_away_with_it() -> None:
+def test_a_region_with_other_labels_is_not_taken_away() -> None:
     source = annotation(103, box("a", "car", "bus"), box("b", "bus"), updated_at=SAVED)
-    [ready] = plan([source], [removal("a", "bus", kind="rule")]).ready
-    assert [part["id"] for part in ready.result] == ["b"]
+    found = plan([source], [removal("a", "bus", kind="rule")])
+    assert found.ready == ()
+    assert "other labels" in found.conflicts[0].why
+
+
+def test_a_region_whose_id_stands_there_twice_is_not_taken_away() -> None:
+    source = annotation(103, box("a", "bus"), box("a", "bus"), updated_at=SAVED)
+    assert "its id twice" in plan([source], [removal("a", "bus", kind="rule")]).conflicts[0].why
+
+
+def test_two_corrections_of_one_region_are_a_conflict_in_any_order() -> None:
+    relabel, remove = asked("a", "car", "bus"), removal("a", "car", number=77)
+    remove = ReviewTask(remove.id, remove.key + "-x", remove.touched, remove.data, remove.annotations)
+    for reviews in ([relabel, remove, C], [remove, relabel, C]):
+        found = plan([AUDITED], reviews)
+        assert [change.region_id for change in found.ready[0].correction.changes] == ["c"]
+        assert ["two corrections of one region" in one.why for one in found.conflicts] == [True, True]
+
+
+def test_another_label_without_a_label_is_no_answer() -> None:
+    told = said(1, 4, answer("other"))
+    new = review_task(103, told, number=9, **removal("a", "car").data)
+    assert decisions_table([new], PEOPLE)["decision"].tolist() == ["unreadable"]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [None, {"id": "a", "from_name": "box"}, {**box("z", "car"), "meta": "note"}, {"from_name": "box", "value": [1]}],
+)
+def test_odd_parts_of_a_result_stay_where_they_are(odd: Any) -> None:
+    source = annotation(103, odd, *RESULT, updated_at=SAVED)
+    found = plan([source], [A, C])
+    assert found.ready[0].result[0] == odd
+    assert found.ready[0].result[1]["value"]["rectanglelabels"] == ["bus"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"parent_annotation": {"id": 3}},
+        {"parent_annotation": 103, "result": [{**box("a", "bus"), "meta": {"ntk_labelqa": {"a": 1}}}]},
+        {"parent_annotation": 103, "result": [{**box("a", "bus"), "meta": "note"}]},
+        {"parent_annotation": 103, "updated_at": 7},
+    ],
+)
+def test_what_only_looks_like_a_correction_replaces_nothing(fields: dict[str, Any]) -> None:
+    child = {**annotation(900, box("a", "bus")), **fields}
+    tasks = [task(3, {**AUDITED, "updated_at": 5}, child, project=PROJECT, data={"image": "a.png"})]
+    assert superseded_in(tasks[0]) == set()
+    assert len(build_dataset(tasks, parse(BOXES, "box"), Provenance("test"))) >= 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -111,9 +112,12 @@ def plan_corrections(
     for correction in wanted_corrections(decisions):
         existing = source.corrections.get(correction_id(correction.key))
         to_write, done = [], []
+        regions = Counter(change.region_id for change in correction.changes)
         for change in correction.changes:
             one = replace(correction, changes=(change,))
-            if existing is not None and source.is_made(existing, one, change):
+            if change.region_id and regions[change.region_id] > 1:
+                conflicts.append(Conflict(one, "two corrections of one region were accepted: settle one of them"))
+            elif existing is not None and source.is_made(existing, one, change):
                 done.append(change)
             elif why := source.obstacle(one, change, existing):
                 conflicts.append(Conflict(one, why))
@@ -124,7 +128,11 @@ def plan_corrections(
         if to_write:
             writable = replace(correction, changes=tuple(to_write))
             before = source.annotations[correction.annotation]["result"]
-            result = corrected_result(before, control, to_write, key=correction.key, config=config)
+            try:
+                result = corrected_result(before, control, to_write, key=correction.key, config=config)
+            except (KeyError, TypeError, ValueError, AttributeError, StopIteration):
+                conflicts.append(Conflict(writable, "its annotation holds what cannot be read: correct it by hand"))
+                continue
             ready.append(Ready(writable, result, source.data[correction.task]))
     return Plan(project, control, tuple(ready), tuple(there), tuple(conflicts))
 

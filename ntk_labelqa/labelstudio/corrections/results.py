@@ -12,14 +12,16 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from ntk_labelqa.dataset import Control
 from ntk_labelqa.label_types.choices import opposite
 from ntk_labelqa.label_types.control_type import Said
 from ntk_labelqa.label_types.registry import control_type, region_type
+from ntk_labelqa.label_types.results import is_of_part, value_of
 from ntk_labelqa.labelstudio.reading.config_xml import choice_paths, read
 from ntk_labelqa.labelstudio.reading.label_values import labels_given, regions_drawn
 from ntk_labelqa.labelstudio.review.tasks import finding_key
@@ -143,7 +145,7 @@ def corrected_result(
         key: of the correction.
         config: the labelling config, for the paths of a taxonomy.
     """
-    corrected = copy.deepcopy([dict(part) for part in result])
+    corrected: list[Any] = copy.deepcopy(list(result))  # whatever is in it stays
     for change in changes:
         mark = {
             "review_key": finding_key(change.key),
@@ -163,10 +165,14 @@ def corrected_result(
     return corrected
 
 
-def _without_region(result: Sequence[dict[str, Any]], region_id: str) -> list[dict[str, Any]]:
+def _without_region(result: Sequence[Any], region_id: str) -> list[Any]:
     """*result* without the region, what else was said of it, and its relations to others."""
     ends = ("id", "from_id", "to_id")
-    return [part for part in result if region_id not in (str(part.get(end)) for end in ends if end in part)]
+    return [
+        part
+        for part in result
+        if not isinstance(part, Mapping) or region_id not in (str(part.get(end)) for end in ends if end in part)
+    ]
 
 
 def _new_region(control: Control, change: Change, mark: dict[str, Any]) -> dict[str, Any]:
@@ -186,15 +192,16 @@ def _new_region(control: Control, change: Change, mark: dict[str, Any]) -> dict[
 def _correct_item(
     corrected: list[dict[str, Any]], control: Control, final: str, mark: dict[str, Any], config: str
 ) -> None:
-    mine = [part for part in corrected if part.get("from_name") == control.name]
+    mine = [part for part in corrected if _is_by(part, control.name) and not is_of_part(part)]
     if not mine:  # Label Studio holds no result for a control where nothing is chosen
         made = {"from_name": control.name, "to_name": control.to_name, "type": control.tag.lower(), "value": {}}
         corrected.append(made)
         mine = [made]
     paths = choice_paths(read(config), control.name)
     for part in mine:
-        part["value"] = {**part["value"], **control_type(control).value(part["value"], control, final, paths)}
-        part["meta"] = {**(part.get("meta") or {}), META: mark}
+        value = value_of(part)
+        part["value"] = {**value, **control_type(control).value(value, control, final, paths)}
+        part["meta"] = {**_meta(part), META: mark}
 
 
 def _correct_region(
@@ -209,7 +216,7 @@ def _correct_region(
         else control_type(control).value(part["value"], control, change.final_label, ())
     )
     part["value"] = {**part["value"], **after, **change.fields}
-    part["meta"] = {**(part.get("meta") or {}), META: {**mark, "labels": before, **({"place": place} if place else {})}}
+    part["meta"] = {**_meta(part), META: {**mark, "labels": before, **({"place": place} if place else {})}}
 
 
 def _labels(part: Mapping[str, Any], control: Control) -> list[str]:
@@ -218,25 +225,39 @@ def _labels(part: Mapping[str, Any], control: Control) -> list[str]:
 
 def region_obstacle(annotation: Mapping[str, Any], control: Control, change: Change) -> str:
     """Why the label of a region cannot be changed in *annotation*; empty where it can."""
+    own = [part for part in annotation["result"] if _is_of(part, control.drawn_by, change.region_id)]
+    labels = [label for part in own for label in _labels(part, control)]
+    if not change.final_label and (len(own) > 1 or set(labels) - {change.given_label}):
+        return "its region has other labels, or its id twice: correct it by hand"
     if not control.part or change.final_label in ("", control.part):
         return ""
-    own = [part for part in annotation["result"] if _is_of(part, control.drawn_by, change.region_id)]
-    labels = [str(label) for part in own for label in part["value"].get(control.tag.lower()) or ()]
     if control.part not in labels:
         return "its label is that of a second region in the same place: correct it by hand"
     return "" if len(labels) > 1 else "it is the only label of its region: correct it by hand"
 
 
-def _is_of(part: Mapping[str, Any], control: str, region_id: str) -> bool:
-    return part.get("from_name") == control and str(part.get("id")) == region_id
+def _is_of(part: Any, control: str, region_id: str) -> bool:
+    return _is_by(part, control) and str(part.get("id")) == region_id and isinstance(part.get("value"), Mapping)
+
+
+def _is_by(part: Any, control: str) -> bool:
+    return isinstance(part, Mapping) and part.get("from_name") == control
+
+
+def _meta(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    meta = part.get("meta")
+    return meta if isinstance(meta, Mapping) else {}
 
 
 def marks_of(annotation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """What a correction of ours says of itself (``review_key``, ``given_label`` …), for each label that it changed;
     nothing for other annotations."""
     parts = (part for part in annotation.get("result") or () if isinstance(part, Mapping))
-    marks = ((part.get("meta") or {}).get(META) for part in parts)
-    return [mark for mark in marks if mark]
+    return [mark for mark in (_meta(part).get(META) for part in parts) if _is_mark(mark)]
+
+
+def _is_mark(mark: Any) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(mark, Mapping) and all(isinstance(mark.get(name), str) for name in ("review_key", "control"))
 
 
 def regions_key(key: str, saved: object) -> str:
@@ -276,18 +297,21 @@ def superseded_in(task: Mapping[str, Any]) -> set[int]:
     annotations = {one["id"]: one for one in task.get("annotations") or ()}
     found = set()
     for child in annotations.values():
-        parent = annotations.get(child.get("parent_annotation"))
+        number = child.get("parent_annotation")
+        parent = annotations.get(number) if isinstance(number, int) else None
         about = {**child, "task": task.get("id")}
-        if parent is None or not corrects(about, parent, task.get("project")):
-            continue
-        if all(_still_has(parent, child, mark) for mark in marks_of(child)):
-            found.add(int(parent["id"]))
+        with suppress(KeyError, TypeError, ValueError, AttributeError):  # marks that are none of ours: no correction
+            if parent is None or not corrects(about, parent, task.get("project")):
+                continue
+            if all(_still_has(parent, child, mark) for mark in marks_of(child)):
+                found.add(int(parent["id"]))
     return found
 
 
 def _still_has(parent: Mapping[str, Any], child: Mapping[str, Any], mark: Mapping[str, Any]) -> bool:
     """Whether *parent* has the label, and the place, that *child* changed, as *mark* tells."""
-    kinds = {part["from_name"]: str(part.get("type")) for part in child["result"] if "from_name" in part}
+    parts = (part for part in child["result"] if isinstance(part, Mapping))
+    kinds = {part["from_name"]: str(part.get("type")) for part in parts if "from_name" in part}
     kind = kinds[mark["control"]]
     if "region_id" in mark:
         own = [part for part in parent["result"] if _is_of(part, mark["control"], mark["region_id"])]

@@ -82,7 +82,8 @@ def fetch_media(
     cache = MediaCache(cache_dir or cache_root() / "media")
     kind = item_type_of(dataset)
     values = [kind.address(value) for value in dataset.items["value"]]
-    inline = [not address and bool(value) for address, value in zip(values, dataset.items["value"], strict=True)]
+    wholes_of = [kind.whole(value) if isinstance(kind, RegionType) else value for value in dataset.items["value"]]
+    inline = [not address and bool(whole) for address, whole in zip(values, wholes_of, strict=True)]
     fetched = [value for value, lies_in_task in zip(values, inline, strict=True) if not lies_in_task]
     wholes = _addresses_of_wholes(dataset, kind)
     unique = list(dict.fromkeys([*fetched, *wholes])) if kind.is_region else fetched  # a file has several regions

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from ntk_labelqa.label_types.place import UnusableRegion
 
 CUT = 3
 """Version of how regions are cut out; those that were cut otherwise are cut anew."""
+CANNOT = "region that cannot be cut out"
 _PARTIAL = ".partial-"
 
 
@@ -36,13 +39,25 @@ def cut_regions(dataset: LabeledDataset, kind: RegionType, folder: Path) -> Labe
             if wanted[row].exists():
                 continue
             try:
-                opened = kind.opened(str(source), control) if opened is None else opened
-                _cut(kind, opened, str(dataset.items["value"].iloc[row]), wanted[row])
+                with _in_words():
+                    opened = kind.opened(str(source), control) if opened is None else opened
+                    _cut(kind, opened, str(dataset.items["value"].iloc[row]), wanted[row])
             except UnusableRegion as reason:
                 reasons.setdefault(str(reason), []).append(int(row))
     values = [kind.completed(value, path) for value, path in zip(dataset.items["value"], wholes, strict=True)]
     cut = replace(dataset, items=dataset.items.assign(path=[str(path) for path in wanted], value=values))
     return _without(cut, reasons)
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """UnusableRegion for whatever odd places and files make of decoders; what is wrong with the folder goes through."""
+    try:
+        yield
+    except (UnusableRegion, OSError):
+        raise
+    except Exception as error:
+        raise UnusableRegion(CANNOT) from error
 
 
 def _without(dataset: LabeledDataset, reasons: dict[str, list[int]]) -> LabeledDataset:

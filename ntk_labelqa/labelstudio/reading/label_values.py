@@ -82,11 +82,10 @@ def _of_regions(
     said: list[Said | Unusable] = []
     regions: list[Region] = []
     ids: set[str] = set()
-    for result in results:
-        found = _region(result, control, data)
-        if isinstance(found, Unusable):
-            said.append(found)
-            continue
+    drawn = [_region(result, control, data) for result in results]
+    said += [found for found in drawn if isinstance(found, Unusable)]
+    # By id and not as they come: which of several regions in one place are one must not hang on their order.
+    for found in sorted((found for found in drawn if isinstance(found, Region)), key=lambda region: region.id):
         again = next((row for row, known in enumerate(regions) if _is_same(known, found)), None)
         if again is not None:
             both = dict.fromkeys((*regions[again].labels, *found.labels))
@@ -121,7 +120,7 @@ def _region(result: Mapping[str, Any], control: Control, data: Mapping[str, Any]
     region = str(result.get("id") or "")
     if not region:
         return Unusable(NO_ID)
-    named = tuple(map(str, labels))
+    named = tuple(dict.fromkeys(map(str, labels)))
     kind = region_type(control)
     if kind is None:
         return Region(region, named, None)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ntk_labelqa.dataset import Control
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.label_types.place import numbers
 from ntk_labelqa.label_types.results import value_of
 from ntk_labelqa.labelstudio.reading.label_config import LabelledControl
 from ntk_labelqa.labelstudio.reading.label_values import NO_ID, UNKNOWN_LABEL
@@ -74,11 +75,9 @@ def refuse_other_units(tasks: Sequence[Mapping[str, Any]], control: Control) -> 
     """Raise InvalidInputError where boxes are evidently in pixels, or in fractions, and not in per cent."""
     if control.tag != "RectangleLabels":
         return
-    corners = [
-        (value["x"] + value["width"], value["y"] + value["height"])
-        for value in (value_of(one) for one in _results(tasks) if one.get("from_name") == control.name)
-        if all(isinstance(value.get(side), int | float) for side in ("x", "y", "width", "height"))
-    ]
+    values = (value_of(one) for one in _results(tasks) if one.get("from_name") == control.name)
+    sides = (numbers(value, "x", "y", "width", "height") for value in values)
+    corners = [(one[0] + one[2], one[1] + one[3]) for one in sides if one is not None]
     outside = sum(max(corner) > 100 + SLACK for corner in corners)
     inside_one = sum(max(corner) <= 1 for corner in corners)
     if len(corners) < FEWEST_BOXES or max(2 * outside, inside_one) < len(corners):

@@ -121,7 +121,7 @@ class _Reader:
         first = len(self.items)
         places: list[Place] = []
         superseded = superseded_in(task)
-        for annotation in task.get("annotations") or ():
+        for annotation in sorted(task.get("annotations") or (), key=lambda one: int(one["id"])):
             if annotation["id"] in superseded:
                 self._leave_out(annotation, SUPERSEDED)
             elif annotation.get("was_cancelled"):

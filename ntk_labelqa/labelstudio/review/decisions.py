@@ -13,6 +13,7 @@ import pandas as pd
 from ntk_labelqa.audit_folder import DECISIONS as DECISIONS_FILE
 from ntk_labelqa.dataset import Control
 from ntk_labelqa.errors import LabelQAError, LabelStudioError
+from ntk_labelqa.label_types.results import choices_of, paths_of, value_of
 from ntk_labelqa.labelstudio.connect import translating_errors
 from ntk_labelqa.labelstudio.review import project as review_project
 from ntk_labelqa.labelstudio.review.config import ACCEPT, COMMENT, DECISION, KEEP, OTHER, OTHER_LABEL, UNSURE
@@ -216,12 +217,14 @@ def reviewer_of(annotation: Mapping[str, Any], people: Mapping[int, str]) -> str
 
 def answers_in(annotation: Mapping[str, Any]) -> dict[Any, Mapping[str, Any]]:
     """What a reviewer answered with each control of the page."""
-    return {part.get("from_name"): part.get("value") or {} for part in annotation.get("result") or ()}
+    parts = (part for part in annotation.get("result") or () if isinstance(part, Mapping))
+    return {part["from_name"]: value_of(part) for part in parts if isinstance(part.get("from_name"), str)}
 
 
 def comment_in(answers: Mapping[Any, Mapping[str, Any]]) -> str:
     """The reviewer's comment, empty if there is none."""
-    return " ".join(answers.get(COMMENT, {}).get("text") or []).strip()
+    said = answers.get(COMMENT, {}).get("text")
+    return " ".join(line for line in said if isinstance(line, str)).strip() if isinstance(said, list) else ""
 
 
 def people_by_id(client: LabelStudio) -> dict[int, str]:
@@ -235,9 +238,9 @@ def _answer(answers: Mapping[Any, Mapping[str, Any]], data: Mapping[str, Any]) -
     given, suggested = data["given_label"], data["suggested_label"]
     chosen = answers.get(DECISION, {}).get("choices") or []
     other = _other_label(answers.get(OTHER_LABEL, {}))
-    if chosen == [ACCEPT] or (chosen == [OTHER] and other == suggested):
+    if chosen == [ACCEPT] or (chosen == [OTHER] and other and other == suggested):
         return "accept", suggested
-    if chosen == [KEEP] or (chosen == [OTHER] and other == given):
+    if chosen == [KEEP] or (chosen == [OTHER] and other and other == given):
         return "keep", given
     if chosen == [OTHER] and other:
         return "other", other
@@ -245,6 +248,6 @@ def _answer(answers: Mapping[Any, Mapping[str, Any]], data: Mapping[str, Any]) -
 
 
 def _other_label(value: Mapping[str, Any]) -> str:
-    if value.get("choices"):
-        return str(value["choices"][0])
-    return str(value["taxonomy"][0][-1]) if value.get("taxonomy") else ""
+    choices = choices_of({"value": value})
+    paths = paths_of({"value": value})
+    return choices[0] if choices else paths[0][-1] if paths and paths[0] else ""
