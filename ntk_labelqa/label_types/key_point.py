@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from ntk_labelqa.label_types.place import numbers
-from ntk_labelqa.label_types.shape import Points, Shape, Window, pixels_inside
+from ntk_labelqa.label_types.shape import Points, Shape, Window, pixels_inside, shares
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -32,7 +31,7 @@ class KeyPoint(Shape):
     @classmethod
     def read(cls, value: Mapping[str, Any], size: tuple[int, int]) -> Self | None:
         """See :class:`~ntk_labelqa.label_types.shape.Shape`; how large the point was drawn says nothing."""
-        place = numbers(value, "x", "y")
+        place = shares(value, "x", "y")
         return None if place is None else cls(place[0], place[1], size[0], size[1])
 
     @classmethod

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeGuard
 
-from ntk_labelqa.label_types.place import finite
-from ntk_labelqa.label_types.shape import Points, Shape, Window, bounds_of, parsed_points, written_points
+from ntk_labelqa.label_types.shape import Points, Shape, Window, bounds_of, parsed_points, shares, written_points
 
 FEWEST = 3
 """Corners of a polygon that has an area."""
@@ -34,8 +33,8 @@ class Polygon(Shape):
             return None
         points = []
         for corner in said:
-            pair = [finite(side) for side in corner] if isinstance(corner, list | tuple) else []
-            if len(pair) != 2 or pair[0] is None or pair[1] is None:
+            pair = shares(dict(zip("xy", corner, strict=True)), *"xy") if _is_pair(corner) else None
+            if pair is None:
                 return None
             points.append((pair[0], pair[1]))
         found = cls(tuple(points), *size)
@@ -63,3 +62,7 @@ class Polygon(Shape):
     def row(self) -> dict[str, Any]:
         """Its bounds, and its corners."""
         return {**super().row(), "points": self.written()}
+
+
+def _is_pair(corner: object) -> TypeGuard[list[Any]]:
+    return isinstance(corner, list) and len(corner) == 2

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Points = tuple[tuple[float, float], ...]
 GRID = 128
 """Cells a side on which areas of shapes are compared that have no formula: an error of about a hundredth."""
+MOST_SHARE = 1_000_000.0
+"""Per cent of an image's side beyond which a number is no place."""
 MOST_SIDE = 1_000_000
 """Pixels a side beyond which what is said of an image's size is no size."""
 
@@ -197,9 +199,15 @@ def parsed_points(text: str) -> Points:
     return tuple((float(x), float(y)) for x, y in (pair.split(",") for pair in text.split(";")))
 
 
+def shares(value: Mapping[str, Any], *names: str) -> list[float] | None:
+    """Per cent of the image's sides that *value* has under *names*; None where one is no number, or beyond all use."""
+    found = numbers(value, *names)
+    return None if found is None or max(map(abs, found), default=0.0) > MOST_SHARE else found
+
+
 def turned_sides(value: Mapping[str, Any], *names: str) -> tuple[float, float, float, float, float] | None:
     """A corner or centre, two sides and the rotation in degrees; None where a side is none, or no number is there."""
-    found, turned = numbers(value, *names), finite(value.get("rotation") or 0.0)
+    found, turned = shares(value, *names), finite(value.get("rotation") or 0.0)
     if found is None or turned is None or found[2] <= 0 or found[3] <= 0:
         return None
     return found[0], found[1], found[2], found[3], math.fmod(turned, 360.0)
