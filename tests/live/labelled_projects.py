@@ -92,14 +92,14 @@ def spans() -> LabelType:
     return LabelType(NER, None, tasks, frozenset(wrong))
 
 
-def boxes(folder: Path, address: str, tag: str = "RectangleLabels") -> LabelType:
+def boxes(folder: Path, address: str, tag: str = "RectangleLabels", count: int = 24) -> LabelType:
     """Pictures of 400 × 300 pixels with two triangles and a square in *folder*, two annotators for every fourth, drawn
     with the control *tag*.
     """
     random = np.random.default_rng(0)
     folder.mkdir(parents=True, exist_ok=True)
     tasks, wrong = [], set()
-    for number in range(24):
+    for number in range(count):
         image = Image.fromarray(random.integers(40, 70, (300, 400, 3)).astype(np.uint8))
         parts = []
         for place, kind in enumerate(("Airplane", "Car", "Airplane" if number % 2 else "Car")):
