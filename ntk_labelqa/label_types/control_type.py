@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -54,7 +55,7 @@ class ControlConfig:
     paths: tuple[tuple[str, ...], ...] = ()
 
 
-class ControlType:
+class ControlType(ABC):
     """A control that gives a whole item one of several classes.
 
     A type overrides what is different of it.
@@ -89,6 +90,7 @@ class ControlType:
         """The classes that a result's *value* gives."""
         raise NotImplementedError
 
+    @abstractmethod
     def value(self, before: Mapping[str, Any], control: Control, final: str, paths: Sequence[Sequence[str]]) -> Any:
         """The fields of a result's value that say *final*, where they were *before*.
 
@@ -98,7 +100,6 @@ class ControlType:
             final: one of the classes.
             paths: of the config's choices, for labels that are paths.
         """
-        raise NotImplementedError
 
 
 def one_of(given: Sequence[str]) -> Said | Unusable:
