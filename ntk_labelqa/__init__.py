@@ -9,6 +9,7 @@ index:
 - :func:`rank_schemes`: which of several labellings is the least noisy;
 - :func:`architecture_fit`: which kind of network suits the data;
 - :func:`gram_matrix`, :func:`block_diagonalization_error`: what all that rests on;
+- :class:`LabelAudit`: all of these as an estimator of scikit-learn's kind, which inverts the kernel once;
 - :func:`audit`: all of it for a Label Studio export, as an :class:`Audit`.
 
 Errors are :class:`LabelQAError`, and say what to do. The public names are imported on first use, so that
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         SingularKernelError,
         UsageError,
     )
+    from ntk_labelqa.estimator import LabelAudit
     from ntk_labelqa.gram.matrix import gram_matrix
     from ntk_labelqa.options import AuditOptions
 
@@ -46,6 +48,7 @@ _HOMES = {
     "AuditOptions": "options",
     "Entanglement": "diagnostics.entanglement",
     "InvalidInputError": "errors",
+    "LabelAudit": "estimator",
     "LabelQAError": "errors",
     "LabelStudioError": "errors",
     "MemoryBudgetError": "errors",
@@ -67,6 +70,7 @@ __all__ = [
     "AuditOptions",
     "Entanglement",
     "InvalidInputError",
+    "LabelAudit",
     "LabelQAError",
     "LabelStudioError",
     "MemoryBudgetError",

@@ -13,21 +13,16 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from ntk_labelqa import auditing
-from ntk_labelqa.arguments import check_computation
+from ntk_labelqa import arguments, auditing
 from ntk_labelqa.audit_folder import Audit
-from ntk_labelqa.dataset import LabeledDataset, from_labels, label_means
-from ntk_labelqa.diagnostics.architecture_choice import choose_architecture
-from ntk_labelqa.diagnostics.entanglement import Entanglement, entangle
-from ntk_labelqa.diagnostics.label_issues import find_label_issues_in
-from ntk_labelqa.diagnostics.refurbishment import METHODS, MOVING_RIDGE, Method, check_method
-from ntk_labelqa.gram.choose import invert
-from ntk_labelqa.gram.inverse import RegularizedInverse
+from ntk_labelqa.dataset import LabeledDataset
+from ntk_labelqa.diagnostics.entanglement import Entanglement
+from ntk_labelqa.diagnostics.refurbishment import Method, check_method
+from ntk_labelqa.estimator import LabelAudit
 from ntk_labelqa.gram.inverse_plan import Landmarks
-from ntk_labelqa.inputs.alignment import Labelled, labelled
 from ntk_labelqa.inputs.held import FeaturesLike, LabelsLike
 from ntk_labelqa.kernels.kernel import Kernel
-from ntk_labelqa.options import AuditOptions
+from ntk_labelqa.options import AuditOptions, Preparation
 
 
 def audit(source: str | os.PathLike[str] | LabeledDataset, **options: Any) -> Audit:
@@ -60,6 +55,7 @@ def find_label_issues(
     labels: LabelsLike,
     *,
     architecture: str | Kernel = "auto",
+    preparation: Preparation = "auto",
     ridge: float | Literal["auto"] = "auto",
     landmarks: Landmarks = "auto",
     seed: int = 0,
@@ -74,6 +70,10 @@ def find_label_issues(
             With an index, they go to the features of that index.
         architecture: a name such as ``2-L``, ``module:attribute`` of a stax network, or a kernel; ``auto`` takes the
             one with the best leave-one-out error on a sample.
+        preparation: of features float[N, D]. ``standardize`` brings each column of plain numbers to mean 0 and
+            deviation 1 and adds a constant column; ``none`` leaves all as it is, so that the direction of a row is
+            what counts; ``auto`` standardises, unless rows as they are surely have the lower leave-one-out error on a
+            sample. Zeros and ones of truth values and categories stay in any case.
         ridge: relative to tr(H)/N, positive; ``auto`` takes the one with the best leave-one-out error.
         landmarks: of the low-rank inverse; ``all`` inverts exactly; ``auto`` does so for up to 3,000 items.
         seed: of samples and landmarks.
@@ -95,7 +95,7 @@ def find_label_issues(
         - ``model_probability`` (float64): null; of audits that reviewers' verdicts have put right.
 
         Its ``attrs`` hold ``is_informative``, and, where that is false and so nothing is flagged, the reason in
-        ``why_unknown``.
+        ``why_unknown``; and the ``architecture`` and ``preparation`` that were taken.
 
     Raises:
         InvalidInputError: features, labels or options cannot be read or do not fit, values are missing, the indexes of
@@ -112,14 +112,7 @@ def find_label_issues(
           given_label suggested_label
         7         dog             cat
     """
-    check_computation(architecture, ridge, landmarks, seed)
-    given = labelled(features, labels)
-    dataset, inverse = _inverted(given, architecture, ridge, landmarks, seed)
-    auditing.check_auditable(dataset)
-    issues = find_label_issues_in(dataset, inverse, seed=seed)
-    table = auditing.findings_table(dataset, issues, classes=given.labels.classes).set_axis(given.index)
-    table.attrs.update(is_informative=issues.posterior.is_informative, why_unknown=issues.posterior.why_unknown)
-    return table
+    return _audit(architecture, preparation, ridge, landmarks, seed).fit(features, labels).label_issues()
 
 
 def class_entanglement(
@@ -127,6 +120,7 @@ def class_entanglement(
     labels: LabelsLike,
     *,
     architecture: str | Kernel = "auto",
+    preparation: Preparation = "auto",
     ridge: float | Literal["auto"] = "auto",
     landmarks: Landmarks = "auto",
     seed: int = 0,
@@ -147,10 +141,7 @@ def class_entanglement(
         >>> found.partners("cat")
         ['lynx', 'car']
     """
-    check_computation(architecture, ridge, landmarks, seed)
-    given = labelled(features, labels)
-    dataset, inverse = _inverted(given, architecture, ridge, landmarks, seed)
-    return entangle(inverse, label_means(dataset), given.labels.classes)
+    return _audit(architecture, preparation, ridge, landmarks, seed).fit(features, labels).entanglement()
 
 
 def refurbish(
@@ -159,6 +150,7 @@ def refurbish(
     *,
     method: Method = "posterior",
     architecture: str | Kernel = "auto",
+    preparation: Preparation = "auto",
     ridge: float | Literal["auto"] = "auto",
     landmarks: Landmarks = "auto",
     seed: int = 0,
@@ -172,7 +164,7 @@ def refurbish(
         features, labels: as in :func:`find_label_issues`.
         method: ``posterior`` abstains where it is not sure, ``annealed`` mends most, ``exact`` descends on the BDE
             under a guard for rare classes, ``gradient`` is the paper's Algorithm 1.
-        architecture: as in :func:`find_label_issues`.
+        architecture, preparation: as in :func:`find_label_issues`.
         ridge: relative to tr(H)/N; ``auto`` is the leave-one-out choice for ``posterior``, else 0.03.
         landmarks: of the low-rank inverse; ``auto`` inverts exactly while N and memory allow.
         seed: of samples and landmarks.
@@ -204,34 +196,17 @@ def refurbish(
         ('cat', [7])
     """
     check_method(method)
-    check_computation(architecture, ridge, landmarks, seed)
-    if ridge == "auto" and method != "posterior":
-        ridge = MOVING_RIDGE
-    given = labelled(features, labels)
-    dataset, inverse = _inverted(given, architecture, ridge, landmarks, seed)
-    auditing.check_auditable(dataset)
-    labelling = METHODS[method](inverse, given.labels.codes, len(given.labels.classes))
-    moves = labelling.moves()
-    table = pd.DataFrame(
-        {
-            "item": moves.items,
-            "given_label": given.labels.named(moves.given),
-            "new_label": given.labels.named(moves.taken),
-            "step": moves.steps,
-        }
-    )
-    return given.labels.like_given(labelling.codes), table.set_axis(given.index.take(moves.items))
+    return _audit(architecture, preparation, ridge, landmarks, seed).fit(features, labels).refurbish(method)
 
 
-def _inverted(
-    given: Labelled,
+def _audit(
     architecture: str | Kernel,
+    preparation: Preparation,
     ridge: float | Literal["auto"],
     landmarks: Landmarks,
     seed: int,
-) -> tuple[LabeledDataset, RegularizedInverse]:
-    dataset = from_labels(given.labels)
-    means = label_means(dataset)
-    if architecture == "auto":
-        architecture = choose_architecture(given.values, means, seed=seed).name
-    return dataset, invert(given.values, means, architecture=architecture, ridge=ridge, landmarks=landmarks, seed=seed)
+) -> LabelAudit:
+    arguments.check("seed", seed, arguments.SEED)
+    return LabelAudit(
+        architecture=architecture, preparation=preparation, ridge=ridge, landmarks=landmarks, random_state=seed
+    )

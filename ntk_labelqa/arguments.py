@@ -40,17 +40,6 @@ def check(name: str, value: object, rule: Rule) -> None:
         )
 
 
-def check_computation(architecture: object, ridge: object, landmarks: object, seed: object) -> None:
-    """Raise InvalidInputError for options of an inverse that are of a wrong type or out of their range."""
-    for name, value, rule in (
-        ("architecture", architecture, ARCHITECTURE),
-        ("ridge", ridge, RIDGE),
-        ("landmarks", landmarks, LANDMARKS),
-        ("seed", seed, SEED),
-    ):
-        check(name, value, rule)
-
-
 def is_number(value: object) -> bool:
     """Whether *value* is a real number of Python or NumPy: no truth value, no NaN."""
     return isinstance(value, Real) and not isinstance(value, bool) and value == value
@@ -87,6 +76,7 @@ LANDMARKS = Rule(
     lambda value: _word(value, "auto", "all") or _whole(value, 1), "a whole number of 1 or more, 'all' or 'auto'"
 )
 SEED = Rule(lambda value: _whole(value, 0), "a whole number of 0 or more")
+PREPARATION = Rule(lambda value: _word(value, "auto", "none", "standardize"), "'auto', 'none' or 'standardize'")
 NUMBER = Rule(_finite, "a finite number")
 SAMPLE = Rule(lambda value: _whole(value, 2), "a whole number of 2 or more")
 SECONDS = Rule(lambda value: is_number(value) and value > 0, "a positive number of seconds")  # type: ignore[operator]

@@ -17,10 +17,10 @@ from ntk_labelqa.contents import contents
 from ntk_labelqa.dataset import LabeledDataset, label_means, with_note
 from ntk_labelqa.diagnostics.agreement import agreement_table
 from ntk_labelqa.diagnostics.annotators import annotators_table, consensus_table
-from ntk_labelqa.diagnostics.architecture_choice import choose_architecture
 from ntk_labelqa.diagnostics.encoder_comparison import choose_encoder
 from ntk_labelqa.diagnostics.entanglement import Entanglement, entangle
 from ntk_labelqa.diagnostics.evidence import influences
+from ntk_labelqa.diagnostics.fitted_kernel import FittedKernel, fit_kernel
 from ntk_labelqa.diagnostics.label_issues import LabelIssues, find_label_issues_in, why_not_by
 from ntk_labelqa.diagnostics.recalibration import Recalibration, recalibrated
 from ntk_labelqa.diagnostics.region_faults import find_region_faults
@@ -29,7 +29,6 @@ from ntk_labelqa.diagnostics.schemes import schemes_of
 from ntk_labelqa.diagnostics.self_measurement import SelfMeasurement, measure
 from ntk_labelqa.encoders.choose import encode
 from ntk_labelqa.errors import InvalidInputError
-from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.factor_cache import FactorCache
 from ntk_labelqa.gram.inverse import RegularizedInverse, leave_one_out
 from ntk_labelqa.label_types.region_issues import find_region_issues
@@ -85,6 +84,7 @@ def run_audit(
         encoded.dataset,
         options,
         encoder=encoded.encoder,
+        numbers=encoded.numbers,
         decisions=decisions,
         pictures=pictures,
         stages=stages,
@@ -98,13 +98,34 @@ def audit_features(
     *,
     encoder: str,
     stages: Stages,
+    numbers: np.ndarray | None = None,
     decisions: pd.DataFrame | None = None,
     pictures: Pictures | None = None,
 ) -> Audit:
-    """:func:`run_audit` once the items are features, float[N, …], a row an item of *dataset*."""
+    """:func:`run_audit` once the items are features, float[N, …], a row an item of *dataset*.
+
+    *numbers*, bool[D], are the columns that hold plain numbers; None where the features are as a kernel is to see them.
+    """
     check_auditable(dataset)
-    labels = label_means(dataset)
-    inverse, architecture, judged = _inverse(features, labels, options, stages)
+    kept = FactorCache(cache_root() / "factors")
+    fitted = fit_kernel(features, label_means(dataset), options, numbers=numbers, cache=kept, stages=stages)
+    return audit_fitted(
+        fitted, dataset, options, encoder=encoder, stages=stages, decisions=decisions, pictures=pictures
+    )
+
+
+def audit_fitted(
+    fitted: FittedKernel,
+    dataset: LabeledDataset,
+    options: AuditOptions,
+    *,
+    encoder: str,
+    stages: Stages,
+    decisions: pd.DataFrame | None = None,
+    pictures: Pictures | None = None,
+) -> Audit:
+    """:func:`run_audit` once a kernel is fitted to the items of *dataset*."""
+    labels, inverse = label_means(dataset), fitted.inverse
     with stages.stage("Finding label issues"):
         issues = find_label_issues_in(dataset, inverse, seed=options.seed)
         if issues.posterior.is_informative and (why := why_not_by(encoder, issues)):
@@ -132,23 +153,29 @@ def audit_features(
         found = found.assign(model_probability=stated.error_probability)
     with stages.stage("Making thumbnails"):
         items = items_table(dataset, found, pulls, pictures)
-    chosen = asdict(options)
+    chosen = {
+        **asdict(options),
+        "encoder": encoder,
+        "preparation": fitted.preparation.name,
+        "architecture": str(fitted.architecture),
+        "ridge": inverse.ridge,
+    }
     limits = chosen.pop("regions")
     manifest = {
         "format": FORMAT,
         "began_at": stages.began.isoformat(timespec="milliseconds"),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
-        "options": {**chosen, "encoder": encoder, "architecture": architecture, "ridge": inverse.ridge},
+        "options": chosen,
         "seed": options.seed,
         "region_limits": limits,
         "device": device(),
-        "architecture_choice": judged,
+        **fitted.choices,
         "recalibration": asdict(recalibration) if recalibration else None,
         "data": describe(dataset),
         "timings": stages.seconds,
         "summary": {
-            **summarize(dataset, inverse, entanglement, found, measured, architecture),
+            **summarize(dataset, inverse, entanglement, found, measured, str(fitted.architecture)),
             "region_faults": len(faults),
             "region_issues": regions.measured,
         },
@@ -169,32 +196,6 @@ def audit_features(
         agreement=agreement_table(dataset, seed=options.seed),
         region_issues=regions.table,
     )
-
-
-def _inverse(
-    features: np.ndarray, labels: np.ndarray, options: AuditOptions, stages: Stages
-) -> tuple[RegularizedInverse, str, dict[str, Any]]:
-    """The kernel's inverse, the architecture whose kernel it is, and by what that was chosen, if it was."""
-    with stages.stage("Choosing the architecture"):
-        architecture, judged = options.architecture, {}
-        if architecture == "auto":
-            choice = choose_architecture(features, labels, seed=options.seed)
-            architecture, judged = choice.name, {"errors": choice.errors, "left_out": choice.left_out}
-            stages.note(choice)
-    with stages.stage("Inverting the kernel") as tick:
-        inverse = invert(
-            features,
-            labels,
-            architecture=architecture,
-            ridge=options.ridge,
-            landmarks=options.landmarks,
-            dtype=options.dtype,
-            seed=options.seed,
-            cache=FactorCache(cache_root() / "factors"),
-            announce=stages.note,
-            progress=tick,
-        )
-    return inverse, architecture, judged
 
 
 def check_auditable(dataset: LabeledDataset) -> None:

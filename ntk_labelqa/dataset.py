@@ -242,11 +242,12 @@ def from_arrays(labels: LabelsLike, *, classes: LabelsLike | None = None) -> Lab
     return from_labels(read_labels(labels, classes=classes))
 
 
-def from_labels(labels: Labels) -> LabeledDataset:
-    """:func:`from_arrays` of labels that are read."""
+def from_labels(labels: Labels, *, names: pd.Index | None = None) -> LabeledDataset:
+    """:func:`from_arrays` of labels that are read; *names* are what the items are called, unless they only count."""
     count = len(labels)
+    values = [""] * count if names is None or isinstance(names, pd.RangeIndex) else [str(name) for name in names]
     return LabeledDataset(
-        items=pd.DataFrame({"task_id": np.arange(count), "value": [""] * count}),
+        items=pd.DataFrame({"task_id": np.arange(count), "value": values}),
         annotations=pd.DataFrame(
             {
                 "annotation_id": np.arange(count),

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ntk_labelqa import arguments
 
+if TYPE_CHECKING:
+    from ntk_labelqa.kernels.kernel import Kernel
+
 DType = Literal["float32", "float64"]
+Preparation = Literal["auto", "none", "standardize"]
 
 
 @dataclass(frozen=True)
@@ -39,33 +43,58 @@ class RegionLimits:
 
 
 @dataclass(frozen=True)
-class AuditOptions:
-    """How an audit is computed.
+class KernelOptions:
+    """How a kernel is fitted to features and labels.
 
     Attributes:
-        architecture: a name such as ``2-L``, ``module:attribute`` of a stax network, or ``auto``.
+        architecture: a name such as ``2-L``, ``module:attribute`` of a stax network, a kernel, or ``auto``, which takes
+            the one with the best leave-one-out error on a sample.
+        preparation: of plain numbers: ``standardize``, ``none``, or ``auto``, which judges by leave-one-out error on a
+            sample; see :mod:`ntk_labelqa.inputs.preparation`.
         ridge: relative to tr(H)/N, or ``auto`` for the leave-one-out choice.
-        encoder: None takes the one that fits the items.
-        features: path of a features file, which goes before any encoder.
         landmarks: Nyström landmarks; ``all`` inverts exactly; ``auto`` does so for up to 3,000 items.
         dtype: precision in which kernel entries are computed; factors are float64 in the dense inverse.
-        seed: of landmarks, projections and planted errors.
+        seed: of samples, landmarks, projections and planted errors.
+    """
+
+    architecture: str | Kernel = "auto"
+    preparation: Preparation = "auto"
+    ridge: float | Literal["auto"] = "auto"
+    landmarks: int | Literal["all", "auto"] = "auto"
+    dtype: DType = "float32"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Options that cannot be are refused."""
+        for name, rule in (
+            ("architecture", arguments.ARCHITECTURE),
+            ("preparation", arguments.PREPARATION),
+            ("ridge", arguments.RIDGE),
+            ("landmarks", arguments.LANDMARKS),
+            ("dtype", arguments.PRECISION),
+            ("seed", arguments.SEED),
+        ):
+            arguments.check(name, getattr(self, name), rule)
+
+
+@dataclass(frozen=True)
+class AuditOptions(KernelOptions):
+    """How an audit is computed: a kernel's options, of which the architecture is a name, and these.
+
+    Attributes:
+        encoder: None takes the one that fits the items.
+        features: path of a features file, which goes before any encoder.
         regions: from where on a region breaks a rule.
     """
 
     architecture: str = "auto"
-    ridge: float | Literal["auto"] = "auto"
     encoder: str | None = None
     features: str | os.PathLike[str] | None = None
-    landmarks: int | Literal["all", "auto"] = "auto"
-    dtype: DType = "float32"
-    seed: int = 0
     regions: RegionLimits = RegionLimits()
 
     def __post_init__(self) -> None:
         """Options that cannot be are refused; paths become strings, as the options are written into the manifest."""
         arguments.check("architecture", self.architecture, arguments.ARCHITECTURE_NAME)
-        arguments.check_computation(self.architecture, self.ridge, self.landmarks, self.seed)
-        arguments.check("dtype", self.dtype, arguments.PRECISION)
+        super().__post_init__()
         if self.features is not None:
             object.__setattr__(self, "features", os.fspath(self.features))

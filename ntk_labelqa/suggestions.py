@@ -1,14 +1,6 @@
-r"""Labels suggested for items that an audit has not seen.
+"""Labels suggested for items that an audit has not seen.
 
-What kernel regression says of a new item x, given the audited items X, carried to probabilities by the link that the
-audit fitted to its own leave-one-out predictions:
-
-.. math:: P(x) = k(x, X)\, G\, Q, \qquad s(x) = \operatorname{softmax}(a φ(P(x)) + b)
-
-Q is what the audit's own last predictions were made from: posteriors of the audited items' classes, so that a label
-taken for wrong hardly counts, or the labels as given where one round was all (as with two classes). The link has seen
-no item's own label, hence s(x) means the same for a new item as the prior of an audited one: how probable each class
-is. No model is trained.
+See :mod:`ntk_labelqa.diagnostics.prediction`. No model is trained.
 """
 
 from __future__ import annotations
@@ -23,6 +15,8 @@ import pandas as pd
 from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.contents import contents
 from ntk_labelqa.dataset import Control, LabeledDataset, Provenance, label_means
+from ntk_labelqa.diagnostics.fitted_kernel import fit_kernel
+from ntk_labelqa.diagnostics.prediction import Predictor
 from ntk_labelqa.encoders import registry
 from ntk_labelqa.encoders.choose import features_that_carry
 from ntk_labelqa.encoders.pixels import fit_images
@@ -30,13 +24,10 @@ from ntk_labelqa.encoders.pretrained import Embeddings, InMemory, embed, inputs_
 from ntk_labelqa.encoders.text import fit_texts
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.findings import UNKNOWN_REMEDY
-from ntk_labelqa.gram.choose import invert
-from ntk_labelqa.gram.matrix import prepare
-from ntk_labelqa.gram.tiles import cross_block, panels
-from ntk_labelqa.kernels.kernel import Kernel
+from ntk_labelqa.gram.tiles import panels
 from ntk_labelqa.label_model.annotations import Annotations
-from ntk_labelqa.label_model.calibration import Link
 from ntk_labelqa.label_model.label_model import label_posterior
+from ntk_labelqa.options import KernelOptions
 
 MOST_ITEMS = 4000
 """Audited items that suggestions are made from, by default: beyond, the inverse costs more than it adds."""
@@ -89,18 +80,13 @@ class Suggester:
         class_names: the classes, in the order of the columns of :meth:`probabilities`.
         count: how many audited items it draws on.
         encode: from items (paths of images, or texts) to features, as the audited ones got them.
-        kernel, inputs: the architecture's kernel, and the audited items as it has prepared them.
-        weights: G Q, float64[N, K].
-        link: from predictions to probabilities.
+        predictor: from features to probabilities.
     """
 
     class_names: tuple[str, ...]
     count: int
     encode: Callable[[Sequence[str]], np.ndarray]
-    kernel: Kernel
-    inputs: np.ndarray
-    weights: np.ndarray
-    link: Link
+    predictor: Predictor
 
     @classmethod
     def fit(cls, dataset: LabeledDataset, options: dict[str, Any], *, most: int = MOST_ITEMS) -> Self:
@@ -122,27 +108,23 @@ class Suggester:
         features, encode = _fit_encoder(kept, options["encoder"], options["seed"])
         carries = features_that_carry(features)
         features, kept = features[carries], kept.keep_items(carries, "blank item")
-        inverse = invert(
-            features,
-            label_means(kept),
+        as_audited = KernelOptions(
             architecture=options["architecture"],
+            preparation=options.get("preparation", "none"),
             ridge=options["ridge"] if drawn.all() else "auto",
             landmarks="all",
             dtype=options["dtype"],
             seed=options["seed"],
         )
-        posterior = label_posterior(inverse, Annotations.of_dataset(kept, seed=options["seed"]))
+        fitted = fit_kernel(features, label_means(kept), as_audited)
+        posterior = label_posterior(fitted.inverse, Annotations.of_dataset(kept, seed=options["seed"]))
         if not posterior.is_informative:
             raise InvalidInputError(
                 "No suggestions can be made from this audit: nothing can be said of its labels.",
                 why=posterior.why_unknown,
                 remedy=UNKNOWN_REMEDY,
             )
-        made = posterior.answer.predictions
-        kernel, inputs = prepare(features, options["architecture"], options["dtype"])
-        return cls(
-            kept.class_names, len(kept), encode, kernel, inputs, made.inverse.apply(made.fed), posterior.answer.link
-        )
+        return cls(kept.class_names, len(kept), encode, Predictor.of(fitted, posterior, dtype=options["dtype"]))
 
     def probabilities(self, items: Sequence[str]) -> np.ndarray:
         """How probable each class is for each of *items*, float64[n, K]; rows sum to 1, or are NaN where an item is
@@ -158,17 +140,8 @@ class Suggester:
             features = self.encode(items[panel])
             rows = np.arange(len(items))[panel][features_that_carry(features)]
             if len(rows):
-                predictions = self._predictions(features[features_that_carry(features)])
-                result[rows] = np.exp(self.link.log_prior(predictions))
+                result[rows] = self.predictor.probabilities(features[features_that_carry(features)])
         return result
-
-    def _predictions(self, features: np.ndarray) -> np.ndarray:
-        """P, float64[n, K]."""
-        # Rounded up to a power of two by repeating the last: each other number would be compiled anew.
-        count = 1 << (len(features) - 1).bit_length()
-        padded = np.concatenate([features, np.repeat(features[-1:], count - len(features), axis=0)])
-        prepared = self.kernel.prepare(padded, self.inputs.dtype)
-        return (cross_block(self.kernel, prepared, self.inputs).astype(np.float64) @ self.weights)[: len(features)]
 
 
 def _pretrained(encoder: str) -> Embeddings | None:

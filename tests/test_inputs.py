@@ -18,6 +18,7 @@ import scipy.sparse as sp
 
 import ntk_labelqa
 from ntk_labelqa import (
+    LabelAudit,
     architecture_fit,
     block_diagonalization_error,
     class_entanglement,
@@ -104,6 +105,7 @@ OF_BOTH: dict[str, Callable[[Any, Any], Any]] = {
     "class_entanglement": lambda features, labels: class_entanglement(features, labels, **FAST),
     "rank_schemes": lambda features, labels: rank_two(features, labels, **FAST),
     "architecture_fit": lambda features, labels: architecture_fit(features, labels, ["2-L"]),
+    "LabelAudit": lambda features, labels: LabelAudit(**FAST).fit(features, labels).predict_proba(features),
 }
 OF_FEATURES = {**OF_BOTH, "gram_matrix": lambda features, labels: gram_matrix(features)}
 OF_LABELS = {

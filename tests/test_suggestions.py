@@ -60,7 +60,7 @@ def test_suggestions_are_those_of_a_plain_solve(digits) -> None:
     own = gram[:40, :40]
     # Weights are G Q: what is fed comes back from them, and must be a labelling.
     shift = audit.manifest["options"]["ridge"] * np.trace(own) / 40
-    fed = own @ suggester.weights + shift * suggester.weights
+    fed = own @ suggester.predictor.weights + shift * suggester.predictor.weights
     assert fed.sum(axis=1) == pytest.approx(np.ones(40), abs=1e-6)
     assert fed.min() > -1e-6
     predicted = gram[40:, :40] @ np.linalg.solve(own + shift * np.eye(40), fed)

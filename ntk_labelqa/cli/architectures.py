@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ntk_labelqa.cli.options import OUT_FILE, encoder_options, quiet_option, read_encoded, source_options, use_device
+from ntk_labelqa.cli.options import (
+    OUT_FILE,
+    encoder_options,
+    quiet_option,
+    read_encoded,
+    sample_options,
+    source_options,
+    use_device,
+)
 from ntk_labelqa.errors import LabelQAError
 from ntk_labelqa.progress import Stages
 
@@ -28,12 +36,7 @@ if TYPE_CHECKING:
     help="linear, 2-L, 10-L, CNN-1, CNN-2, CNN-3, or module:attribute of a stax network. Repeatable; default: all.",
 )
 @encoder_options
-@click.option("--sample", type=click.IntRange(min=10), default=1000, show_default=True, help="Items judged.")
-@click.option(
-    "--budget", type=click.FloatRange(min=0.0), default=60.0, show_default=True, help="Seconds for one kernel at most."
-)
-@click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
+@sample_options
 @quiet_option
 def architectures(out: Path | None, names: tuple[str, ...], quiet: bool, **given: Any) -> None:
     """Compare architectures on the labels of SOURCE by their infinite-width kernels, and recommend one.
@@ -47,12 +50,19 @@ def architectures(out: Path | None, names: tuple[str, ...], quiet: bool, **given
 
     from ntk_labelqa.dataset import label_means
     from ntk_labelqa.diagnostics.architectures import fit_architectures
+    from ntk_labelqa.diagnostics.fitted_kernel import prepare_numbers
     from ntk_labelqa.kernels.architectures import NAMES
+    from ntk_labelqa.options import KernelOptions
 
+    labels = label_means(encoded.dataset)
+    asked = KernelOptions(preparation=given["preparation"], seed=given["seed"])
+    prepare, choice = prepare_numbers(encoded.features, labels, asked, numbers=encoded.numbers)
+    if choice:
+        stages.note(choice)
     with stages.stage("Judging the architectures") as tick:
         fits = fit_architectures(
-            encoded.features,
-            label_means(encoded.dataset).argmax(axis=1),
+            prepare(encoded.features),
+            labels.argmax(axis=1),
             encoded.dataset.class_names,
             names or NAMES,
             sample=given["sample"],

@@ -122,6 +122,8 @@ def as_before(options: AuditOptions, folder: Path, stages: Stages) -> AuditOptio
     before = read_manifest(folder)["options"]
     if options.architecture == "auto":
         options = replace(options, architecture=before["architecture"])
+    if options.preparation == "auto":
+        options = replace(options, preparation=before.get("preparation", "auto"))
     encoder = before["encoder"]
     if options.encoder or options.features or encoder in registry.BUILT_IN or encoder == "precomputed":
         return options

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ntk_labelqa.cli.options import OUT_FILE, quiet_option, read_source, source_options, use_device
+from ntk_labelqa.cli.options import OUT_FILE, quiet_option, read_source, sample_options, source_options, use_device
 from ntk_labelqa.progress import Stages
 
 if TYPE_CHECKING:
@@ -125,12 +125,7 @@ def fetch(name: str, quiet: bool) -> None:
     "--arch", "architectures", multiple=True, metavar="NAME", help="An architecture to judge. Repeatable; default: all."
 )
 @click.option("--out", type=OUT_FILE, help="Also write a report, as one HTML page.")
-@click.option("--sample", type=click.IntRange(min=10), default=1000, show_default=True, help="Items judged.")
-@click.option(
-    "--budget", type=click.FloatRange(min=0.0), default=60.0, show_default=True, help="Seconds for one kernel at most."
-)
-@click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
+@sample_options
 @quiet_option
 def compare(
     names: tuple[str, ...], architectures: tuple[str, ...], out: Path | None, quiet: bool, **given: Any
@@ -162,6 +157,7 @@ def compare(
             architectures=architectures or NAMES,
             sample=given["sample"],
             budget=given["budget"],
+            preparation=given["preparation"],
             seed=given["seed"],
             progress=tick,
         )

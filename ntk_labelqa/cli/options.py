@@ -166,6 +166,42 @@ def prepare_encoder(given: dict[str, Any], stages: Stages) -> None:
     registry.find(given["encoder"])
 
 
+preparation_option = click.option(
+    "--preparation",
+    type=click.Choice(["auto", "none", "standardize"]),
+    default="auto",
+    show_default=True,
+    help="Of plain numbers: standardize brings each column to mean 0 and deviation 1; none leaves them, so that the "
+    "direction of a row is what counts; auto judges by leave-one-out error on a sample. Plain numbers are those of "
+    "--features, and of the encoders fields and vector; other features stay as they are, unless this says otherwise.",
+)
+device_option = click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True)
+seed_option = click.option("--seed", type=int, default=0, show_default=True)
+
+
+def sample_options(command: F) -> F:
+    """How architectures are judged on a sample."""
+    for decorate in reversed(
+        (
+            preparation_option,
+            click.option(
+                "--sample", type=click.IntRange(min=10), default=1000, show_default=True, help="Items judged."
+            ),
+            click.option(
+                "--budget",
+                type=click.FloatRange(min=0.0),
+                default=60.0,
+                show_default=True,
+                help="Seconds for one kernel at most.",
+            ),
+            device_option,
+            seed_option,
+        )
+    ):
+        command = decorate(command)
+    return command
+
+
 def compute_options(command: F) -> F:
     """How the audit is computed."""
     for decorate in reversed(
@@ -178,6 +214,7 @@ def compute_options(command: F) -> F:
                 metavar="NAME",
                 help="linear, 2-L, 10-L, CNN-1, CNN-2, CNN-3, auto, or module:attribute of a stax network.",
             ),
+            preparation_option,
             click.option(
                 "--landmarks",
                 type=LandmarksType(),
@@ -186,8 +223,8 @@ def compute_options(command: F) -> F:
                 help="Means that stand for all items in the low-rank inverse; all: exact; auto: exact up to 3,000.",
             ),
             click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True),
-            click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True),
-            click.option("--seed", type=int, default=0, show_default=True),
+            device_option,
+            seed_option,
         )
     ):
         command = decorate(command)
@@ -204,6 +241,7 @@ def audit_options(given: dict[str, Any]) -> AuditOptions:
     use_device(given["device"])
     return AuditOptions(
         architecture=given["arch"],
+        preparation=given["preparation"],
         encoder=given["encoder"],
         features=str(given["features"]) if given["features"] else None,
         landmarks=given["landmarks"],

@@ -65,7 +65,8 @@ def schemes(tables: tuple[Path, ...], earlier: tuple[Path, ...], form: str, quie
 
     added, notes = _from_files(tables, earlier, encoded.dataset, given["control"])
     with stages.stage("Ranking the schemes"):
-        ranking = rank_in(encoded.features, encoded.dataset, [*schemes_of(encoded.dataset), *added], options)
+        everything = [*schemes_of(encoded.dataset), *added]
+        ranking = rank_in(encoded.features, encoded.dataset, everything, options, numbers=encoded.numbers)
     if not quiet:
         for note in notes:
             click.echo(note, err=True)

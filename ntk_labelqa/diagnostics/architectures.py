@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ntk_labelqa import arguments, bde
+from ntk_labelqa.diagnostics.fitted_kernel import prepare_numbers
 from ntk_labelqa.diagnostics.kpca import principal_components, separation
 from ntk_labelqa.diagnostics.scheme_ranking import wilson_interval
 from ntk_labelqa.diagnostics.self_measurement import calibration_error
@@ -23,6 +24,7 @@ from ntk_labelqa.inputs.held import FeaturesLike, LabelsLike
 from ntk_labelqa.kernels.architectures import NAMES, kernel_of
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.label_model.calibration import fit_link
+from ntk_labelqa.options import KernelOptions, Preparation
 
 SAMPLE = 1000
 """Items judged, the same for all architectures."""
@@ -100,6 +102,7 @@ def architecture_fit(
     labels: LabelsLike,
     architectures: Sequence[str] = NAMES,
     *,
+    preparation: Preparation = "auto",
     sample: int = SAMPLE,
     budget: float = BUDGET,
     seed: int = 0,
@@ -109,6 +112,7 @@ def architecture_fit(
     Args:
         features, labels: as in :func:`ntk_labelqa.find_label_issues`.
         architectures: names, or ``module:attribute`` of stax networks; ``linear`` is added as the floor.
+        preparation: of plain numbers, as in :func:`ntk_labelqa.find_label_issues`.
         sample: items judged, drawn at random, at least 2 and at most N.
         budget: seconds that one kernel may take on the sample.
         seed: of the sample.
@@ -140,18 +144,23 @@ def architecture_fit(
         >>> architecture_fit(rows, names, ["2-L"])["architecture"].tolist()
         ['2-L', 'linear']
     """
+    check_fit_options(architectures, sample, budget)
+    options = KernelOptions(preparation=preparation, seed=seed)
+    given = labelled(features, labels)
+    names, codes = tuple(str(name) for name in given.labels.classes), given.labels.codes
+    prepare, _ = prepare_numbers(given.values, np.eye(len(names))[codes], options, numbers=given.features.numbers)
+    seen = prepare(given.values)
+    return fit_architectures(seen, codes, names, architectures, sample=sample, budget=budget, seed=seed).table()
+
+
+def check_fit_options(architectures: object, sample: object, budget: object) -> None:
+    """Raise InvalidInputError for options of :func:`architecture_fit` that cannot be."""
     for name, value, rule in (
         ("architectures", architectures, arguments.ARCHITECTURES),
         ("sample", sample, arguments.SAMPLE),
         ("budget", budget, arguments.SECONDS),
-        ("seed", seed, arguments.SEED),
     ):
         arguments.check(name, value, rule)
-    given = labelled(features, labels)
-    names = tuple(str(name) for name in given.labels.classes)
-    return fit_architectures(
-        given.values, given.labels.codes, names, architectures, sample=sample, budget=budget, seed=seed
-    ).table()
 
 
 def fit_architectures(

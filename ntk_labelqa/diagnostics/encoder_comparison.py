@@ -9,12 +9,14 @@ import numpy as np
 
 from ntk_labelqa.dataset import LabeledDataset, label_means
 from ntk_labelqa.diagnostics.architectures import BUDGET, SAMPLE, Fit, Fits, fit_architectures
+from ntk_labelqa.diagnostics.fitted_kernel import prepare_numbers
 from ntk_labelqa.diagnostics.recommendation import DEVIATIONS, difference, recommend
 from ntk_labelqa.encoders.choose import Encoded, encode, usual_encoder
 from ntk_labelqa.encoders.encoder import kinds_read
 from ntk_labelqa.encoders.models import KNOWN, is_ready
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.kernels.architectures import NAMES
+from ntk_labelqa.options import KernelOptions, Preparation
 
 QUICK = ("2-L",)
 """Architectures by which an audit chooses its encoder: what a deeper or convolutional one adds to pixels is less than
@@ -67,6 +69,7 @@ def compare_encoders(
     architectures: Sequence[str] = NAMES,
     sample: int = SAMPLE,
     budget: float = BUDGET,
+    preparation: Preparation = "auto",
     seed: int = 0,
     progress: Tick | None = None,
 ) -> EncoderFits:
@@ -78,6 +81,7 @@ def compare_encoders(
         architectures: whose kernels are tried on the features of each.
         sample: items judged, drawn at random.
         budget: seconds that one kernel may take on the sample.
+        preparation: of plain numbers; see :class:`~ntk_labelqa.options.KernelOptions`.
         seed: of the sample.
         progress: called with (encoders done, encoders).
 
@@ -106,13 +110,13 @@ def compare_encoders(
     if not common.any():
         raise InvalidInputError("No item can be encoded by all of these encoders.", remedy="Name fewer.")
     shared = some.keep_items(common, "not encoded by all encoders")
-    codes = label_means(shared).argmax(axis=1)
+    labels, options = label_means(shared), KernelOptions(preparation=preparation, seed=seed)
     judged = [
         EncoderFit(
             name,
             fit_architectures(
-                one.features[common[kept[name]]],
-                codes,
+                _prepared(one, common[kept[name]], labels, options),
+                labels.argmax(axis=1),
                 shared.class_names,
                 architectures,
                 sample=sample,
@@ -124,6 +128,13 @@ def compare_encoders(
     ]
     judged.sort(key=lambda one: -one.best.figures["accuracy"])
     return EncoderFits(tuple(judged), left_out, shared)
+
+
+def _prepared(one: Encoded, rows: np.ndarray, labels: np.ndarray, options: KernelOptions) -> np.ndarray:
+    """The features of *rows*, bool[n], as a kernel is to see them."""
+    features = one.features[rows]
+    prepare, _ = prepare_numbers(features, labels, options, numbers=one.numbers)
+    return prepare(features)
 
 
 def choose_encoder(dataset: LabeledDataset, *, seed: int = 0) -> tuple[str | None, str]:

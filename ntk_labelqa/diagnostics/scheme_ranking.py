@@ -14,19 +14,17 @@ import numpy as np
 import pandas as pd
 
 from ntk_labelqa import bde
-from ntk_labelqa.arguments import check_computation
 from ntk_labelqa.dataset import LabeledDataset, label_means
-from ntk_labelqa.diagnostics.architecture_choice import choose_architecture
+from ntk_labelqa.diagnostics.fitted_kernel import fit_kernel
 from ntk_labelqa.diagnostics.schemes import Scheme, collapsed, controls, encoded, pooled
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.findings import conform
-from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.inverse import RegularizedInverse, leave_one_out
 from ntk_labelqa.gram.inverse_plan import Landmarks
 from ntk_labelqa.inputs.features import read_features
 from ntk_labelqa.inputs.held import FeaturesLike, LabelsLike
 from ntk_labelqa.kernels.kernel import Kernel
-from ntk_labelqa.options import AuditOptions
+from ntk_labelqa.options import KernelOptions, Preparation
 
 LIKE_COUNTS = 0.2
 """Class counts are alike when the share of labels in which they differ (total variation) is at most this."""
@@ -43,6 +41,7 @@ def rank_schemes(
     *,
     classes: LabelsLike | None = None,
     architecture: str | Kernel = "auto",
+    preparation: Preparation = "auto",
     ridge: float | Literal["auto"] = "auto",
     landmarks: Landmarks = "auto",
     seed: int = 0,
@@ -57,7 +56,7 @@ def rank_schemes(
         schemes: name to N labels, or one column a scheme; None or NaN where a scheme does not label an item. Those with
             an index go to the features of that index, or where these have none to the first scheme with one.
         classes: the label set, where it is larger than the labels seen.
-        architecture, ridge, landmarks, seed: as in :func:`ntk_labelqa.find_label_issues`.
+        architecture, preparation, ridge, landmarks, seed: as in :func:`ntk_labelqa.find_label_issues`.
 
     Returns:
         DataFrame, one row a scheme and one for each control (one class everywhere, labels shuffled), least noisy first,
@@ -86,21 +85,21 @@ def rank_schemes(
         >>> rank_schemes(features, {"careless": careless, "right": right}, architecture="2-L")["scheme"][0]
         'right'
     """
-    check_computation(architecture, ridge, landmarks, seed)
+    options = KernelOptions(architecture, preparation, ridge, landmarks, seed=seed)
     read = read_features(features)
     parts, names = encoded(schemes, len(read), classes, read.index)
     labels = pooled(parts, len(read), len(names))
-    if labels.any(axis=0).sum() < 2:
-        raise _one_class()
-    if architecture == "auto":
-        architecture = choose_architecture(read.values, labels, seed=seed).name
-    inverse = invert(read.values, labels, architecture=architecture, ridge=ridge, landmarks=landmarks, seed=seed)
-    everything = [*parts, *controls(labels, seed=seed)]
-    return rank(inverse, leave_one_out(inverse, labels), everything, len(names))
+    check_classes(labels)
+    return rank_pooled(fit_kernel(read.values, labels, options, numbers=read.numbers).inverse, parts, labels, seed=seed)
 
 
 def rank_in(
-    features: np.ndarray, dataset: LabeledDataset, schemes: Sequence[Scheme], options: AuditOptions
+    features: np.ndarray,
+    dataset: LabeledDataset,
+    schemes: Sequence[Scheme],
+    options: KernelOptions,
+    *,
+    numbers: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """:func:`rank` of *schemes* of *dataset*, and of controls, judged by a prediction from the annotations alone.
 
@@ -109,23 +108,20 @@ def rank_in(
         dataset: the items and their annotations, of two classes at least.
         schemes: the labellings; their items are rows of *dataset*.
         options: how to compute.
+        numbers: bool[D], which columns are plain numbers, as in
+            :func:`~ntk_labelqa.diagnostics.fitted_kernel.fit_kernel`.
     """
     labels = label_means(dataset)
-    if labels.any(axis=0).sum() < 2:
-        raise _one_class()
-    architecture = options.architecture
-    if architecture == "auto":
-        architecture = choose_architecture(features, labels, seed=options.seed).name
-    inverse = invert(
-        features,
-        labels,
-        architecture=architecture,
-        ridge=options.ridge,
-        landmarks=options.landmarks,
-        dtype=options.dtype,
-        seed=options.seed,
-    )
-    everything = [*schemes, *controls(labels, seed=options.seed)]
+    check_classes(labels)
+    inverse = fit_kernel(features, labels, options, numbers=numbers).inverse
+    return rank_pooled(inverse, schemes, labels, seed=options.seed)
+
+
+def rank_pooled(
+    inverse: RegularizedInverse, schemes: Sequence[Scheme], labels: np.ndarray, *, seed: int
+) -> pd.DataFrame:
+    """:func:`rank` of *schemes* and of controls, judged by a prediction from *labels*, Y float[N, K]."""
+    everything = [*schemes, *controls(labels, seed=seed)]
     return rank(inverse, leave_one_out(inverse, labels), everything, labels.shape[1])
 
 
@@ -242,5 +238,7 @@ def _alike(a: np.ndarray, b: np.ndarray) -> bool:
     return bool(np.abs(a - b).sum() / 2 <= LIKE_COUNTS * a.sum())
 
 
-def _one_class() -> InvalidInputError:
-    return InvalidInputError("All labels are of one class.", remedy="Compare labellings with two classes or more.")
+def check_classes(labels: np.ndarray) -> None:
+    """Raise InvalidInputError where *labels*, Y float[N, K], are of one class."""
+    if labels.any(axis=0).sum() < 2:
+        raise InvalidInputError("All labels are of one class.", remedy="Compare labellings with two classes or more.")

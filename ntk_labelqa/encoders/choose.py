@@ -11,6 +11,7 @@ from ntk_labelqa.dataset import ItemKind, LabeledDataset, with_note
 from ntk_labelqa.encoders import registry
 from ntk_labelqa.encoders.encoder import FILES, PICTURES, WHOLE, Encoder, Progress
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.inputs.preparation import plain_numbers
 
 _BY_KIND: dict[ItemKind, str] = {
     "image": "pixels",
@@ -37,11 +38,14 @@ class Encoded:
         features: float[N, D] or float[N, H, W, C], finite, no blank row.
         dataset: the data set without the items that carry nothing; its notes say what the features were made of.
         encoder: the name of the encoder that was used.
+        numbers: bool[D], which columns are plain numbers; None where the features are as a kernel is to see them. See
+            :mod:`ntk_labelqa.inputs.preparation`.
     """
 
     features: np.ndarray
     dataset: LabeledDataset
     encoder: str
+    numbers: np.ndarray | None = None
 
 
 def encode(
@@ -73,15 +77,16 @@ def encode(
     if features_file is not None:
         name, note = "precomputed", ""
         features = _from_file(dataset, features_file)
+        numbers = plain_numbers(features) if features.ndim == 2 else None
     else:
         chosen = _fitting(dataset, encoder or usual_encoder(dataset))
         name = chosen.name
-        features, note = chosen.encode(dataset, seed=seed, progress=progress)
+        features, note, numbers = chosen.encode(dataset, seed=seed, progress=progress)
     carries = features_that_carry(features)
     if not carries.any():
         raise InvalidInputError("Every item is blank: there is nothing to compare.", remedy="Check the task data.")
     left = dataset.keep_items(carries, "blank item")
-    return Encoded(features[carries], with_note(left, note) if note else left, name)
+    return Encoded(features[carries], with_note(left, note) if note else left, name, numbers)
 
 
 def usual_encoder(dataset: LabeledDataset) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -34,6 +34,21 @@ def kinds_read(kinds: Collection[ItemKind]) -> frozenset[ItemKind]:
     return frozenset(found)
 
 
+class Encoding(NamedTuple):
+    """What an encoder makes of items.
+
+    Attributes:
+        features: float[N, D] or float[N, H, W, C]; the row of an item that carries nothing is zero, or of one colour.
+        note: what is to be said of how they were made; may be empty.
+        numbers: bool[D], which columns are plain numbers of whatever unit, for
+            :mod:`ntk_labelqa.inputs.preparation`; None where the features are as a kernel is to see them.
+    """
+
+    features: np.ndarray
+    note: str = ""
+    numbers: np.ndarray | None = None
+
+
 class Encoder(Protocol):
     """Turns items into features.
 
@@ -52,14 +67,8 @@ class Encoder(Protocol):
         """See above."""
         ...
 
-    def encode(
-        self, dataset: LabeledDataset, *, seed: int = 0, progress: Progress | None = None
-    ) -> tuple[np.ndarray, str]:
-        """Features of the items, float[N, D] or float[N, H, W, C], and what is to be said of how they were made.
-
-        The row of an item that carries nothing is zero, or of one colour. Raises InvalidInputError where the items
-        cannot be encoded.
-        """
+    def encode(self, dataset: LabeledDataset, *, seed: int = 0, progress: Progress | None = None) -> Encoding:
+        """Features of the items. Raises InvalidInputError where they cannot be encoded."""
         ...
 
 

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ntk_labelqa.dataset import LabeledDataset
-from ntk_labelqa.encoders.encoder import WHOLE, Progress, task_data_of
-from ntk_labelqa.encoders.scale import FURTHEST
+from ntk_labelqa.encoders.encoder import WHOLE, Encoding, Progress, task_data_of
 from ntk_labelqa.encoders.text import encode_texts
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.task_data import value_shown
@@ -40,12 +39,11 @@ class Fields:
 
     name, kinds = "fields", WHOLE
 
-    def encode(
-        self, dataset: LabeledDataset, *, seed: int = 0, progress: Progress | None = None
-    ) -> tuple[np.ndarray, str]:
+    def encode(self, dataset: LabeledDataset, *, seed: int = 0, progress: Progress | None = None) -> Encoding:
         """See :func:`encode_fields`."""
         features, columns = encode_fields(_rows(dataset), seed=seed)
-        return features, f"Features are made of the task data: {columns}."
+        numbers = np.isin(np.arange(features.shape[1]), np.arange(1, 1 + len(columns.numbers)))
+        return Encoding(features, f"Features are made of the task data: {columns}.", numbers)
 
 
 def _rows(dataset: LabeledDataset) -> list[dict[str, Any]]:
@@ -57,11 +55,12 @@ def _rows(dataset: LabeledDataset) -> list[dict[str, Any]]:
 
 
 def encode_fields(rows: Sequence[Mapping[str, Any]], *, seed: int = 0) -> tuple[np.ndarray, Columns]:
-    """Features of table rows, float32[N, D], and which columns they come from.
+    """Features of table rows, float64[N, D], and which columns they come from.
 
-    Numbers are brought to mean 0 and deviation 1, missing ones to their median with a column that says so; categories
-    become a column each, *missing* one of them; texts become TF-IDF directions. A constant column stands for the
-    intercept. The row of an item without any value is zero.
+    The first column is constant, and stands for the intercept; then come the numbers, in their units
+    (:mod:`ntk_labelqa.inputs.preparation` brings them to one scale), missing ones at their median; then a column for
+    each number that is missing somewhere, which says where; one for each category, *missing* one of them; and TF-IDF
+    directions of the texts. The row of an item without any value is zero.
 
     Args:
         rows: one mapping an item, column to value; None, NaN and empty strings are missing.
@@ -82,7 +81,7 @@ def encode_fields(rows: Sequence[Mapping[str, Any]], *, seed: int = 0) -> tuple[
             why="All are missing, hold one value alone, or hold lists.",
             remedy="Give features with --features.",
         )
-    features = np.concatenate(parts, axis=1).astype(np.float32)
+    features = np.concatenate(parts, axis=1)
     features[table[[*columns.numbers, *columns.categories, *columns.texts]].isna().all(axis=1).to_numpy()] = 0.0
     return features, columns
 
@@ -128,14 +127,11 @@ def _typed(table: pd.DataFrame, columns: Columns) -> pd.DataFrame:
 def _transformer(columns: Columns) -> Any:
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+    from sklearn.preprocessing import OneHotEncoder
 
-    cut = FunctionTransformer(np.clip, kw_args={"a_min": -FURTHEST, "a_max": FURTHEST})
-    scaled = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler(), cut)
     return ColumnTransformer(
         [
-            ("numbers", scaled, list(columns.numbers)),
+            ("numbers", SimpleImputer(strategy="median", add_indicator=True), list(columns.numbers)),
             ("categories", OneHotEncoder(sparse_output=False), list(columns.categories)),
         ],
         sparse_threshold=0,

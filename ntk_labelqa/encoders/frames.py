@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ntk_labelqa.dataset import ItemKind, LabeledDataset
-from ntk_labelqa.encoders.encoder import EncodeBatch, Model, Progress, paths_of
+from ntk_labelqa.encoders.encoder import EncodeBatch, Encoding, Model, Progress, paths_of
 from ntk_labelqa.encoders.files import Extra, UnreadableFile
 
 if TYPE_CHECKING:
@@ -38,13 +38,11 @@ class Frames:
     name = "frames"
     kinds: frozenset[ItemKind] = frozenset({"video"})
 
-    def encode(
-        self, dataset: LabeledDataset, *, seed: int = 0, progress: Progress | None = None
-    ) -> tuple[np.ndarray, str]:
+    def encode(self, dataset: LabeledDataset, *, seed: int = 0, progress: Progress | None = None) -> Encoding:
         """See :func:`encode_videos`."""
         VIDEO.check()
         note = f"Features are mean and deviation of {FRAMES} frames of each video, {SIDE} pixels a side."
-        return encode_videos(paths_of(dataset), progress=progress), note
+        return Encoding(encode_videos(paths_of(dataset), progress=progress), note)
 
 
 class FramesModel:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-import numpy as np
-
 from ntk_labelqa.dataset import ItemKind, LabeledDataset
-from ntk_labelqa.encoders.encoder import Progress, paths_of
+from ntk_labelqa.encoders.encoder import Encoding, Progress, paths_of
 from ntk_labelqa.encoders.files import Extra, UnreadableFile
 from ntk_labelqa.encoders.text import encode_texts
 
@@ -23,16 +21,15 @@ class Pages:
     name = "pdf"
     kinds: frozenset[ItemKind] = frozenset({"pdf"})
 
-    def encode(
-        self, dataset: LabeledDataset, *, seed: int = 0, progress: Progress | None = None
-    ) -> tuple[np.ndarray, str]:
+    def encode(self, dataset: LabeledDataset, *, seed: int = 0, progress: Progress | None = None) -> Encoding:
         """Features of the words, as :func:`ntk_labelqa.encoders.text.encode_texts` makes them; zero without a text."""
         texts, read = [], reader(dataset)
         for path in (paths := paths_of(dataset)):
             texts.append(read(path))
             if progress:
                 progress(len(texts), len(paths))
-        return encode_texts(texts, seed=seed), "Features are the words of the pages; pictures in them are not read."
+        note = "Features are the words of the pages; pictures in them are not read."
+        return Encoding(encode_texts(texts, seed=seed), note)
 
 
 def reader(_dataset: LabeledDataset) -> Callable[[str], str]:

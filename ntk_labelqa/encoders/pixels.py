@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ntk_labelqa.dataset import LabeledDataset
-from ntk_labelqa.encoders.encoder import PICTURES, Progress, paths_of
+from ntk_labelqa.encoders.encoder import PICTURES, Encoding, Progress, paths_of
 from ntk_labelqa.images import decoded, eight_bit, shape_of
 
 if TYPE_CHECKING:
@@ -24,11 +24,9 @@ class Pixels:
 
     name, kinds = "pixels", PICTURES
 
-    def encode(
-        self, dataset: LabeledDataset, *, seed: int = 0, progress: Progress | None = None
-    ) -> tuple[np.ndarray, str]:
+    def encode(self, dataset: LabeledDataset, *, seed: int = 0, progress: Progress | None = None) -> Encoding:
         """See :func:`encode_images`; crops keep their aspect, which tells a bar from a square."""
-        return encode_images(paths_of(dataset), keep_aspect=dataset.kind == "crop", progress=progress), ""
+        return Encoding(encode_images(paths_of(dataset), keep_aspect=dataset.kind == "crop", progress=progress))
 
 
 def encode_images(

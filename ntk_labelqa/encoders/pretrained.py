@@ -14,7 +14,7 @@ from ntk_labelqa.cache import cache_root
 from ntk_labelqa.contents import contents
 from ntk_labelqa.dataset import LabeledDataset, split_span
 from ntk_labelqa.encoders import frames, pdf
-from ntk_labelqa.encoders.encoder import PICTURES, TEXTS, EncodeBatch, Model, Progress, kinds_read, paths_of
+from ntk_labelqa.encoders.encoder import PICTURES, TEXTS, EncodeBatch, Encoding, Model, Progress, kinds_read, paths_of
 from ntk_labelqa.encoders.store import EmbeddingStore
 from ntk_labelqa.encoders.text import refuse_addresses
 from ntk_labelqa.errors import InvalidInputError, LabelQAError
@@ -38,9 +38,7 @@ class Embeddings:
     def __init__(self, name: str, model: Model, about: str) -> None:
         self.name, self.model, self.about, self.kinds = name, model, about, kinds_read(model.kinds)
 
-    def encode(
-        self, dataset: LabeledDataset, *, seed: int = 0, progress: Progress | None = None
-    ) -> tuple[np.ndarray, str]:
+    def encode(self, dataset: LabeledDataset, *, seed: int = 0, progress: Progress | None = None) -> Encoding:
         """One embedding an item, float32[N, D]; zero where a text is blank, or an image of one colour.
 
         That of a video is the mean of its frames'; that of a PDF is its text's.
@@ -52,7 +50,7 @@ class Embeddings:
         inputs, prepare = inputs_of(dataset)
         model: Model = frames.FramesModel(self.model) if dataset.kind == "video" else self.model
         rows = embed(model, contents(dataset).tolist(), inputs, prepare, progress=progress)
-        return rows, f"Features are embeddings by {self.about}."
+        return Encoding(rows, f"Features are embeddings by {self.about}.")
 
 
 class InMemory:

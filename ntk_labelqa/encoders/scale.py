@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-FURTHEST = 5.0
-"""Standard deviations at which a number is cut off, so that one typing error does not become the whole row."""
+from ntk_labelqa.inputs.preparation import FURTHEST
 
 
 def scaled(values: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ntk_labelqa.dataset import Control, ItemKind, LabeledDataset
-from ntk_labelqa.encoders.encoder import Progress, paths_of
+from ntk_labelqa.encoders.encoder import Encoding, Progress, paths_of
 from ntk_labelqa.encoders.files import UnreadableFile, is_inline
 from ntk_labelqa.encoders.scale import in_place, scaled
 
@@ -34,9 +34,7 @@ class Series:
     name = "series"
     kinds: frozenset[ItemKind] = frozenset({"series", "series_segment"})
 
-    def encode(
-        self, dataset: LabeledDataset, *, seed: int = 0, progress: Progress | None = None
-    ) -> tuple[np.ndarray, str]:
+    def encode(self, dataset: LabeledDataset, *, seed: int = 0, progress: Progress | None = None) -> Encoding:
         """See :func:`encode_series`."""
         values, read = dataset.items["value"].tolist(), reader(dataset)
         paths = [""] * len(values) if _lie_in_tasks(dataset) else paths_of(dataset)
@@ -46,7 +44,7 @@ class Series:
             if progress:
                 progress(len(tables), len(values))
         names = sorted({str(name) for table in tables for name in table})
-        return encode_series(tables), f"Features are the course and the spectrum of {', '.join(names)}."
+        return Encoding(encode_series(tables), f"Features are the course and the spectrum of {', '.join(names)}.")
 
 
 def _lie_in_tasks(dataset: LabeledDataset) -> bool:

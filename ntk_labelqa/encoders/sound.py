@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ntk_labelqa.dataset import ItemKind, LabeledDataset
-from ntk_labelqa.encoders.encoder import Progress, paths_of
+from ntk_labelqa.encoders.encoder import Encoding, Progress, paths_of
 from ntk_labelqa.encoders.files import Extra
 from ntk_labelqa.encoders.scale import in_place, scaled
 
@@ -29,13 +29,11 @@ class Sound:
     name = "sound"
     kinds: frozenset[ItemKind] = frozenset({"audio", "audio_segment"})
 
-    def encode(
-        self, dataset: LabeledDataset, *, seed: int = 0, progress: Progress | None = None
-    ) -> tuple[np.ndarray, str]:
+    def encode(self, dataset: LabeledDataset, *, seed: int = 0, progress: Progress | None = None) -> Encoding:
         """See :func:`encode_sounds`."""
         AUDIO.check()
         note = f"Features are means and deviations of {BANDS} mel bands over time, and of their changes."
-        return encode_sounds(paths_of(dataset), progress=progress), note
+        return Encoding(encode_sounds(paths_of(dataset), progress=progress), note)
 
 
 def reader(_dataset: LabeledDataset) -> Callable[[str], np.ndarray]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ntk_labelqa.dataset import LabeledDataset, split_span
-from ntk_labelqa.encoders.encoder import TEXTS, Progress
+from ntk_labelqa.encoders.encoder import TEXTS, Encoding, Progress
 from ntk_labelqa.errors import InvalidInputError
 
 DIRECTIONS = 300
@@ -33,14 +33,13 @@ class Words:
 
     name, kinds = "text", TEXTS
 
-    def encode(
-        self, dataset: LabeledDataset, *, seed: int = 0, progress: Progress | None = None
-    ) -> tuple[np.ndarray, str]:
+    def encode(self, dataset: LabeledDataset, *, seed: int = 0, progress: Progress | None = None) -> Encoding:
         """See :func:`encode_texts` and :func:`encode_spans`."""
         values = dataset.items["value"].tolist()
         refuse_addresses(dataset)
-        spans = dataset.kind == "span"
-        return encode_spans(list(map(split_span, values)), seed=seed) if spans else encode_texts(values, seed=seed), ""
+        if dataset.kind == "span":
+            return Encoding(encode_spans(list(map(split_span, values)), seed=seed))
+        return Encoding(encode_texts(values, seed=seed))
 
 
 def refuse_addresses(dataset: LabeledDataset) -> None:

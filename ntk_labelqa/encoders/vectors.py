@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ntk_labelqa.dataset import LabeledDataset
-from ntk_labelqa.encoders.encoder import WHOLE, Progress, task_data_of
+from ntk_labelqa.encoders.encoder import WHOLE, Encoding, Progress, task_data_of
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.inputs.preparation import plain_numbers
 
 USUAL_KEYS = ("embedding", "embeddings", "vector", "features")
 """Keys under which a vector is used without being asked for."""
@@ -28,13 +29,12 @@ class Vector:
     def __init__(self, key: str = "") -> None:
         self.key = key
 
-    def encode(
-        self, dataset: LabeledDataset, *, seed: int = 0, progress: Progress | None = None
-    ) -> tuple[np.ndarray, str]:
+    def encode(self, dataset: LabeledDataset, *, seed: int = 0, progress: Progress | None = None) -> Encoding:
         """See :func:`encode_vectors`."""
         tasks = task_data_of(dataset)
         key = self.key or usual_key(tasks) or USUAL_KEYS[0]
-        return encode_vectors(tasks, dataset.items["task_id"].tolist(), key), f"Features are the vectors {key!r}."
+        vectors = encode_vectors(tasks, dataset.items["task_id"].tolist(), key)
+        return Encoding(vectors, f"Features are the vectors {key!r}.", plain_numbers(vectors))
 
 
 def usual_key(tasks: Sequence[Mapping[str, Any]]) -> str | None:

@@ -11,10 +11,11 @@ of m landmarks it is Nyström's approximation (Williams and Seeger, NIPS 2000), 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from scipy.linalg import lapack, solve
+from scipy.linalg import lapack, solve, solve_triangular
 
 from ntk_labelqa.errors import InvalidInputError, SingularKernelError
 from ntk_labelqa.gram.inverse import sample
@@ -41,6 +42,19 @@ LARGEST_LEVERAGE = 1 - 1e-4
 Tick = Callable[[int, int], None]
 
 
+@dataclass(frozen=True)
+class LandmarkMap:
+    """From an item to its eigen-features, by way of the landmarks: φ(x) = k(x, inputs) projection.
+
+    Attributes:
+        inputs: the landmarks, as the kernel has prepared them, [m, …].
+        projection: float64[m, m'].
+    """
+
+    inputs: np.ndarray
+    projection: np.ndarray
+
+
 class LowRankInverse:
     """G from eigen-features; see the module.
 
@@ -49,19 +63,28 @@ class LowRankInverse:
         spectrum: w, float[m], squared norms of the columns of F.
         scale: tr(H)/N, of H itself and not of F Fᵀ.
         ridge: relative to *scale*, positive: without one, G does not exist.
+        landmarks: what F was made by; None where it is exact, or was kept from another run.
 
     Raises:
         InvalidInputError: the ridge is not positive.
     """
 
-    def __init__(self, features: np.ndarray, spectrum: np.ndarray, scale: float, *, ridge: float) -> None:
+    def __init__(
+        self,
+        features: np.ndarray,
+        spectrum: np.ndarray,
+        scale: float,
+        *,
+        ridge: float,
+        landmarks: LandmarkMap | None = None,
+    ) -> None:
         if not ridge > 0 or not np.isfinite(ridge):
             raise InvalidInputError(
                 f"A low-rank inverse at ridge {ridge:g} does not exist.",
                 why="Items outside the span of the landmarks would have an infinite inverse.",
                 remedy="Pass a positive ridge, for example 0.01, or invert exactly with DenseInverse.",
             )
-        self._features, self._spectrum = features, spectrum
+        self._features, self._spectrum, self.landmarks = features, spectrum, landmarks
         self.size, self.scale, self.ridge = len(features), float(scale), float(ridge)
         self._shift = self.ridge * self.scale
         self._gains = (1.0 / (spectrum + self._shift)).astype(features.dtype)
@@ -76,6 +99,10 @@ class LowRankInverse:
         """G V, float64[N, k]. Cost: 4Nmk flops."""
         seen = self._gains[:, None] * _moment(self._features, values)
         return (values - (self._features @ seen).astype(np.float64)) / self._shift
+
+    def coefficients(self, values: np.ndarray) -> np.ndarray:
+        """(FᵀF + λI)⁻¹ FᵀV, float64[m, k]: what eigen-features are multiplied by to predict V. Cost: 2Nmk flops."""
+        return self._gains[:, None] * _moment(self._features, values).astype(np.float64)
 
     def diagonal(self) -> np.ndarray:
         """diag G, float64[N]. Cost: 2Nm flops, once a ridge."""
@@ -113,7 +140,9 @@ class LowRankInverse:
 
     def at(self, ridge: float) -> Self:
         """The inverse at another ridge; shares F."""
-        return self if ridge == self.ridge else type(self)(self._features, self._spectrum, self.scale, ridge=ridge)
+        if ridge == self.ridge:
+            return self
+        return type(self)(self._features, self._spectrum, self.scale, ridge=ridge, landmarks=self.landmarks)
 
     def leave_one_out_errors(self, labels: np.ndarray, ridges: np.ndarray) -> np.ndarray:
         """Mean squared leave-one-out error at each of *ridges*, over at most :data:`JUDGED` items that learn from all.
@@ -211,7 +240,9 @@ def nystrom_inverse(
         features[panel, : rotation.shape[1]] = product(features[panel], rotation)
         tick(done, 2 * len(steps))
     scale = float(kernel.diagonal(inputs).mean(dtype=np.float64))
-    return LowRankInverse(features[:, : rotation.shape[1]], spectrum[carrying], scale, ridge=ridge)
+    projection = solve_triangular(factor.astype(np.float64), vectors[:, carrying], trans="T", lower=True)
+    reached = LandmarkMap(anchors, projection)
+    return LowRankInverse(features[:, : rotation.shape[1]], spectrum[carrying], scale, ridge=ridge, landmarks=reached)
 
 
 def _independent(gram: np.ndarray, rounding: float) -> tuple[np.ndarray, np.ndarray]:

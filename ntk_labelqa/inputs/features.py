@@ -10,6 +10,7 @@ import pandas as pd
 
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.inputs.held import FeaturesLike, held, own_index, within
+from ntk_labelqa.inputs.preparation import plain_numbers
 
 SHAPES = "[N, D], [N, H, W] or [N, H, W, C]"
 PANEL = 4096
@@ -24,14 +25,21 @@ class Features:
         values: float32 or float64[N, …], finite, of two to four axes.
         index: which item each row is of, where the input said so; else None.
         columns: D names, where the input had names; those of a category are ``column=category``.
+        owners: the column of the input that each is of.
     """
 
     values: np.ndarray
     index: pd.Index | None = None
     columns: tuple[str, ...] | None = None
+    owners: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.values)
+
+    @property
+    def numbers(self) -> np.ndarray | None:
+        """bool[D], which columns are plain numbers of whatever unit; None for images."""
+        return plain_numbers(self.values) if self.values.ndim == 2 else None
 
 
 def read_features(features: FeaturesLike, *, what: str = "Features") -> Features:
@@ -64,7 +72,37 @@ def read_features(features: FeaturesLike, *, what: str = "Features") -> Features
     numbers = np.column_stack([part.values for part in parts]) if parts else np.empty(values.shape)
     owners = [part.column for part in parts for _ in part.titles]
     read = _checked(numbers, what, index, owners)
-    return replace(read, columns=tuple(title for part in parts for title in part.titles))
+    return replace(read, columns=tuple(title for part in parts for title in part.titles), owners=tuple(owners))
+
+
+def in_columns_of(read: Features, known: Features) -> np.ndarray:
+    """The values of *read* in the columns of *known*, float[n, …]: by name where both have names, else by position.
+
+    A category that *known* never had is in none of its columns. Raises InvalidInputError where columns are missing or
+    new, or shapes differ.
+    """
+    if read.columns is None or known.columns is None:
+        if read.values.shape[1:] != known.values.shape[1:]:
+            raise InvalidInputError(
+                f"Features of shape {list(read.values.shape)} do not go with those fitted, {list(known.values.shape)}.",
+                remedy="Pass the features that were fitted, in the same order.",
+            )
+        return read.values
+    assert read.owners is not None
+    assert known.owners is not None
+    lacking, more = set(known.owners) - set(read.owners), set(read.owners) - set(known.owners)
+    if lacking or more:
+        named = [f"{words} {_some(sorted(names))}" for words, names in (("lacking", lacking), ("new", more)) if names]
+        raise InvalidInputError(
+            f"Features have other columns than those fitted: {'; '.join(named)}.",
+            remedy="Pass the columns that were fitted.",
+        )
+    place = {title: at for at, title in enumerate(read.columns)}
+    values = np.zeros((len(read), len(known.columns)), read.values.dtype)
+    for at, title in enumerate(known.columns):
+        if title in place:
+            values[:, at] = read.values[:, place[title]]
+    return values
 
 
 def _checked(values: np.ndarray, what: str, index: pd.Index | None, owners: Sequence[str] | None = None) -> Features:

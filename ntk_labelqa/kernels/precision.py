@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cache, wraps
@@ -10,16 +11,38 @@ from typing import Any
 import jax
 import numpy as np
 
+from ntk_labelqa.errors import LabelQAError
+
 FIRST_ALGORITHM = {"xla_gpu_autotune_level": "0"}
 
 
 def precision(dtype: np.dtype) -> AbstractContextManager[None]:
-    """Within it jax keeps *dtype*: 64-bit mode on for float64, off for float32."""
+    """Within it jax keeps *dtype*: 64-bit mode on for float64, off for float32.
+
+    Raises LabelQAError in a process forked from one where jax has computed.
+    """
     import jax.experimental
+
+    _refuse_fork()
 
     # Newer releases have it at the top, older ones under experimental alone.
     home: Any = jax if hasattr(jax, "enable_x64") else jax.experimental
     return home.enable_x64(dtype == np.float64)
+
+
+@cache
+def _first_process() -> int:
+    """The process that jax first computed in; a forked one inherits the answer."""
+    return os.getpid()
+
+
+def _refuse_fork() -> None:
+    if _first_process() != os.getpid():
+        raise LabelQAError(
+            "This process was forked from one in which kernels had been computed.",
+            why="jax's threads are not in it, and it would wait for them without end.",
+            remedy="Start processes by multiprocessing's 'spawn' or by joblib, or compute in the forked ones alone.",
+        )
 
 
 def quickly_compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

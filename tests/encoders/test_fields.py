@@ -11,6 +11,7 @@ from ntk_labelqa.dataset import Control, LabeledDataset, from_arrays
 from ntk_labelqa.encoders.choose import encode
 from ntk_labelqa.encoders.fields import encode_fields
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.inputs.preparation import fit_preparation
 
 
 def of_tasks(data: list[dict], kind: str = "row", key: str = "row") -> LabeledDataset:
@@ -39,11 +40,18 @@ def test_missing_values_are_kept_apart_and_change_no_other_row() -> None:
     assert len({tuple(row) for row in features}) == 10
 
 
+def prepared(rows: list[dict]) -> np.ndarray:
+    """Features as a kernel is to see them."""
+    features, columns = encode_fields(rows)
+    numbers = np.arange(1, 1 + len(columns.numbers))
+    return fit_preparation("standardize", features, numbers=np.isin(np.arange(features.shape[1]), numbers))(features)
+
+
 def test_scale_and_unit_do_not_matter_and_a_typing_error_does_not_rule() -> None:
     grams = [{"weight": 1000.0 * i, "size": float(-i)} for i in range(6)]
     kilos = [{"weight": 1.0 * i, "size": float(-i)} for i in range(6)]
-    assert np.allclose(encode_fields(grams)[0], encode_fields(kilos)[0], atol=1e-6)
-    wild, _ = encode_fields([{"weight": float(i)} for i in range(60)] + [{"weight": 1e12}])
+    assert np.allclose(prepared(grams), prepared(kilos), atol=1e-6)
+    wild = prepared([{"weight": float(i)} for i in range(60)] + [{"weight": 1e12}])
     assert np.abs(wild).max() <= 5.0
 
 

@@ -1,0 +1,120 @@
+"""A kernel fitted to features and labels: numbers prepared, the architecture chosen, and its Gram matrix inverted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ntk_labelqa.diagnostics.architecture_choice import ArchitectureChoice, choose_architecture
+from ntk_labelqa.diagnostics.preparation_choice import PreparationChoice, choose_preparation
+from ntk_labelqa.gram.choose import invert
+from ntk_labelqa.gram.factor_cache import FactorCache
+from ntk_labelqa.gram.inverse import RegularizedInverse
+from ntk_labelqa.inputs.preparation import Preparation, fit_preparation
+from ntk_labelqa.kernels.kernel import Kernel
+from ntk_labelqa.options import KernelOptions
+from ntk_labelqa.progress import Stages
+
+
+@dataclass(frozen=True)
+class FittedKernel:
+    """What every diagnostic is computed from.
+
+    Attributes:
+        features: as the kernel sees them, float[N, …].
+        preparation: what makes such of further rows.
+        architecture: whose kernel it is.
+        inverse: G over the N items.
+        preparation_choice, architecture_choice: by what these were chosen; None where they were given.
+    """
+
+    features: np.ndarray
+    preparation: Preparation
+    architecture: str | Kernel
+    inverse: RegularizedInverse
+    preparation_choice: PreparationChoice | None = None
+    architecture_choice: ArchitectureChoice | None = None
+
+    @property
+    def choices(self) -> dict[str, Any]:
+        """The figures behind both choices, for the manifest of an audit; empty where nothing was chosen."""
+        by_name, kernels = self.preparation_choice, self.architecture_choice
+        return {
+            "preparation_choice": {"errors": by_name.errors} if by_name else {},
+            "architecture_choice": {"errors": kernels.errors, "left_out": kernels.left_out} if kernels else {},
+        }
+
+
+def prepare_numbers(
+    features: np.ndarray, labels: np.ndarray, options: KernelOptions, *, numbers: np.ndarray | None
+) -> tuple[Preparation, PreparationChoice | None]:
+    """What is done to *features*, and by what that was chosen, if it was.
+
+    Args:
+        features: float[N, …].
+        labels: Y, float[N, K].
+        options: ``preparation``, and whose kernel judges.
+        numbers: bool[D], which columns are plain numbers; where it is None, or none is, ``auto`` leaves all as it is.
+
+    Raises InvalidInputError where images are to be standardised.
+    """
+    if options.preparation != "auto":
+        return fit_preparation(options.preparation, features, numbers=numbers), None
+    if numbers is None or not numbers.any():
+        return Preparation(), None
+    choice = choose_preparation(features, labels, architecture=options.architecture, numbers=numbers, seed=options.seed)
+    return fit_preparation(choice.name, features, numbers=numbers), choice
+
+
+def fit_kernel(
+    features: np.ndarray,
+    labels: np.ndarray,
+    options: KernelOptions,
+    *,
+    numbers: np.ndarray | None = None,
+    cache: FactorCache | None = None,
+    stages: Stages | None = None,
+) -> FittedKernel:
+    """Prepare *features*, choose the architecture where it is ``auto``, and invert its Gram matrix.
+
+    Args:
+        features: float[N, …], finite.
+        labels: Y, float[N, K], which all choices are made by.
+        options: how; see there.
+        numbers: bool[D], which columns are plain numbers of whatever unit; None where the features are as a kernel is
+            to see them.
+        cache: where factors are kept from call to call.
+        stages: shows progress, and says what was chosen; None is silent.
+
+    Raises: as :func:`~ntk_labelqa.gram.choose.invert`.
+
+    Cost: that of :func:`~ntk_labelqa.gram.choose.invert`, and for each choice that of a few samples of 1,000 items.
+    """
+    stages = stages or Stages(quiet=True)
+    with stages.stage("Preparing the numbers"):
+        preparation, prepared_by = prepare_numbers(features, labels, options, numbers=numbers)
+        seen = preparation(features)
+        if prepared_by:
+            stages.note(prepared_by)
+    with stages.stage("Choosing the architecture"):
+        architecture, chosen_by = options.architecture, None
+        if architecture == "auto":
+            chosen_by = choose_architecture(seen, labels, seed=options.seed)
+            architecture = chosen_by.name
+            stages.note(chosen_by)
+    with stages.stage("Inverting the kernel") as tick:
+        inverse = invert(
+            seen,
+            labels,
+            architecture=architecture,
+            ridge=options.ridge,
+            landmarks=options.landmarks,
+            dtype=options.dtype,
+            seed=options.seed,
+            cache=cache,
+            announce=stages.note,
+            progress=tick,
+        )
+    return FittedKernel(seen, preparation, architecture, inverse, prepared_by, chosen_by)

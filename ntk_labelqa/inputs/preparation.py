@@ -1,0 +1,117 @@
+"""Plain numbers made ready for kernels that see the direction of a row, and not its length.
+
+Columns of a table have units and offsets. Ages and incomes side by side all point one way, that of the incomes; and one
+column alone has only two directions. Numbers that are standardised, with a constant beside them, keep apart what their
+values keep apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import numpy as np
+
+from ntk_labelqa.errors import InvalidInputError
+
+Name = Literal["none", "standardize"]
+NAMES: tuple[Name, ...] = get_args(Name)
+FURTHEST = 5.0
+"""Standard deviations from the middle at which a number is cut off, so that one typing error does not become the whole
+row: those of a normal distribution that fits the middle 90 % of the column, in which the error has no say."""
+TAIL = 0.05
+"""Share of a column's values, at each end, that has no say in its spread."""
+DEVIATIONS_BETWEEN = 3.2897
+"""Standard deviations of a normal distribution between its quantiles at TAIL and 1 - TAIL."""
+PANEL = 4096
+"""Rows prepared at once, in float64."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What is done to rows of numbers, as fitted to some of them.
+
+    Called with features, float[n, …] of the columns that it was fitted to, it gives those that a kernel is to see, of
+    the same dtype.
+
+    Attributes:
+        name: ``none`` leaves all as it is; ``standardize`` cuts each column of plain numbers off at :data:`FURTHEST`,
+            brings it to mean 0 and standard deviation 1, and adds a column of ones where there is none.
+        lowest, highest: float64[D], where each column is cut off: infinite for those that are left as they are.
+        means, spreads: float64[D], what is taken off each column then, and by what it is divided.
+        ones: how many columns of ones are added, 0 or 1.
+    """
+
+    name: Name = "none"
+    lowest: np.ndarray = field(default_factory=lambda: np.empty(0))
+    highest: np.ndarray = field(default_factory=lambda: np.empty(0))
+    means: np.ndarray = field(default_factory=lambda: np.empty(0))
+    spreads: np.ndarray = field(default_factory=lambda: np.empty(0))
+    ones: int = 0
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        """*features* as a kernel is to see them. Cost: one array of their size, and a panel of them."""
+        if self.name == "none":
+            return features
+        width = features.shape[1]
+        prepared = np.ones((len(features), width + self.ones), features.dtype)
+        for start in range(0, len(features), PANEL):
+            rows = slice(start, start + PANEL)
+            cut = np.clip(features[rows].astype(np.float64), self.lowest, self.highest)
+            prepared[rows, :width] = (cut - self.means) / self.spreads
+        return prepared
+
+
+def plain_numbers(features: np.ndarray) -> np.ndarray:
+    """bool[D]: which columns hold more than the zeros and ones of a truth value or a category."""
+    found = np.zeros(features.shape[1], bool)
+    for start in range(0, len(features), PANEL):
+        rows = features[start : start + PANEL]
+        found |= ((rows != 0) & (rows != 1)).any(axis=0)
+    return found
+
+
+def fit_preparation(name: Name, features: np.ndarray, *, numbers: np.ndarray | None = None) -> Preparation:
+    """The preparation called *name*, fitted to *features*.
+
+    Args:
+        name: one of :data:`NAMES`.
+        features: float[N, …].
+        numbers: bool[D], the columns that are standardised; by default :func:`plain_numbers`. The others stay.
+
+    Raises:
+        InvalidInputError: images cannot be standardised by column: their pixels are of one unit, and convolutional
+            kernels standardise each image.
+
+    Cost: sorting each column.
+
+    Example:
+        >>> ages_and_incomes = np.array([[30.0, 20_000.0], [40.0, 30_000.0], [50.0, 40_000.0]])
+        >>> prepare = fit_preparation("standardize", ages_and_incomes)
+        >>> prepare(ages_and_incomes).round(2).tolist()
+        [[-1.22, -1.22, 1.0], [0.0, 0.0, 1.0], [1.22, 1.22, 1.0]]
+    """
+    if name == "none":
+        return Preparation()
+    if features.ndim != 2:
+        raise InvalidInputError(
+            f"Features of shape {list(features.shape)} are no rows of numbers: they cannot be standardised by column.",
+            remedy="Leave the preparation to 'auto', or pass 'none'.",
+        )
+    chosen = plain_numbers(features) if numbers is None else numbers
+    width = features.shape[1]
+    fitted = np.tile([[-np.inf], [np.inf], [0.0], [1.0]], width)
+    for index in np.flatnonzero(chosen):
+        fitted[:, index] = _of_column(features[:, index].astype(np.float64))
+    constant = (features[:, ~chosen] == 1).all(axis=0).any()
+    lowest, highest, means, spreads = fitted
+    return Preparation(name, lowest, highest, means, spreads, ones=0 if constant else 1)
+
+
+def _of_column(column: np.ndarray) -> tuple[float, float, float, float]:
+    """Where *column* is cut off, and mean and standard deviation of what is left; of a constant one the latter is 1."""
+    low, middle, high = np.quantile(column, (TAIL, 0.5, 1.0 - TAIL))
+    spread = (high - low) / DEVIATIONS_BETWEEN or float(column.std())
+    lowest, highest = middle - FURTHEST * spread, middle + FURTHEST * spread
+    cut = np.clip(column, lowest, highest)
+    return lowest, highest, float(cut.mean()), float(cut.std()) or 1.0
