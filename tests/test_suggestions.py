@@ -64,7 +64,7 @@ def test_suggestions_are_those_of_a_plain_solve(digits) -> None:
     assert fed.sum(axis=1) == pytest.approx(np.ones(40), abs=1e-6)
     assert fed.min() > -1e-6
     predicted = gram[40:, :40] @ np.linalg.solve(own + shift * np.eye(40), fed)
-    expected = np.exp(suggester.link.log_prior(predicted))
+    expected = np.exp(suggester.predictor.link.log_prior(predicted))
     assert suggester.probabilities(paths[AUDITED : AUDITED + 5]) == pytest.approx(expected, abs=1e-6)
 
 
