@@ -14,7 +14,7 @@ from ntk_labelqa import findings
 from ntk_labelqa.audit_folder import read_manifest
 from ntk_labelqa.errors import InvalidInputError
 
-INSTRUMENT = ("encoder", "architecture")
+INSTRUMENT = ("encoder", "preparation", "architecture")
 """Options that an estimate depends on as a measurement does on its instrument."""
 
 
@@ -84,7 +84,7 @@ def difference(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> str:
         changed = sorted(set(old["class_names"]) ^ set(new["class_names"]))
         return f"other classes: {', '.join(changed[:5])}" if changed else "the classes in another order"
     for option in INSTRUMENT:
-        before, now = earlier["options"][option], later["options"][option]
+        before, now = (manifest["options"].get(option, "none") for manifest in (earlier, later))
         if before != now:
             return f"another {option}: {before}, now {now}"
     return ""

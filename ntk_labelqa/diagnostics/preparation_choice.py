@@ -29,16 +29,21 @@ class PreparationChoice:
 
     Attributes:
         name: see :class:`~ntk_labelqa.inputs.preparation.Preparation`.
-        errors: leave-one-out mean squared error of each on the sample; low = fits. Those that cannot be judged, since a
-            row would be zero, are not among them.
+        errors: leave-one-out mean squared error of each on the sample; low = fits. Without ``none`` where that cannot
+            be judged, since a row is zero.
     """
 
     name: Name
     errors: dict[Name, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        judged = ", ".join(f"{name} {error:.3f}" for name, error in self.errors.items())
-        return f"Preparation of the numbers: {self.name}, by leave-one-out error on a sample: {judged}."
+        if len(self.errors) < len(NAMES):
+            return "Numbers are standardised, as rows of zeros could not be judged as they are."
+        as_they_are, standardised = (f"{self.errors[name]:.3f}" for name in NAMES)
+        found = f"leave-one-out error on a sample {standardised} standardised, {as_they_are} as they are"
+        if self.name == "none":
+            return f"Numbers are left as they are, which fits surely better: {found}."
+        return f"Numbers are standardised: {found}."
 
 
 def choose_preparation(

@@ -46,7 +46,7 @@ def standardized_images(features: np.ndarray, dtype: np.dtype, *, standardize: b
     """
     if features.ndim not in (3, 4):
         raise InvalidInputError(
-            f"Features of shape {list(features.shape)} are no images.",
+            f"Features of {features.ndim} axes are no images.",
             why="Convolutional networks compare pixels with their neighbours.",
             remedy="Pass [N, H, W] or [N, H, W, C], or use a dense network (2-L, 10-L).",
         )

@@ -111,6 +111,23 @@ def test_an_update_takes_changed_labels_without_the_kernel(export, tasks, tmp_pa
     assert audit.summary["issues"] < len(doubted) / 2
 
 
+def test_numbers_of_a_features_file_are_prepared_and_an_update_keeps_to_it(export, tmp_path, capfd) -> None:
+    out, features = tmp_path / "audit", tmp_path / "f.npz"
+    columns = np.random.default_rng(0).normal(size=(COUNT, 3)) * [1.0, 100.0, 0.01] + [5.0, 1000.0, 0.1]
+    _, given, _ = noisy_digits(COUNT)
+    np.savez(features, ids=1000 + np.arange(COUNT), features=columns + np.c_[given, 100 * given % 7, given % 2])
+    command = (export(), "--out", out, "--arch", "2-L", "--features", features)
+    code, _, err = audited(capfd, *command)
+    assert code == 0, err
+    assert "Numbers are standardised: leave-one-out error on a sample" in err
+    assert "preparation standardize" in err
+    code, _, err = audited(capfd, *command, "--preparation", "none", "--overwrite")
+    assert code == 0, err
+    assert "Numbers are" not in err
+    assert audited(capfd, *command, "--update")[0] == 0
+    assert Audit.load(out).manifest["options"]["preparation"] == "none"
+
+
 def test_what_reviewers_decided_puts_the_next_audit_right(export, tmp_path, capfd) -> None:
     command = ["audit", str(export()), "--arch", "2-L", "--out"]
     first, second, third = (str(tmp_path / name) for name in ("first", "second", "third"))
