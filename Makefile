@@ -22,6 +22,10 @@ lint: $(VENV)/.complete
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(VENV)/.complete  ## The documents as a site in site/, links and generated pages checked
+	$(BIN)/zensical build --clean --strict
+	$(BIN)/python -m pytest -q tests/docs -m "not live"
+
 constraints: $(VENV)/.complete  ## Pin anew what the environments are made of
 	$(BIN)/uv pip compile --quiet pyproject.toml --group dev --universal --python-version 3.11 --upgrade \
 	  --no-header --no-annotate --no-emit-index-url | grep -v "'never'" > constraints.txt
@@ -37,4 +41,4 @@ $(VENV)/.complete: pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache site

@@ -201,7 +201,7 @@ def advice(found: EncoderFits) -> str:
     """Which encoder to take, in a sentence."""
     best, *others = found.encoders
     level = [one.name for one in others if not found.is_surely_better(best.name, one.name)]
-    doubt = f" {', '.join(level)} cannot be told from it." if level else ""
+    doubt = f" {', '.join(level)} cannot be distinguished from it." if level else ""
     return f"Take --encoder {best.name} --arch {best.best.name}.{doubt}"
 
 
