@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FloatRect, Page, expect
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
@@ -54,13 +54,13 @@ def review(chromium: Browser, server: LocalServer, address: str) -> None:
     expect(page.get_by_text("Press the key of a decision")).to_be_visible(timeout=60_000)
     page.keyboard.press("a")
     page.wait_for_timeout(1500)
-    save(page, "review.png")
+    save(page, "review.png", {"x": 0, "y": 0, "width": 958, "height": 655})
 
 
-def save(page: Page, name: str) -> None:
-    """What *page* shows, in few colours."""
-    image = Image.open(io.BytesIO(page.screenshot())).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
-    image.save(IMAGES / name, optimize=True)
+def save(page: Page, name: str, clip: FloatRect | None = None) -> None:
+    """What *page* shows, or the part *clip* of it, in few colours."""
+    image = Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB")
+    image.quantize(COLOURS, dither=Image.Dither.NONE).save(IMAGES / name, optimize=True)
 
 
 if __name__ == "__main__":

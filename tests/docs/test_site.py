@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import yaml
 from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).parents[2]
@@ -139,3 +140,17 @@ def test_every_picture_is_shown_and_small() -> None:
     pictures = list((ROOT / "docs" / "images").iterdir())
     assert {picture.resolve() for picture in pictures} == shown
     assert all(picture.stat().st_size < 300_000 for picture in pictures)
+
+
+def test_issue_templates_can_be_read() -> None:
+    templates = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+    read = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in templates}
+    for name in read.keys() - {"config"}:
+        assert {"name", "description", "body"} <= read[name].keys()
+        fields = [field for field in read[name]["body"] if field["type"] != "markdown"]
+        assert all(field["attributes"]["label"] for field in fields)
+        assert len({field["id"] for field in fields}) == len(fields)
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
