@@ -1,4 +1,4 @@
-"""Planted entanglement is warned of, and planted label noise is told apart from it.
+"""Planted entanglement is warned of, and planted label noise is distinguished from it.
 
     python benchmarks/entanglement.py --data-dir FOLDER [--sets digits mnist fashion] [--pairs 10]
 

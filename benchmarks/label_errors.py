@@ -1,4 +1,4 @@
-"""How well wrong labels are found and mended: ours beside cleanlab, CG-score, a k-NN vote and plain disagreement.
+"""How well wrong labels are found and corrected: ours beside cleanlab, CG-score, a k-NN vote and plain disagreement.
 
 Every method gets the same features and the same labels, in one process, with its defaults. cleanlab is not among the
 project's dependencies; an environment for this script::
@@ -129,7 +129,7 @@ def table_8(asked: argparse.Namespace) -> None:
 
     The kernel does not depend on the labels, so it is inverted once a set; seconds are those of the method itself.
     """
-    print("| set, noise | method | mended | broken | label accuracy after | seconds | the paper: mended |")
+    print("| set, noise | method | corrected | broken | label accuracy after | seconds | the paper: corrected |")
     print("|---|---|---|---|---|---|---|", flush=True)
     for name in asked.sets:
         features, right = load(name, asked.data_dir, asked.items)

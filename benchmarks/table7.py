@@ -58,7 +58,7 @@ def by_size(values: np.ndarray, *, but: int | None = None) -> list[int]:
 
 
 def rankings(intra: np.ndarray, inter: np.ndarray) -> tuple[Rankings, Rankings]:
-    """Of one figure a class, [K], and one a pair, [K, K]: large means badly kept together, and badly told apart."""
+    """Of one figure a class, [K], and one a pair, [K, K]: large means badly kept together, and badly distinguished."""
     return [by_size(intra)], [by_size(row, but=code) for code, row in enumerate(inter)]
 
 
