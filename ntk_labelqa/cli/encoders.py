@@ -135,7 +135,7 @@ def fetch(name: str, quiet: bool) -> None:
 def compare(
     names: tuple[str, ...], architectures: tuple[str, ...], out: Path | None, quiet: bool, **given: Any
 ) -> None:
-    """Rank encoders by how well the labels of SOURCE follow from what each shows of the items; none is trained.
+    """Rank encoders by how well the labels of SOURCE can be predicted from their features; nothing is trained.
 
     For each encoder every architecture is judged, so that both are answered: which features, and which network.
     """

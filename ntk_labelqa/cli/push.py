@@ -23,8 +23,8 @@ def push(folder: Path, project: int | None, predictions: bool, quiet: bool) -> N
     """Make or bring up to date the review project of the audit in DIR. Run again, it changes nothing.
 
     In a review project that earlier audits filled, what people have answered stays; unanswered findings that no longer
-    hold are withdrawn, and the worst stand first again. Pairs of classes that the audit warns of become tasks of a
-    second project, for whoever writes the labelling guideline.
+    hold are withdrawn, and the most suspect come first again. Pairs of classes that the audit warns of become tasks
+    of a second project, for whoever writes the labelling guideline.
     """
     from ntk_labelqa.audit_folder import Audit
     from ntk_labelqa.labelstudio.connect import connect_from_environment
