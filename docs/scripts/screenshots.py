@@ -54,7 +54,7 @@ def review(chromium: Browser, server: LocalServer, address: str) -> None:
     expect(page.get_by_text("Press the key of a decision")).to_be_visible(timeout=60_000)
     page.keyboard.press("a")
     page.wait_for_timeout(1500)
-    save(page, "review.png", {"x": 0, "y": 0, "width": 958, "height": 655})
+    save(page, "review.png", {"x": 0, "y": 52, "width": 850, "height": 603})
 
 
 def save(page: Page, name: str, clip: FloatRect | None = None) -> None:
