@@ -22,9 +22,14 @@ lint: $(VENV)/.complete
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: $(VENV)/.complete  ## The documents as a site in site/, links and generated pages checked
+.PHONY: docs clean-docs
+docs: $(VENV)/.complete  ## The documents as a site in site/; links, generated pages and tutorials checked
 	$(BIN)/zensical build --clean --strict
-	$(BIN)/python -m pytest -q tests/docs -m "not live"
+	$(BIN)/python -m pytest -q tests/docs
+
+clean: clean-docs
+clean-docs:
+	rm -rf site .cache
 
 constraints: $(VENV)/.complete  ## Pin anew what the environments are made of
 	$(BIN)/uv pip compile --quiet pyproject.toml --group dev --universal --python-version 3.11 --upgrade \
@@ -41,4 +46,4 @@ $(VENV)/.complete: pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache site
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -51,7 +51,7 @@ class MediaCache:
         except OSError as error:
             raise LabelQAError(
                 f"The cache of images {self.root} cannot be written: {error.strerror}.",
-                why="The disk is full, or the folder belongs to another user.",
+                why="The disk is full, or the folder belongs to somebody else.",
                 remedy=f"Name another folder in {VARIABLE}.",
             ) from error
         return path
