@@ -1,4 +1,4 @@
-"""What to compare items by where what they were compared by tells their classes apart badly."""
+"""What to compare items by where what they were compared by distinguishes their classes badly."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class LabelPosterior:
         rates: error rates before anything is known of a label.
         why_unknown: in words, why nothing can be said of any label; empty where something can.
         accuracy: share of the items of which one vote of the others says the right class, mistakes that votes share
-            aside; low where what the items are compared by tells the classes apart badly.
+            aside; low where what the items are compared by distinguishes the classes badly.
     """
 
     rounds: tuple[Round, ...]
