@@ -22,6 +22,15 @@ lint: $(VENV)/.complete
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+.PHONY: docs clean-docs
+docs: $(VENV)/.complete  ## The documents as a site in site/; links, generated pages and tutorials checked
+	$(BIN)/zensical build --clean --strict
+	$(BIN)/python -m pytest -q tests/docs
+
+clean: clean-docs
+clean-docs:
+	rm -rf site .cache
+
 constraints: $(VENV)/.complete  ## Pin anew what the environments are made of
 	$(BIN)/uv pip compile --quiet pyproject.toml --group dev --universal --python-version 3.11 --upgrade \
 	  --no-header --no-annotate --no-emit-index-url | grep -v "'never'" > constraints.txt

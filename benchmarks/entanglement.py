@@ -1,11 +1,11 @@
-"""Planted entanglement is warned of, and planted label noise is told apart from it.
+"""Planted entanglement is warned of, and planted label noise is distinguished from it.
 
     python benchmarks/entanglement.py --data-dir FOLDER [--sets digits mnist fashion] [--pairs 10]
 
 Into each set, for pairs of classes drawn at random and one pair at a time, is planted
 
 ``blend s``  for the share s of the items of both classes, an image halfway between one of either (its label stays)
-``split``    one class becomes two, its items dealt out at random: nothing tells the two apart
+``split``    one class becomes two, its items dealt out at random: nothing distinguishes the two
 ``noise s``  the share s of the labels of both classes are exchanged
 
 ``warned`` is the share of planted pairs warned of, ``cause right`` the share of these with the right cause (classes for

@@ -2,7 +2,7 @@
 
 Each way runs in a process of its own, one after the other, so that its peak memory is its own::
 
-    python benchmarks/gram.py                     # the five architectures at the sizes of docs/benchmarks/gram.md
+    python benchmarks/gram.py                     # five architectures: docs/explanation/benchmarks/gram.md
     python benchmarks/gram.py --arch 2-L --items 4000 --runs 5
     python benchmarks/gram.py --device gpu        # on jax's default accelerator
 

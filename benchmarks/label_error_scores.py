@@ -36,7 +36,7 @@ def measured(verdict: Verdict, given: np.ndarray, right: np.ndarray) -> dict[str
     *missed*: of the wrong labels, by whoever looks at as many as are wrong, the most suspect first.
     """
     wrong = given != right
-    figures = {"auroc": np.nan, "ap": np.nan, "missed": np.nan, "f1": np.nan, "mended": np.nan}
+    figures = {"auroc": np.nan, "ap": np.nan, "missed": np.nan, "f1": np.nan, "corrected": np.nan}
     if wrong.any():
         hit = (verdict.flagged & wrong).sum()
         figures["auroc"] = roc_auc_score(wrong, verdict.score)
@@ -44,7 +44,7 @@ def measured(verdict: Verdict, given: np.ndarray, right: np.ndarray) -> dict[str
         looked_at = np.argsort(-verdict.score, kind="stable")[: wrong.sum()]
         figures["missed"] = 1 - wrong[looked_at].mean()
         figures["f1"] = 2 * hit / (verdict.flagged.sum() + wrong.sum())
-        figures["mended"] = (verdict.corrected == right)[wrong].mean()
+        figures["corrected"] = (verdict.corrected == right)[wrong].mean()
     figures["broken"] = (verdict.corrected != given)[~wrong].mean()
     figures["accuracy"] = (verdict.corrected == right).mean()
     figures["ece"] = figures["ece05"] = figures["brier"] = np.nan

@@ -1,4 +1,4 @@
-"""How well wrong labels are found and mended: ours beside cleanlab, CG-score, a k-NN vote and plain disagreement.
+"""How well wrong labels are found and corrected: ours beside cleanlab, CG-score, a k-NN vote and plain disagreement.
 
 Every method gets the same features and the same labels, in one process, with its defaults. cleanlab is not among the
 project's dependencies; an environment for this script::
@@ -59,7 +59,7 @@ SHOWN = {
     "AP": "ap",
     "missed": "missed",
     "F1": "f1",
-    "mended": "mended",
+    "corrected": "corrected",
     "broken": "broken",
     "accuracy": "accuracy",
     "ECE": "ece",
@@ -125,11 +125,11 @@ def lead(rows: dict[str, dict[str, float]]) -> float:
 
 
 def table_8(asked: argparse.Namespace) -> None:
-    """Shares of wrong labels mended and of right labels broken, in per cent, beside the paper's.
+    """Shares of wrong labels corrected and of right labels broken, in per cent, beside the paper's.
 
     The kernel does not depend on the labels, so it is inverted once a set; seconds are those of the method itself.
     """
-    print("| set, noise | method | mended | broken | label accuracy after | seconds | the paper: mended |")
+    print("| set, noise | method | corrected | broken | label accuracy after | seconds | the paper: corrected |")
     print("|---|---|---|---|---|---|---|", flush=True)
     for name in asked.sets:
         features, right = load(name, asked.data_dir, asked.items)
@@ -139,22 +139,22 @@ def table_8(asked: argparse.Namespace) -> None:
         for noise in asked.noise:
             for method in asked.refurbishers:
                 runs = [_refurbished(inverse, features, right, noise, method, seed) for seed in asked.seeds]
-                mended, broken, accuracy, seconds = (statistics.median(figures) for figures in zip(*runs, strict=True))
-                figures = f"{100 * mended:.2f} | {100 * broken:.2f} | {100 * accuracy:.2f} | {seconds:.0f}"
+                fixed, broken, accuracy, seconds = (statistics.median(figures) for figures in zip(*runs, strict=True))
+                figures = f"{100 * fixed:.2f} | {100 * broken:.2f} | {100 * accuracy:.2f} | {seconds:.0f}"
                 print(f"| {name} {noise} | {method} | {figures} | {PAPER.get((name, noise), '')} |", flush=True)
 
 
 def _refurbished(
     inverse: LowRankInverse, features: np.ndarray, right: np.ndarray, noise: str, method: Refurbisher, seed: int
 ) -> tuple[float, float, float, float]:
-    """Mended, broken, label accuracy after, seconds."""
+    """Corrected, broken, label accuracy after, seconds."""
     given, class_count = corrupted(noise, features, right, seed), int(right.max()) + 1
     start = time.perf_counter()
     fitted = with_best_ridge(inverse, np.eye(class_count)[given]) if method == "posterior" else inverse
     new = REFURBISHERS[method](fitted, given, class_count).codes
     seconds, wrong = time.perf_counter() - start, given != right
-    mended = float((new == right)[wrong].mean()) if wrong.any() else float("nan")
-    return mended, float((new != given)[~wrong].mean()), float((new == right).mean()), seconds
+    corrected = float((new == right)[wrong].mean()) if wrong.any() else float("nan")
+    return corrected, float((new != given)[~wrong].mean()), float((new == right).mean()), seconds
 
 
 def _shown(figure: float) -> str:

@@ -1,4 +1,4 @@
-"""BDE ranks five labelling schemes (the paper's Tables 4-6), and annotators two points apart are told apart.
+"""BDE ranks five labelling schemes (the paper's Tables 4-6), and annotators two points apart are distinguished.
 
     python benchmarks/schemes.py --data-dir FOLDER [--items 5000] [--seeds 3] [--trials 100]
 

@@ -2,7 +2,7 @@
 
     python benchmarks/table7.py --data-dir FOLDER [--sets mnist fashion] [--items 6000] [--seeds 5]
 
-``intra-class`` ranks the classes by how badly they hang together, ``inter-class`` ranks for each class the others by
+``intra-class`` ranks the classes by how little they have in common, ``inter-class`` ranks for each class the others by
 how much the two are confused. Ours: the diffuseness, and the magnitudes of the off-diagonal elements of Z = YᵀGY, of
 the training items' labels; nothing is trained. Trained: a convolutional network a seed, on the same items; by the
 probability that test items get for other classes than their own, and that those of two classes get for each other.
@@ -58,7 +58,7 @@ def by_size(values: np.ndarray, *, but: int | None = None) -> list[int]:
 
 
 def rankings(intra: np.ndarray, inter: np.ndarray) -> tuple[Rankings, Rankings]:
-    """Of one figure a class, [K], and one a pair, [K, K]: large means badly kept together, and badly told apart."""
+    """Of one figure a class, [K], and one a pair, [K, K]: large means badly kept together, and badly distinguished."""
     return [by_size(intra)], [by_size(row, but=code) for code, row in enumerate(inter)]
 
 

@@ -1,4 +1,4 @@
-"""Hashes of what items show, so that exact copies can be told under whatever name they stand."""
+"""Hashes of what items show, so that exact copies are recognised under any name."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "class_a": "str",
         "class_b": "str",
         "coupling": "float64",  # -Z_ab / sqrt(Z_aa Z_bb); high = entangled
-        "overlap": "float64",  # 0 = never confused, 1 = nothing tells them apart
+        "overlap": "float64",  # 0 = never confused, 1 = nothing distinguishes them
         "overlap_low": "float64",  # 95 %
         "overlap_high": "float64",
         "q_value": "float64",  # least false discovery rate at which the overlap is more than the usual one
@@ -82,7 +82,7 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "majority_label": "str",  # empty on a tie
         "consensus_label": "str",  # the most probable, given all labels, their authors and the item
         "consensus_probability": "float64",
-        "relabel_by": "str",  # who had better label the item again; empty unless a label is flagged
+        "relabel_by": "str",  # who should label the item again; empty unless a label is flagged
         "region_id": "str",  # of the item; empty for whole items
     },
     "agreement": {
@@ -108,7 +108,7 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "region_id": "str",
         "label": "str",
         "rule": "str",  # which rule the region breaks, such as "outside the image" or "duplicate"
-        "detail": "str",  # what is the matter, in words
+        "detail": "str",  # what is wrong, in words
         "other_region_id": "str",  # of the same annotation, where the rule is about two; else empty
         "suggestion": "str",  # what would put it right: "remove" it, "move" it, or another "label"; empty if unknown
         "suggested_label": "str",  # where that is the suggestion; else empty

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 def architectures(out: Path | None, names: tuple[str, ...], quiet: bool, **given: Any) -> None:
     """Compare architectures on the labels of SOURCE by their infinite-width kernels, and recommend one.
 
-    Those that do not fit the items, or whose kernel would take too long, are left out, and it is said why. The linear
-    kernel is always in the table, as the floor.
+    Those that do not fit the items, or whose kernel would take too long, are left out, and the reason is
+    printed. The linear kernel is always in the table, as a baseline.
     """
     use_device(given["device"])
     stages = Stages(quiet=quiet)

@@ -53,12 +53,12 @@ def decisions(folder: Path, project: int | None, write: bool, undo: bool, quiet:
 
     What they decided on its class warnings is shown as well, and goes to DIR/warning_decisions.parquet.
 
-    Without --apply nothing in Label Studio is changed, and what would be written is told. With it, each accepted
+    Without --apply nothing in Label Studio is changed, and what would be written is printed. With it, each accepted
     correction becomes a new annotation beside the one it corrects, which stays as it is; what has changed since the
     audit is listed and left alone. Both --apply and --undo can be interrupted and run again.
     """
     if write and undo:
-        raise UsageError("--apply and --undo cannot be meant together.", remedy="Give one of them.")
+        raise UsageError("--apply and --undo exclude each other.", remedy="Give one of them.")
     from ntk_labelqa.audit_folder import Audit
     from ntk_labelqa.labelstudio.connect import connect_from_environment
 
@@ -184,7 +184,7 @@ def show(title: str, lines: list[str]) -> None:
 
 
 def dry_run(client: LabelStudio, audit: Audit, table: pd.DataFrame, source: int, folder: Path, stages: Stages) -> None:
-    """Tell what --apply would do."""
+    """Print what --apply would do."""
     from ntk_labelqa.labelstudio.corrections.apply import plan_now
     from ntk_labelqa.labelstudio.corrections.journal import journal_path, read_journal
     from ntk_labelqa.labelstudio.corrections.results import can_be_corrected
@@ -244,7 +244,7 @@ def write_corrections(
                     *(str(error) for _, error in applied.failed[:1]),
                 ]
             ),
-            remedy="Audit and push again to have changed labels reviewed anew; run the same command again for the "
+            remedy="Audit and push again to have changed labels reviewed again; run the same command again for the "
             "others: it writes only what is missing.",
         )
 

@@ -17,7 +17,7 @@ Check = tuple[str, str]
 def doctor() -> None:
     """Show the device, precision, versions, memory, caches, and whether the Label Studio server and key work.
 
-    Exits with 3 if an audit of a project could not run. A server that is not configured is no fault: exports need none.
+    Exits with 3 if an audit of a project could not run. A server that is not configured is no error: exports need none.
     """
     from rich.console import Console
     from rich.table import Table

@@ -20,9 +20,9 @@ from ntk_labelqa.progress import Stages
 @click.option("--seed", type=int, default=0, show_default=True)
 @quiet_option
 def embed(out: Path, overwrite: bool, quiet: bool, **given: Any) -> None:
-    """Write the features of the items of SOURCE, a row an item with its task id, as --features takes them.
+    """Write the features of the items of SOURCE, one row for each item with its task id, as --features reads them.
 
-    What was embedded before is not embedded again, and what a kill leaves behind is taken up where it stopped.
+    What was embedded before is not embedded again, and an interrupted run goes on where it stopped.
     """
     if out.suffix not in (".npz", ".parquet"):
         raise UsageError(f"{out} ends neither in .npz nor in .parquet.", remedy="Name such a file.")

@@ -130,7 +130,7 @@ def fetch(name: str, quiet: bool) -> None:
 def compare(
     names: tuple[str, ...], architectures: tuple[str, ...], out: Path | None, quiet: bool, **given: Any
 ) -> None:
-    """Rank encoders by how well the labels of SOURCE follow from what each shows of the items; none is trained.
+    """Rank encoders by how well the labels of SOURCE can be predicted from their features; nothing is trained.
 
     For each encoder every architecture is judged, so that both are answered: which features, and which network.
     """
@@ -197,7 +197,7 @@ def advice(found: EncoderFits) -> str:
     """Which encoder to take, in a sentence."""
     best, *others = found.encoders
     level = [one.name for one in others if not found.is_surely_better(best.name, one.name)]
-    doubt = f" {', '.join(level)} cannot be told from it." if level else ""
+    doubt = f" {', '.join(level)} cannot be distinguished from it." if level else ""
     return f"Take --encoder {best.name} --arch {best.best.name}.{doubt}"
 
 

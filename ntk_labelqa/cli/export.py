@@ -20,8 +20,8 @@ from ntk_labelqa.progress import Stages
 def export(folder: Path, out: Path, project: int | None, overwrite: bool, quiet: bool) -> None:
     """Write the audited project as a Label Studio export with the accepted corrections in place.
 
-    Each task's annotations are those that count; what a correction stands in for is kept under
-    superseded_annotations. Corrections that are accepted but not applied yet are put in place too.
+    Each task's annotations are those that count; what a correction replaces is kept under superseded_annotations.
+    Corrections that are accepted but not applied yet are put in place too.
     """
     if out.exists() and not overwrite:
         raise LabelQAError(f"{out} exists.", remedy="Pass --overwrite to replace it, or name another file.")

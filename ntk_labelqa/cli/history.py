@@ -21,10 +21,10 @@ COLUMNS = ("audit", "data", "items", "error rate", "interval", "flagged", "class
 @click.argument("folders", metavar="DIR...", type=FOLDER, nargs=-1, required=True)
 @click.option("--out", type=OUT_FILE, help="Also write charts, as one HTML page.")
 def history(folders: tuple[Path, ...], out: Path | None) -> None:
-    """Print how the labels' quality went.
+    """Print how the labels' quality has changed from audit to audit.
 
-    A row an audit in DIR..., oldest first, with its error rate and class figures. Equal letters under "data" mean equal
-    items and labels. A line in between says where audits cannot be compared.
+    One row for each audit in DIR..., oldest first, with its error rate and class figures. Equal letters under "data"
+    mean equal items and labels. A line in between marks audits that cannot be compared.
     """
     from ntk_labelqa.history import read_history
 

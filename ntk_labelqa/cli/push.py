@@ -16,15 +16,15 @@ from ntk_labelqa.progress import Stages
 @click.option(
     "--predictions",
     is_flag=True,
-    help="Also write predictions and a tab onto the source project. Annotators who see them are led by them.",
+    help="Also write predictions and a tab onto the source project. Annotators who see them tend to follow them.",
 )
 @quiet_option
 def push(folder: Path, project: int | None, predictions: bool, quiet: bool) -> None:
     """Make or bring up to date the review project of the audit in DIR. Run again, it changes nothing.
 
     In a review project that earlier audits filled, what people have answered stays; unanswered findings that no longer
-    hold are withdrawn, and the worst stand first again. Pairs of classes that the audit warns of become tasks of a
-    second project, for whoever writes the labelling guideline.
+    hold are withdrawn, and the most suspect come first again. Pairs of classes that the audit warns of become tasks
+    of a second project, for whoever writes the labelling guideline.
     """
     from ntk_labelqa.audit_folder import Audit
     from ntk_labelqa.labelstudio.connect import connect_from_environment
@@ -39,7 +39,7 @@ def push(folder: Path, project: int | None, predictions: bool, quiet: bool) -> N
     click.echo(f"{result.created} review tasks added, {result.already_there} were there already.")
     for count, what in (
         (result.withdrawn, "unanswered review tasks withdrawn: their finding no longer holds."),
-        (result.renewed, "unanswered review tasks made anew, for new evidence or for their place in the queue."),
+        (result.renewed, "unanswered review tasks made again, for new evidence or for their place in the queue."),
         (result.raised_again, "findings raised again: their evidence has changed since the label was kept."),
     ):
         if count:
@@ -52,7 +52,7 @@ def push(folder: Path, project: int | None, predictions: bool, quiet: bool) -> N
             click.echo(f"{pairs.withdrawn} unanswered class warnings withdrawn: they no longer hold.")
     if result.behind:
         click.echo(
-            f"New findings stand at the end of the queue: {result.behind} review tasks would have to be made anew for "
+            f"New findings stand at the end of the queue: {result.behind} review tasks would have to be made again for "
             "the worst to come first.",
             err=True,
         )

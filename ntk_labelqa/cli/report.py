@@ -1,4 +1,4 @@
-"""``ntk-labelqa report``: the HTML page of an audit, written anew."""
+"""``ntk-labelqa report``: the HTML page of an audit, written again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ntk_labelqa.cli.options import FOLDER
     "--csv", "tables", metavar="FOLDER", type=click.Path(path_type=Path), help="Also write the tables there, as CSV."
 )
 def report(folder: Path, tables: Path | None) -> None:
-    """Write report.html of the audit in DIR anew, from its tables."""
+    """Write report.html of the audit in DIR again, from its tables."""
     from ntk_labelqa.audit_folder import REPORT, Audit, export_csv
     from ntk_labelqa.report.html import write_report
 

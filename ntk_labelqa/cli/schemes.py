@@ -53,8 +53,9 @@ LEGEND = (
 def schemes(tables: tuple[Path, ...], earlier: tuple[Path, ...], form: str, quiet: bool, **given: Any) -> None:
     """Rank the labelling schemes of SOURCE, the least noisy first.
 
-    Schemes are the majority, each annotator, and each model whose predictions the project holds, but for this
-    program's own. They need no item in common. The control rows are worth nothing by design and should stand last.
+    Schemes are the majority, each annotator, and each model whose predictions the project holds, except this
+    program's own. They need no item in common. The control rows (one class everywhere, labels shuffled) are useless by
+    design and should come last.
     """
     stages = Stages(quiet=quiet)
     options = audit_options(given)

@@ -1,4 +1,4 @@
-"""Standard streams that change no exit code: any encoding will do, and what goes wrong on them is told apart.
+"""Standard streams that change no exit code: any encoding will do, and what goes wrong on them is distinguished.
 
 Results matter: where standard output is closed or full, nobody can know them, and that is an error in words. Notes do
 not: where standard error cannot be written, they are lost and the work goes on.

@@ -1,4 +1,4 @@
-"""The people: how often each one errs and how, and who had better label what again."""
+"""The people: how often each one errs and how, and who should label what again."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ class by the magnitude of its off-diagonal entries. Dividing by the diagonal is 
 
 Coupling says with whom a class shares what its own items do not explain; with two classes it is always near 1. The
 overlap says how much that is: with P the leave-one-out predictions, R_ab is what items of a are predicted to be of b,
-so it is 0 for classes that are never confused and 1 where nothing tells them apart, whatever their sizes.
+so it is 0 for classes that are never confused and 1 where nothing distinguishes them, whatever their sizes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CONFIDENCE = 1.959964
 
 @dataclass(frozen=True)
 class Entanglement:
-    """How the classes hang together.
+    """How the classes are coupled.
 
     Attributes:
         matrix: Z, float64[K, K], in the order of *class_names*.
@@ -44,7 +44,7 @@ class Entanglement:
 
             - ``class_a``, ``class_b`` (type of the labels);
             - ``coupling`` (float64): how much the two share of what their own items do not explain; high = entangled;
-            - ``overlap`` (float64): 0 = never confused, 1 = nothing tells them apart; with ``overlap_low`` and
+            - ``overlap`` (float64): 0 = never confused, 1 = nothing distinguishes them; with ``overlap_low`` and
               ``overlap_high`` (float64; 95 %);
             - ``q_value`` (float64): least false discovery rate at which the overlap is more than the usual one;
             - ``is_warned`` (bool): the overlap is significant and large;

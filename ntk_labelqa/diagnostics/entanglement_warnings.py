@@ -97,8 +97,8 @@ def contradictions(votes: np.ndarray, labels: np.ndarray, a: int, b: int) -> tup
     """Of the items of two classes that are predicted to be of the other one: how often the halves agree, how firmly.
 
     A wrong label is contradicted by either half of the data, and as firmly as right ones are confirmed. Where nothing
-    tells the classes apart, each half contradicts what the chance of its own labels makes it, and they agree on half of
-    the items. Items that lie between the classes are contradicted faintly.
+    distinguishes the classes, each half contradicts what the chance of its own labels makes it, and they agree on half
+    of the items. Items that lie between the classes are contradicted faintly.
 
     Returns the share of the halves that agree on such an item, and the mean size of their prediction over that of the
     other items; both are 0 where no label is contradicted.

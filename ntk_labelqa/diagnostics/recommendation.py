@@ -25,7 +25,7 @@ class Recommendation:
         name: the architecture recommended: the simplest of those that no other one clearly beats.
         title: in a sentence.
         doubt: the margin to the next best, in a sentence.
-        level_with: other architectures that cannot be told from the best, in the order of the list.
+        level_with: other architectures that cannot be distinguished from the best, in the order of the list.
         is_sure: no other one is level with it.
     """
 
@@ -37,7 +37,7 @@ class Recommendation:
 
 
 def recommend(fits: Fits) -> Recommendation:
-    """The simplest architecture among those whose accuracy cannot be told from the best one's.
+    """The simplest architecture among those whose accuracy cannot be distinguished from the best one's.
 
     Accuracies are compared item by item, as all architectures saw the same. Simplest is first in the order judged,
     which begins with the linear kernel.
@@ -75,7 +75,7 @@ def _doubt(fits: Fits, best: Fit, chosen: Fit, level: list[Fit]) -> str:
         return "No other architecture could be judged, so there is nothing to compare it with."
     if len(level) > 1:
         names = ", ".join(fit.name for fit in level if fit is not chosen)
-        said = f"On these {count:,} items it cannot be told from {names}; the simplest is named."
+        said = f"On these {count:,} items it cannot be distinguished from {names}; the simplest is named."
         if best is chosen:
             return f"{said} It is also the most accurate."
         return f"{said} The most accurate, {best.name}, is ahead by {_points(best, chosen)}."

@@ -1,9 +1,9 @@
 """Label refurbishment by annealed leave-one-out prediction: all clear-cut items first, then less and less clear ones.
 
 In round r of R every item whose leave-one-out prediction puts another class ahead of its own by more than τ₀(1 − r/R)
-takes that class. Correcting the clear cases first mends the predictions of the others, so it stands noise of which a
-single pass sees little; it ends by agreeing with the prediction everywhere, so where classes overlap it changes right
-labels too.
+takes that class. Correcting the clear cases first improves the predictions for the others, so it copes with noise of
+which a single pass sees little; it ends by agreeing with the prediction everywhere, so where classes overlap it changes
+right labels too.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Regions that break a rule of plain arithmetic: boxes and spans that nobody can have meant as they stand.
 
-A rule says what is there, and no probability. What a class does all the time is its habit and no fault: most rules hold
+A rule says what is there, and no probability. What a class does all the time is no fault: most rules hold
 only where few regions of the class break them.
 """
 
@@ -74,7 +74,7 @@ class Fault:
     Attributes:
         row: of the table of regions.
         rule: which.
-        detail: what is the matter, in words.
+        detail: what is wrong, in words.
         other: id of another region that it concerns.
         suggestion: what would put it right: that it goes, moves, or gets another label.
         label: the one that it should have, where that is the suggestion.

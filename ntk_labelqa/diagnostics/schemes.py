@@ -125,7 +125,7 @@ def pooled(schemes: Sequence[Scheme], item_count: int, class_count: int) -> np.n
 
 
 def collapsed(schemes: Sequence[Scheme], item_count: int, class_count: int) -> list[bool]:
-    """Whether each scheme merges classes that the others tell apart on the same items.
+    """Whether each scheme merges classes that the others distinguish on the same items.
 
     Its labels' entropy is held against that of the others' labels of its items; a scheme whose items nobody else labels
     is not collapsed, as nothing says that its items are not all of one class.

@@ -6,10 +6,10 @@ looks like. The labels are judged again with the kernel already inverted; where 
 time with other labels. What was planted is known, so recall is counted; every other label is wrong with the probability
 that the audit itself gave.
 
-Where many labels are wrong, findings are mended in exchange, as far as there are any, so that the noise stays as strong
-as it is: with 40 % wrong, a few more would be far harder to find. Where few are, that would leave mostly errors that
-are hard to find, and few more do no harm.
-Labels planted or mended live in this module alone: nothing of them reaches a finding.
+Where many labels are wrong, findings are corrected in exchange, as far as there are any, so that the noise stays as
+strong as it is: with 40 % wrong, a few more would be far harder to find. Where few are, that would leave mostly errors
+that are hard to find, and few more do no harm.
+Labels planted or corrected here stay in this module alone: nothing of them reaches a finding.
 
 The measurement speaks of errors like those planted, and cannot show by how much all predictions are mistaken together;
 the error rate's interval and the calibration error allow for that
@@ -38,8 +38,8 @@ LARGEST_SHARE = 0.2
 ENOUGH_PLANTED = 200
 """In all, for which as many times as it takes are gone through, but:"""
 MOST_TIMES = 5
-MENDED_FROM = 0.2
-"""Share of wrong labels from which findings are mended in exchange. Of Fashion-MNIST's with 10 % wrong, .71 of the
+CORRECTED_FROM = 0.2
+"""Share of wrong labels from which findings are corrected in exchange. Of Fashion-MNIST's with 10 % wrong, .71 of the
 errors planted are found if they are, .75 if not, and .79 of those that were there; of two classes with 40 %, .36, .12
 and .37."""
 CALIBRATION_BINS = 15
@@ -167,7 +167,7 @@ def calibration_error(probabilities: np.ndarray, outcomes: np.ndarray, bins: int
 
 @dataclass(frozen=True)
 class _Planting:
-    """Labels with errors planted and, where many are wrong, findings mended.
+    """Labels with errors planted and, where many are wrong, findings corrected.
 
     Attributes:
         labels: int64[A].
@@ -254,9 +254,9 @@ def _planted(
     labels[hard] = _drawn(looks, rng)
     labels[anywhere] = _drawn(_confusions_found(annotations, issues)[labels[anywhere]], rng)
 
-    if issues.error_probability.mean() >= MENDED_FROM:
-        mended = _to_mend(issues, chosen, rng)
-        labels[mended] = issues.predicted[mended]
+    if issues.error_probability.mean() >= CORRECTED_FROM:
+        corrected = _to_correct(issues, chosen, rng)
+        labels[corrected] = issues.predicted[corrected]
     return _Planting(labels, chosen, np.arange(len(chosen)) < len(hard))
 
 
@@ -271,10 +271,10 @@ def _confusions_found(annotations: Annotations, issues: LabelIssues) -> np.ndarr
     return np.maximum(found, np.finfo(float).tiny) * (1 - np.eye(k))
 
 
-def _to_mend(issues: LabelIssues, chosen: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Findings to mend: the share of them that errors planted at *chosen* are of all errors expected.
+def _to_correct(issues: LabelIssues, chosen: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Findings to correct: the share of them that errors planted at *chosen* are of all errors expected.
 
-    Errors that the audit has missed stay. To mend as many more in their place would take too many from where errors
+    Errors that the audit has missed stay. To correct as many more in their place would take too many from where errors
     are plain, which is where the noise is measured.
     """
     probabilities = issues.error_probability

@@ -1,4 +1,4 @@
-"""What to compare items by where what they were compared by tells their classes apart badly."""
+"""What to compare items by where what they were compared by distinguishes their classes badly."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def better_features(kind: str, encoder: str) -> Advice | None:
     if model is None:
         return None
     if encoder not in _WITHOUT_A_MODEL:
-        return Advice("Another model may tell the classes apart better. What is here is compared by", COMPARE)
+        return Advice("Another model may distinguish the classes better. What is here is compared by", COMPARE)
     missing = not can_run()
     first = "pip install 'ntk-labelqa[embeddings]', then audit with " if missing else ""
     named = f"{model.about.partition(':')[0]}, {model.size / 1e6:,.0f} MB, {model.licence}"

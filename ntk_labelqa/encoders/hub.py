@@ -133,8 +133,8 @@ def fetch(model: Wanted) -> Path:
             ) from error
         raise LabelQAError(
             f"{model.repository} could not be fetched: {_in_one_line(error)}",
-            why="There is no way to the Hub from here, or it has no such model, or it wants a key (HF_TOKEN).",
-            remedy="Try again; what has come is kept. Or fetch it elsewhere, and name its folder: "
+            why="The Hub cannot be reached from here, or it has no such model, or it asks for a key (HF_TOKEN).",
+            remedy="Try again; what has been downloaded is kept. Or fetch it elsewhere, and name its folder: "
             "--encoder embeddings:FOLDER.",
         ) from error
 

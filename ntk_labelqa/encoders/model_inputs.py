@@ -45,7 +45,7 @@ def picture_inputs(settings: dict[str, Any], taken: Any) -> Inputs:
             f"preprocessor_config.json of the model cannot be followed: {type(error).__name__}: {error}.",
             why="Read are `size` and `crop_size` (a number, `shortest_edge`, or `height` and `width`), `crop_pct`, "
             "`resample`, `rescale_factor`, and `image_mean` and `image_std` (one number a colour).",
-            remedy="Mend the file, or take another model.",
+            remedy="Correct the file, or take another model.",
         ) from error
 
 

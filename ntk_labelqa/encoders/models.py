@@ -52,7 +52,7 @@ KNOWN = (
         "f22797eabf810a75e41de68d378541ebea372122b25c4ce3ef25ff618250c20a",
         88_532_934,
         "Apache-2.0",
-        "DINOv2 small: photos of things and textures, without words",
+        "DINOv2 small: photos of objects and textures, without words",
     ),
     KnownModel(
         "clip",

@@ -81,7 +81,7 @@ class OnnxModel:
             except Exception as error:
                 raise InvalidInputError(
                     f"{self.folder.weights} cannot be run on these items: {_in_one_line(error)}",
-                    remedy="Take another model, or mend preprocessor_config.json.",
+                    remedy="Take another model, or correct preprocessor_config.json.",
                 ) from error
             return one_vector(output, given.get("attention_mask"), first_token=first_token)
 

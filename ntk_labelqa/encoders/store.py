@@ -132,8 +132,8 @@ class EmbeddingStore:
     def _failed(self, error: Exception) -> LabelQAError:
         return LabelQAError(
             f"The embeddings kept in {self.path} cannot be used: {error}.",
-            why="The disk is full, the folder belongs to somebody else, or the file is damaged.",
-            remedy=f"Delete the file: embeddings are made anew. Or name another cache folder in {VARIABLE}.",
+            why="The disk is full, the folder belongs to another user, or the file is damaged.",
+            remedy=f"Delete the file: embeddings are made again. Or name another cache folder in {VARIABLE}.",
         )
 
 

@@ -87,7 +87,7 @@ class EntangledPairs(Check):
 
     check: Literal["entanglement"]
     at_most: Count = Field(description="Largest number of such pairs.")
-    overlap: Share = Field(default=0.15, description="A pair counts from this overlap on; 1: nothing tells them apart.")
+    overlap: Share = Field(default=0.15, description="A pair counts from this overlap on; 1: no difference at all.")
     significance: Share = Field(default=0.05, description="And up to this false discovery rate (q_value).")
     scope: ClassScope = Field(default=ClassScope(), description="Only pairs with this class.")
 
@@ -170,7 +170,7 @@ class DuplicateConflicts(Check):
             shown = items["value"]
         else:
             raise NotJudged(
-                "The audit does not record what the items show, so copies cannot be told.",
+                "The audit does not record what the items show, so copies cannot be recognised.",
                 "Audit again; for plain features, take this check out of the policy.",
             )
         labels = findings.item_keys(case.audit.findings, case.audit.annotations)
@@ -278,7 +278,7 @@ class Coverage(Check):
         text = f"{share(reached)} of {plural(total, 'task')} labelled and audited"
         if gone:
             text += "; left out: " + ", ".join(f"{count(entry['count'])} ({entry['reason']})" for entry in gone)
-        return at_least(reached, self.at_least, text, share(self.at_least), "Label or mend the tasks left out.")
+        return at_least(reached, self.at_least, text, share(self.at_least), "Label or correct the tasks left out.")
 
 
 KEPT, DECIDED, FINE = "keep", ("accept", "other", "keep"), "fine"

@@ -54,10 +54,10 @@ class Regions(Strict):
     outside: float = Field(default=0.5, ge=0, description="Per cent of a side that a region may reach beyond it.")
     longest: float = Field(default=20.0, gt=1, description="Length over breadth beyond which a region is a sliver.")
     smallest: float = Field(default=0.3, ge=0, description="Per cent of the image below which a region may be tiny.")
-    beyond: float = Field(default=3.0, gt=1, description="Factor beyond the percentiles of its class that is odd.")
+    beyond: float = Field(default=3.0, gt=1, description="Factor beyond the percentiles of its class that is unusual.")
     same: float = Field(default=0.9, gt=0, le=1, description="Intersection over union of two that are one.")
     inside: float = Field(default=0.85, gt=0, le=1, description="Share of its area within another that is inside.")
-    habit: float = Field(default=0.05, ge=0, le=1, description="Share of a class that makes a fault its habit.")
+    habit: float = Field(default=0.05, ge=0, le=1, description="Share of a class that makes a fault usual for it.")
     majority: float = Field(default=0.9, gt=0.5, le=1, description="Share of a string's labels that others contradict.")
 
     def limits(self) -> RegionLimits:
@@ -94,14 +94,14 @@ def read_policy(path: Path) -> Policy:
     except OSError as error:
         raise InvalidInputError(f"{path} cannot be read: {error.strerror}.", remedy="Check the path.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidInputError(f"{path} is not TOML: {error}.", remedy="Mend that line.") from error
+        raise InvalidInputError(f"{path} is not TOML: {error}.", remedy="Correct that line.") from error
     try:
         return Policy.model_validate(content)
     except ValidationError as error:
         faults = [_fault(detail, content) for detail in error.errors()]
         raise InvalidInputError(
             f"{path} is no valid policy: {'; '.join(faults)}.",
-            remedy="Mend it; docs/policy.md and the file that `ntk-labelqa init` writes have every key.",
+            remedy="Correct it; docs/reference/policy.md and the file that `ntk-labelqa init` writes have every key.",
         ) from error
 
 

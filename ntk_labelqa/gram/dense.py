@@ -116,7 +116,7 @@ def _singular(gram: np.ndarray, ridge: float, scale: float) -> SingularKernelErr
         return SingularKernelError(what, why="It is far from positive semi-definite: it is no kernel.")
     return SingularKernelError(
         what,
-        why="Some items are duplicates, or so alike that the kernel cannot tell them apart.",
+        why="Some items are duplicates, or so alike that the kernel cannot distinguish them.",
         remedy=f"Use a ridge of {enough:g} or more.",
     )
 

@@ -55,7 +55,7 @@ class RegularizedInverse(Protocol):
     def leave_one_out_errors(self, labels: np.ndarray, ridges: np.ndarray) -> np.ndarray:
         """Mean squared leave-one-out error of *labels* (Y, float[N, K]) at each of *ridges*; low = explained.
 
-        Where the whole would be dear, from a sample of the items.
+        Where the whole would be expensive, from a sample of the items.
         """
         ...
 

@@ -20,7 +20,7 @@ LANDMARKS = 3000
 FEWEST = 500
 """Landmarks below which ``auto`` would rather refuse than answer."""
 EIGEN_ITEMS = 4000
-"""Items up to which an exact inverse is an eigendecomposition, 19 times as dear as Cholesky but good for any ridge."""
+"""Items up to which an exact inverse is an eigendecomposition, 19 times as expensive as Cholesky, and for any ridge."""
 
 Landmarks = int | Literal["all", "auto"]
 

@@ -243,7 +243,7 @@ def _check_finite(values: np.ndarray, what: str, index: pd.Index | None, owners:
         raise InvalidInputError(
             f"{len(broken)} of {len(rows)} rows of {within(what)} have missing, NaN or infinite values: "
             f"{_some(names)}{where}.",
-            remedy="Mend these items' features, or leave the items out.",
+            remedy="Correct these items' features, or leave the items out.",
         )
 
 

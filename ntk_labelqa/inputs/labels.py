@@ -213,7 +213,7 @@ def _label_set(classes: LabelsLike) -> pd.Series:
 
 
 def _looked_up(column: Column) -> list[Any]:
-    """The labels of *column* as Python's own values, which a dictionary tells apart as they are meant to be."""
+    """The labels of *column* as Python's own values, which a dictionary distinguishes as they are meant to be."""
     lacking = np.flatnonzero(column.values.isna().to_numpy())
     if len(lacking):
         raise InvalidInputError(

@@ -94,7 +94,7 @@ def check_finite(features: np.ndarray, *, ranks: tuple[int, ...]) -> None:
         broken = np.flatnonzero(~finite)
         raise InvalidInputError(
             f"{len(broken)} of {len(features)} rows of features have NaN or infinite values: {_some(broken)}.",
-            remedy="Mend these items' features, or leave the items out.",
+            remedy="Correct these items' features, or leave the items out.",
         )
 
 

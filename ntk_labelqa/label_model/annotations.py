@@ -11,7 +11,7 @@ import pandas as pd
 from ntk_labelqa.dataset import LabeledDataset
 
 FOLDS = 5
-"""Each pair of folds predicts items of two others; and no item hears what its own fold told others."""
+"""Each pair of folds predicts items of two others; and what its own fold says to others never returns to an item."""
 
 
 @dataclass(frozen=True)

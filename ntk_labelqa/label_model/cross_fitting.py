@@ -1,15 +1,15 @@
-r"""Cross-fitting: what the others say of an item where its own label has told them nothing.
+r"""Cross-fitting: what the others say of an item when its own label has had no part in it.
 
 Once posteriors are fed back as soft labels, leaving an item out no longer forgets its label: it shaped its neighbours'
 posteriors, and they shape its prediction. Items that confirm themselves look right: at a true error rate of .40 the
 estimate was .30. So items are dealt into folds, and each fold m has a view of its own: predictions P_m of all items,
-made as if its labels had told the others nothing in any round so far. With L the leave-one-out operator, 1_m the items
+made as if its labels had had no part in any round so far. With L the leave-one-out operator, 1_m the items
 of fold m and V what their labels said beyond what was expected of them (Y − P at first, then posterior less prior),
 
 .. math:: Q_m = \operatorname{posterior}\bigl(P_m - L \, (1_m \circ V)\bigr), \qquad P'_m = L' Q_m
 
 and each item is predicted by its own fold's view. Its own label is in its own Q_m, which does no harm, as L' leaves it
-out; so are those of its fold, so that nothing but what they told others is missing.
+out; so are those of its fold, so that nothing but their part in the others' is missing.
 
 Source: Chernozhukov et al., "Double/debiased machine learning for treatment and structural parameters" (2018). To
 follow the labels through the posteriors by their slopes is no cheaper and takes out too much where items are near each

@@ -1,6 +1,6 @@
 r"""The label model: how probable each class is for each item, from one kernel inverse and the labels as given.
 
-No network is trained and no noise level told. Leave-one-out predictions P = L Y say what the other items think of each
+No network is trained and no noise level given. Leave-one-out predictions P = L Y say what the other items think of each
 one; two votes that share no label (:mod:`~ntk_labelqa.label_model.split_votes`) say how far P is to be trusted. From
 both come error rates by clearness and class (:mod:`~ntk_labelqa.label_model.error_rates`) and the noise channel T
 (:mod:`~ntk_labelqa.label_model.noise_channel`); from P and T the prior s that P is worth
@@ -84,7 +84,7 @@ class LabelPosterior:
         rates: error rates before anything is known of a label.
         why_unknown: in words, why nothing can be said of any label; empty where something can.
         accuracy: share of the items of which one vote of the others says the right class, mistakes that votes share
-            aside; low where what the items are compared by tells the classes apart badly.
+            aside; low where what the items are compared by distinguishes the classes badly.
     """
 
     rounds: tuple[Round, ...]
@@ -144,7 +144,7 @@ def label_posterior(
     if not why and len(rounds) == 1 and rates.is_in_dispute and accuracy < parameters.telling:
         why = (
             f"From {rates.low:.0%} to {rates.high:.0%} of the labels may be wrong: what the items are compared by "
-            "tells the classes apart so badly that wrong labels cannot be told from wrong predictions."
+            "distinguishes the classes so badly that wrong labels and wrong predictions look the same."
         )
     return LabelPosterior(tuple(rounds), answer, rates, why, accuracy)
 

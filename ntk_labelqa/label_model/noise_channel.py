@@ -103,7 +103,7 @@ class NoiseChannel:
             base = np.clip((q * rates[of_table]).sum(axis=0) / total, LEAST, LARGEST_RATE)
             if table == 0:
                 shapes.append(common_shape(wrong))
-                # How many errors there are in all was told by clearness; here, only which classes have more of them.
+                # How many errors there are in all follows from clearness; here, only which classes have more of them.
                 base = np.clip(base * errors.sum() / max(base @ total, LEAST), LEAST, LARGEST_RATE)
             else:
                 shapes.append(_off_diagonal(shrunk(_without_diagonal(wrong), _without_diagonal(shapes[0]))))

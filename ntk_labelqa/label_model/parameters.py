@@ -30,7 +30,7 @@ class LabelModelParameters:
         most_rounds: at which the rounds end.
         lookalike_gain: nats an item that people's taking items for what they look like has to gain. Overlap that the
             prior leaves out gains up to .02 by it; people's errors in fine classes, up to .12.
-        telling: accuracy of votes from which errors and mistakes can be told apart whatever is shared.
+        telling: accuracy of votes from which errors and mistakes can be distinguished whatever is shared.
     """
 
     level: float = -3.0

@@ -130,7 +130,7 @@ def table_block(row: Mapping[str, object]) -> str:
 
 
 def shown(value: object) -> str:
-    """A field's value as a reader takes it in: no more digits than tell rows apart."""
+    """A field's value as a reader takes it in: no more digits than distinguish rows."""
     if isinstance(value, float):
         return f"{value:.5g}"
     return "–" if value is None or value == "" else str(value)

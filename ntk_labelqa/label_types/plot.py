@@ -10,7 +10,7 @@ import numpy as np
 WIDTH, HEIGHT = 360, 90
 """Pixels."""
 MOST_LINES = 4
-"""Channels that are drawn; more cannot be told apart."""
+"""Channels that are drawn; more cannot be distinguished."""
 _COLOURS = ((31, 119, 180), (255, 127, 14), (44, 160, 44), (148, 103, 189))
 _MARK, _EDGE = (255, 229, 143), (220, 0, 0)
 

@@ -10,7 +10,7 @@ from ntk_labelqa.label_types.control_type import ControlConfig, ControlType
 from ntk_labelqa.label_types.place import finite
 
 MOST = 100
-"""Stars: more are no classes that anybody told apart."""
+"""Stars: more are no classes that anybody distinguished."""
 USUAL = "5"
 """Stars, where the config names no largest number."""
 

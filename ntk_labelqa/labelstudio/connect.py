@@ -133,7 +133,7 @@ def _from_status(doing: str, status: int | None, body: object) -> LabelStudioErr
     if status in (401, 403):
         return LabelStudioError(
             f"{doing} failed: the server does not take the key ({status}).",
-            why="The key is wrong or revoked, lacks the right, or legacy tokens are switched off on this server.",
+            why="The key is wrong or revoked, lacks the permission, or legacy tokens are switched off on this server.",
             remedy=f"Make a new one under Account & Settings, and set {KEY_VARIABLE}.",
         )
     if status == 404:

@@ -23,7 +23,7 @@ class HeatMap:
         couplings: a row a class; None on the diagonal and for pairs the table lacks. High = entangled.
         strongest: the value drawn in the full colour.
         classes: how many somebody used.
-        pairs_missing: pairs of *names* that the table lacks: they hang together less than those it has.
+        pairs_missing: pairs of *names* that the table lacks: they are coupled less than those it has.
     """
 
     names: list[str]

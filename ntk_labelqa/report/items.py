@@ -59,7 +59,7 @@ class Items:
 
     @property
     def are_rows(self) -> bool:
-        """The items are rows of a table, told by their fields."""
+        """The items are rows of a table, recognised by their fields."""
         return self._type.kind == "row"
 
     def item_of(self, row: Any) -> Key:

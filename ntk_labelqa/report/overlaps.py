@@ -98,7 +98,7 @@ def _warned(row: Any, items: Items, decided: str, comment: str) -> Warned:
     else:
         cause = f"Wrong labels do not explain it: with the probable ones corrected, {left} would be left."
         remedy = (
-            "For whoever writes the guideline: say more clearly what tells the two apart, with examples such as these, "
+            "For whoever writes the guideline: say more clearly how the two differ, with examples such as these, "
             "or make them one class."
         )
     return Warned(

@@ -121,7 +121,7 @@ def second_opinions(audit: Audit, items: Items) -> Table:
         Column("How probable", numeric=True),
         Column("Ask"),
     )
-    caption = "Flagged items and who had better label them again, least certain first"
+    caption = "Flagged items and who should label them again, least certain first"
     return Table("second-opinions-table", caption, columns, rows, len(table), "consensus.parquet")
 
 

@@ -69,7 +69,7 @@ def region_issues(audit: Audit, items: Items) -> Table:
 
 
 def marked_regions(audit: Audit, items: Items) -> list[tuple[Picture, str, int, str]]:
-    """Pictures of the worst of them, with what is the matter, and the task with its address."""
+    """Pictures of the worst of them, with what is wrong, and the task with its address."""
     flagged = worst_issues(audit.region_issues)
     shown = flagged[flagged["picture"].notna()]
     return [
@@ -92,7 +92,7 @@ def region_faults(audit: Audit, items: Items) -> Table:
         (task(row, items), words(row.label), words(row.rule), words(row.detail), words(row.annotator or UNNAMED))
         for row in ordered.head(FINDINGS).itertuples()
     ]
-    columns = (Column("Task"), Column("Label"), Column("Rule"), Column("What is the matter"), Column("Annotator"))
+    columns = (Column("Task"), Column("Label"), Column("Rule"), Column("What is wrong"), Column("Annotator"))
     return Table(
         "region-faults-table", "Regions that break a rule", columns, rows, len(faults), "region_faults.parquet"
     )
@@ -168,7 +168,7 @@ def classes(audit: Audit) -> Table:
 
 
 def pairs(audit: Audit, *, beside_map: bool) -> Table:
-    """The class pairs that hang together most; those warned of come first."""
+    """The class pairs that are coupled most; those warned of come first."""
     order = ["is_warned", "coupling"]
     table = audit.entanglement.sort_values(order, ascending=False, kind="stable")
     least = max(PAIRS_BESIDE_MAP, int(table["is_warned"].sum())) if beside_map else PAIRS

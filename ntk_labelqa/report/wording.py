@@ -128,7 +128,7 @@ def _tiles(audit: Audit, said: Reviewed | None) -> list[Tile]:
     elif measured:
         tiles.append(Tile("Flags that are right", share(measured["precision"]["value"]), "by its own probabilities"))
     if warned := len(warned_pairs(audit)):
-        tiles.append(Tile("Overlapping class pairs", count(warned), "hard to tell apart"))
+        tiles.append(Tile("Overlapping class pairs", count(warned), "hard to distinguish"))
     people = audit.findings["annotator"].nunique()
     audited = f"{plural(figures['classes'], 'class', 'classes')}, {plural(people, 'annotator')}"
     return [*tiles, Tile("Items audited", count(figures["items"]), audited)]
@@ -184,7 +184,7 @@ def _unclear(warned: pd.DataFrame) -> Markup:
     if warned.empty:
         return Markup("")
     return Markup(
-        "Make clear in the guideline what tells these classes apart: {}. They "
+        "Make clear in the guideline what distinguishes these classes: {}. They "
         "<a href='#couplings'>overlap</a>, and wrong labels do not explain it."
     ).format(_named(warned))
 
@@ -226,7 +226,8 @@ def _change(flagged: pd.DataFrame) -> Markup:
     if times < max(3, NOTABLE_CHANGE * len(flagged)):
         return Markup("")
     return Markup(
-        "See whether the guideline tells <bdi>{}</bdi> from <bdi>{}</bdi>: {} flagged labels ({}) propose that change."
+        "See whether the guideline distinguishes <bdi>{}</bdi> from <bdi>{}</bdi>: {} flagged labels ({}) propose that "
+        "change."
     ).format(given, suggested, count(times), share(times / len(flagged)))
 
 
@@ -253,20 +254,20 @@ def _caution(audit: Audit) -> str:
         said.append(why)
     elif figures["classes"] == 2 and figures["error_rate_high"] >= UNDECIDABLE:
         said.append(
-            "With two classes and this many wrong labels, right and wrong ones cannot be told apart reliably: "
+            "With two classes and this many wrong labels, right and wrong ones cannot be distinguished reliably: "
             "have a sample labelled again before acting on single findings."
         )
     return " ".join(said)
 
 
 def weakness(audit: Audit) -> Advice | None:
-    """What to do where something can be said, but what the items were compared by tells their classes apart badly."""
+    """What to do where something can be said, but what the items were compared by distinguishes their classes badly."""
     accuracy = (audit.summary["self_measurement"] or {}).get("vote_accuracy")
     if accuracy is None or _why_unknown(audit) or accuracy >= DEFAULTS.telling:
         return None
     better = _better_features(audit)
     by = audit.manifest["options"]["encoder"]
-    said = f"Compared by {by}, only {share(accuracy)} of the items are told to be of the right class by the others."
+    said = f"Compared by {by}, only {share(accuracy)} of the items are predicted rightly by the others."
     return better and Advice(f"{said} {better.why}", better.command)
 
 

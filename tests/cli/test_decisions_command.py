@@ -32,7 +32,7 @@ def failing(capsys, *arguments: str) -> tuple[int, str]:
 def test_apply_and_undo_together_are_wrong_usage(folder, capsys) -> None:
     code, said = failing(capsys, "decisions", folder, "--apply", "--undo")
     assert code == 2
-    assert "cannot be meant together" in said
+    assert "exclude each other" in said
 
 
 @pytest.mark.parametrize("command", [["decisions"], ["export", "--out", "clean.json"]])

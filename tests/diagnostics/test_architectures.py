@@ -104,7 +104,7 @@ def test_the_simplest_of_those_that_are_level_is_recommended() -> None:
     assert advice.name == "linear"
     assert advice.level_with == ("CNN-1",)
     assert not advice.is_sure
-    assert "cannot be told from CNN-1" in advice.doubt
+    assert "cannot be distinguished from CNN-1" in advice.doubt
     assert "linear model" in advice.title
 
 

@@ -153,7 +153,7 @@ def test_a_cache_folder_that_cannot_be_written_is_said_to_be_that(
     said = capsys.readouterr().err
     assert "cannot be written: Not a directory" in said
     assert "NTK_LABELQA_CACHE" in said
-    assert "no way to the Hub" not in said
+    assert "The Hub cannot be reached" not in said
 
 
 def test_a_model_that_came_without_its_settings_is_not_said_to_be_of_use(

@@ -75,5 +75,5 @@ def test_without_a_size_it_is_that_which_the_model_takes() -> None:
     ],
 )
 def test_settings_that_cannot_be_followed_are_named(settings: dict[str, Any], said: str) -> None:
-    with pytest.raises(InvalidInputError, match=rf"preprocessor_config\.json.*{said}.*Mend the file"):
+    with pytest.raises(InvalidInputError, match=rf"preprocessor_config\.json.*{said}.*Correct the file"):
         given(settings)

@@ -42,12 +42,12 @@ def test_the_template_is_valid_by_the_code_and_by_the_schema(tmp_path, text: str
 
 
 def test_the_published_schema_is_current() -> None:
-    published = (ROOT / "docs" / "labelqa.schema.json").read_text()
-    assert published == json_schema(), "Run: ntk-labelqa init --schema > docs/labelqa.schema.json"
+    published = (ROOT / "docs" / "reference" / "labelqa.schema.json").read_text()
+    assert published == json_schema(), "Run: ntk-labelqa init --schema > docs/reference/labelqa.schema.json"
 
 
 def test_every_check_and_key_is_documented() -> None:
-    text = (ROOT / "docs" / "policy.md").read_text()
+    text = (ROOT / "docs" / "reference" / "policy.md").read_text()
     schema = json.loads(json_schema())
     keys = {key for model in schema["$defs"].values() for key in model["properties"]} | set(schema["properties"])
     checks = schema["properties"]["check"]["items"]["discriminator"]["mapping"]

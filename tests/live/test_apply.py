@@ -102,7 +102,7 @@ def test_undo_leaves_what_somebody_else_has_touched(client, server, command, acc
     code, told, complaint = command("decisions", folder, "--undo")
     assert code == 4, complaint
     assert "3 corrections taken back" in told
-    assert f"annotation {ours[2]['id']}: somebody is at work on it" in told
+    assert f"annotation {ours[2]['id']}: somebody is editing it" in told
     assert f"annotation {ours[0]['id']}: somebody has saved it since" in told
     assert f"annotation {ours[1]['id']}: another annotation was made from it" in told
     after = whole_project(client, source)

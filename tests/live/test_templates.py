@@ -1,4 +1,4 @@
-"""Every template of Label Studio's own gallery: what an audit does with it, as docs/templates.md says."""
+"""Every template of Label Studio's own gallery: what an audit does with it, as docs/reference/templates.md says."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio
 
 pytestmark = pytest.mark.live
-PAGE = Path(__file__).parents[2] / "docs" / "templates.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "templates.md"
 HEAD = """| template | what an audit does | controls |
 |---|---|---|"""
 FEWEST = 45
@@ -67,7 +67,7 @@ def test_the_page_says_what_is_done_with_each(templates: list[dict[str, Any]]) -
     assert done >= FEWEST
     page = PAGE.read_text()
     assert f"{done} of the {len(rows)} templates" in page
-    assert table in page, f"docs/templates.md has another table than this:\n{table}"
+    assert table in page, f"docs/reference/templates.md has another table than this:\n{table}"
 
 
 def test_samples_that_the_sdk_makes_of_templates_are_not_mis_read(templates: list[dict[str, Any]]) -> None:

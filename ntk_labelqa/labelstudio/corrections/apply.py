@@ -62,8 +62,8 @@ def plan_now(
 def apply_corrections(client: LabelStudio, plan: Plan, journal: Journal, *, progress: Tick | None = None) -> Applied:
     """Write what *plan* has ready: a new annotation each, by the token's user, with the corrected one as its parent.
 
-    Just before each write the annotation is looked at once more. The journal is told before and after: a run that is
-    killed in between, and repeated, finds out from the server whether the write was done.
+    Just before each write the annotation is looked at once more. The journal gets a line before and after: a run that
+    is killed in between, and repeated, finds out from the server whether the write was done.
 
     Args:
         client: see :func:`ntk_labelqa.labelstudio.connect.connect`.

@@ -275,8 +275,8 @@ def regions_key(key: str, saved: object) -> str:
 def corrects(child: Mapping[str, Any], parent: Mapping[str, Any] | None, project: object) -> bool:
     """Whether *child* is a correction of ours of *parent*.
 
-    One that only takes regions away has nothing to carry a mark: it is told by its ``unique_id``, as long as nobody has
-    saved its parent again.
+    One that only takes regions away has nothing to carry a mark: it is known by its ``unique_id``, as long as nobody
+    has saved its parent again.
     """
     if parent is None or child.get("was_cancelled"):
         return False

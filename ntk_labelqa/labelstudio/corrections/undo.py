@@ -36,7 +36,7 @@ class Undone:
 def undo_corrections(client: LabelStudio, journal: Journal, *, progress: Tick | None = None) -> Undone:
     """Delete what the journal says we wrote and have not undone, the last first.
 
-    A correction that somebody has saved again, is at work on, or has taken as the parent of another annotation, is
+    A correction that somebody has saved again, is editing, or has taken as the parent of another annotation, is
     left and listed. Run again after an interruption, it goes on where it was.
 
     Raises InvalidInputError if the journal is of another server; LabelStudioError if the server cannot be read.
@@ -98,7 +98,7 @@ def _obstacle(entry: Mapping[str, Any], annotation: Mapping[str, Any], parents: 
     if annotation["id"] in parents:
         return "another annotation was made from it"
     if annotation["id"] in at_work:
-        return "somebody is at work on it"
+        return "somebody is editing it"
     return ""
 
 

@@ -160,7 +160,7 @@ def _refuse_too_many(dataset: LabeledDataset, what: What, reasons: dict[str, lis
     raise InvalidInputError(
         f"{failed} of {len(dataset)} {what}s cannot be used: {shown}.",
         why=f"That is more than the {max_failed:.0%} with which an audit still says something.",
-        remedy="Mend the addresses, give features that you computed with --features, or raise --max-unreadable.",
+        remedy="Correct the addresses, give features that you computed with --features, or raise --max-unreadable.",
     )
 
 

@@ -88,7 +88,7 @@ def conditions(tree: ElementTree.Element, name: str) -> tuple[Condition, ...]:
 
 
 def was_shown(shown_when: Iterable[Condition], results: Iterable[Mapping[str, Any]]) -> bool | None:
-    """Whether a control was shown to whoever left *results*; None where that cannot be told any more.
+    """Whether a control was shown to whoever left *results*; None where that cannot be known any more.
 
     Choices that were made are in the results; which region was selected meanwhile is not.
     """

@@ -14,7 +14,7 @@ from ntk_labelqa.labelstudio.reading.label_config import LabelledControl
 from ntk_labelqa.labelstudio.reading.label_values import NO_ID, UNKNOWN_LABEL
 
 FEWEST_BOXES = 5
-"""From which on their units can be told by their range."""
+"""From which on their units can be seen from their range."""
 SLACK = 1.0
 """Per cent by which a box may stand out of its image."""
 SHOWN = 8
@@ -65,7 +65,7 @@ def nothing_left(
         return InvalidInputError(
             what,
             why=counts,
-            remedy="Give each region's result an `id`, as Label Studio does: regions are told apart by it.",
+            remedy="Give each region's result an `id`, as Label Studio does: regions are distinguished by it.",
         )
     remedy = "Name another control with --control, or label some tasks first."
     return InvalidInputError(what, why=counts, remedy=remedy)

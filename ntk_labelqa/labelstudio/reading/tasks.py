@@ -203,7 +203,7 @@ class _Reader:
         return str(by or "unknown")
 
     def notes(self) -> list[str]:
-        """Which other controls there are, and which labels the config lacks: a renamed class is easily mended."""
+        """Which other controls there are, and which labels the config lacks: a renamed class is easily corrected."""
         others = [self.labelled.note] if self.labelled.note else []
         if not self.unknown:
             return others

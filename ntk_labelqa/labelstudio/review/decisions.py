@@ -28,7 +28,7 @@ DECISIONS: tuple[Decision, ...] = ("accept", "other", "keep", "unsure", "skipped
 CORRECTING = ("accept", "other")
 """Decisions that ask for another label."""
 ABSTAINING: tuple[Decision, ...] = ("unreadable", "unsure", "skipped")
-"""Decisions that stand for no label; of several the first is told."""
+"""Decisions that stand for no label; of several the first is named."""
 
 COLUMNS = {
     "review_key": "str",

@@ -1,4 +1,4 @@
-"""The review project of a source project: found again by a mark of ours, its tasks told apart by their review keys."""
+"""The review project of a source project: found again by our mark, its tasks distinguished by their review keys."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ReviewTask:
     Attributes:
         id: in the review project.
         key: its review key.
-        touched: whether a person has been at work on it.
+        touched: whether a person has worked on it.
         data: what :func:`~ntk_labelqa.labelstudio.review.tasks.review_tasks` wrote into it.
         annotations: what reviewers said of it, as Label Studio has it.
     """
@@ -140,7 +140,7 @@ def task_count(client: LabelStudio, project: int) -> int:
 
 
 def spare_duplicates(tasks: Iterable[ReviewTask]) -> list[int]:
-    """Ids of tasks that ask what another one asks already. Never one that a person has been at work on."""
+    """Ids of tasks that ask what another one asks already. Never one that a person has worked on."""
     by_key: dict[str, list[ReviewTask]] = defaultdict(list)
     for task in tasks:
         by_key[task.key].append(task)

@@ -38,9 +38,9 @@ class PushResult:
         already_there: findings that had their task before.
         outdated: findings left out because their annotation is gone or has another label by now.
         withdrawn: review tasks removed, unanswered, because their finding no longer holds.
-        renewed: unanswered review tasks made anew, because their evidence or their place in the queue has changed.
+        renewed: unanswered review tasks made again, because their evidence or their place in the queue has changed.
         raised_again: findings raised another time, because their evidence changed after reviewers had kept the label.
-        behind: unanswered review tasks that now stand before more probable ones, too many to be made anew.
+        behind: unanswered review tasks that now stand before more probable ones, too many to be made again.
         warnings: what was done about class warnings; None where there are none.
     """
 

@@ -155,7 +155,7 @@ def _create(client: LabelStudio, audit: Audit, source_project: int, control: Con
     return review_project.create(
         client,
         title=f"Class warnings: {review_project.title_of(audit, source_project)}",
-        description=f"Classes of project {source_project} that are hard to tell apart. {mark(source_project, control)}",
+        description=f"Classes of project {source_project} hard to distinguish. {mark(source_project, control)}",
         label_config=warning_config(),
         instruction=INSTRUCTION,
     )

@@ -23,7 +23,7 @@ MOVED = 0.1
 RISEN = 0.2
 """A label that reviewers kept is doubted again only if its error probability is higher by so much than it was then."""
 MOST_REORDERED = 3000
-"""Tasks have to be made anew to change places, 200 a second; beyond so many, new findings are put at the end."""
+"""Tasks have to be made again to change places, 200 a second; beyond so many, new findings are put at the end."""
 
 MISSING = "missing"
 """Kind of the findings of regions that nobody drew."""
@@ -39,7 +39,7 @@ class QueuePlan:
             them.
         removed: ids of unanswered tasks of ours that have to go first; some come back as part of *wanted*.
         withdrawn: how many findings no longer hold.
-        renewed: how many unanswered tasks are made anew, for their evidence or their place in the queue.
+        renewed: how many unanswered tasks are made again, for their evidence or their place in the queue.
         raised_again: how many findings are raised another time.
         answered: findings that people have answered, and whose answer stands.
         behind: unanswered tasks that stand before a more probable finding, for too many would have had to move.
@@ -176,7 +176,7 @@ def _withdrawn(
 
 
 def _out_of_place(standing: Sequence[ReviewTask], imported: Sequence[Mapping[str, Any]]) -> list[ReviewTask]:
-    """Standing tasks that have to be made anew so that the queue, which goes by task id, is worst first again.
+    """Standing tasks that have to be made again so that the queue, which goes by task id, is worst first again.
 
     What is imported comes last, so everything less probable than the worst of it has to move; by the probabilities that
     the pages tell, lest every small change move hundreds.

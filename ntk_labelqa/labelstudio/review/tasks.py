@@ -241,7 +241,7 @@ def region_question(issue: dict[str, Any]) -> str:
     if issue["issue"] == "spurious":
         return f"Labelled {quoted(issue['label'])}{by}. Probably nothing is there: {REMOVE} ({sure} % sure)."
     if issue["issue"] == "shifted":
-        return f"Labelled {quoted(issue['label'])}{by}. Probably drawn beside it: move its edges ({sure} % sure)."
+        return f"Labelled {quoted(issue['label'])}{by}. Probably beside the object: move its edges ({sure} % sure)."
     return f"Not labelled{by}. Probably {quoted(issue['label'])} is there: add the region ({sure} % sure)."
 
 

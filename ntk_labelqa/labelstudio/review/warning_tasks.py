@@ -72,7 +72,7 @@ class _Writer:
         a, b = pair["class_a"], pair["class_b"]
         return {
             REVIEW_KEY: warning_key(self.project_id, self.control, a, b),
-            "question": f"Are {quoted(a)} and {quoted(b)} told apart?",
+            "question": f"Can {quoted(a)} and {quoted(b)} be distinguished?",
             "figure_html": figure(pair),
             "class_a_html": self._column(a, b, pair["items_a"]),
             "class_b_html": self._column(b, a, pair["items_b"]),
@@ -119,7 +119,7 @@ def figure(pair: Mapping[str, Any]) -> str:
     low, high = (_percent(pair[key]) for key in ("overlap_low", "overlap_high"))
     what = (
         f"They overlap by <b>{_percent(pair['overlap'])}</b> (95 %: {low} to {high}). "
-        "0 % are classes that are never confused; at 100 % nothing tells them apart."
+        "0 % are classes that are never confused; at 100 % nothing distinguishes them."
     )
     rest = _percent(pair["overlap_refurbished"])
     why = (
