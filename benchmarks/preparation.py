@@ -10,6 +10,7 @@ length added to all rows; 2,500 items at most, 15 % of the labels wrong at rando
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from ntk_labelqa.label_model.annotations import Annotations
 from ntk_labelqa.options import KernelOptions, Preparation
 
 ITEMS = 2500
-ASKED: tuple[Preparation, ...] = ("none", "standardize", "auto")
+ASKED: tuple[Preparation, ...] = ("none", "center", "standardize", "auto")
 OF_FOLDER = ("digits", "mnist", "fashion", "trec", "cifar100-coarse", "trec-embeddings")
 OF_SCIKIT_LEARN: dict[str, Callable[..., Sample]] = {
     "iris": load_iris,
@@ -45,20 +46,20 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
     given = parser.parse_args()
-    print("| set | items x columns | none: average precision, F1 | standardize | auto | auto took standardize |")
-    print("|---|---|---|---|---|---|")
+    print("| set | items x columns | none: average precision, F1 | center | standardize | auto | auto took |")
+    print("|---|---|---|---|---|---|---|")
     for name in (*OF_SCIKIT_LEARN, *TABLES, *OF_FOLDER, "trec-embeddings, moved"):
         features, right = _set(name, given.data_dir)
-        cells, taken = [], 0
+        cells, taken = [], Counter[str]()
         for asked in ASKED:
             figures = []
             for seed in range(given.seeds):
                 verdict, took, wrong = _verdict(features, right, asked, seed)
                 figures.append([measured(verdict, wrong, right)[key] for key in ("ap", "f1")])
-                taken += asked == "auto" and took == "standardize"
+                taken.update([took] if asked == "auto" else [])
             cells.append(", ".join(f"{figure:.3f}" for figure in np.mean(figures, axis=0)))
         size = f"{len(features)} x {features.shape[1]}"
-        print(f"| {name} | {size} | {' | '.join(cells)} | {taken} of {given.seeds} |", flush=True)
+        print(f"| {name} | {size} | {' | '.join(cells)} | {', '.join(taken)} |", flush=True)
 
 
 def _set(name: str, folder: Path) -> Sample:

@@ -71,9 +71,10 @@ def find_label_issues(
         architecture: a name such as ``2-L``, ``module:attribute`` of a stax network, or a kernel; ``auto`` takes the
             one with the best leave-one-out error on a sample.
         preparation: of features float[N, D]. ``standardize`` brings each column of plain numbers to mean 0 and
-            deviation 1 and adds a constant column; ``none`` leaves all as it is, so that the direction of a row is
-            what counts; ``auto`` standardises, unless rows as they are surely have the lower leave-one-out error on a
-            sample. Zeros and ones of truth values and categories stay in any case.
+            deviation 1, ``center`` takes off its mean and keeps their common unit, and both add a constant column;
+            ``none`` leaves all as it is, so that the direction of a row is what counts; ``auto`` standardises, unless
+            another surely has the lower leave-one-out error on a sample. Zeros and ones of truth values and categories
+            stay in any case.
         ridge: relative to tr(H)/N, positive; ``auto`` takes the one with the best leave-one-out error.
         landmarks: of the low-rank inverse; ``all`` inverts exactly; ``auto`` does so for up to 3,000 items.
         seed: of samples and landmarks.
@@ -157,12 +158,12 @@ def refurbish(
 ) -> tuple[np.ndarray | pd.Series, pd.DataFrame]:
     """The labels put right, and every change made to them.
 
-    Source: paper, "Label Refurbishment"; how the methods differ is told in
+    Source: paper, "Label Refurbishment"; how the methods differ is said in
     :mod:`ntk_labelqa.diagnostics.refurbishment`.
 
     Args:
         features, labels: as in :func:`find_label_issues`.
-        method: ``posterior`` abstains where it is not sure, ``annealed`` mends most, ``exact`` descends on the BDE
+        method: ``posterior`` abstains where it is not sure, ``annealed`` corrects most, ``exact`` descends on the BDE
             under a guard for rare classes, ``gradient`` is the paper's Algorithm 1.
         architecture, preparation: as in :func:`find_label_issues`.
         ridge: relative to tr(H)/N; ``auto`` is the leave-one-out choice for ``posterior``, else 0.03.
@@ -191,8 +192,8 @@ def refurbish(
         >>> rows = np.random.default_rng(0).normal(size=(60, 4)) + np.repeat([[4, 0, 0, 0], [0, 4, 0, 0]], 30, axis=0)
         >>> names = ["cat"] * 30 + ["dog"] * 30
         >>> names[7] = "dog"
-        >>> mended, moves = refurbish(rows, names, method="annealed", architecture="2-L")
-        >>> str(mended[7]), moves["item"].tolist()
+        >>> corrected, moves = refurbish(rows, names, method="annealed", architecture="2-L")
+        >>> str(corrected[7]), moves["item"].tolist()
         ('cat', [7])
     """
     check_method(method)

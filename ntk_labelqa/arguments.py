@@ -76,7 +76,9 @@ LANDMARKS = Rule(
     lambda value: _word(value, "auto", "all") or _whole(value, 1), "a whole number of 1 or more, 'all' or 'auto'"
 )
 SEED = Rule(lambda value: _whole(value, 0), "a whole number of 0 or more")
-PREPARATION = Rule(lambda value: _word(value, "auto", "none", "standardize"), "'auto', 'none' or 'standardize'")
+PREPARATION = Rule(
+    lambda value: _word(value, "auto", "none", "center", "standardize"), "'auto', 'none', 'center' or 'standardize'"
+)
 NUMBER = Rule(_finite, "a finite number")
 SAMPLE = Rule(lambda value: _whole(value, 2), "a whole number of 2 or more")
 SECONDS = Rule(lambda value: is_number(value) and value > 0, "a positive number of seconds")  # type: ignore[operator]

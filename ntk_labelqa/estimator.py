@@ -50,9 +50,10 @@ class LabelAudit(ClassifierMixin, BaseEstimator):
         architecture: a name such as ``2-L``, ``module:attribute`` of a stax network, or a kernel; ``auto`` takes the
             one with the best leave-one-out error on a sample.
         preparation: of features float[N, D]. ``standardize`` brings each column of plain numbers to mean 0 and
-            deviation 1 and adds a constant column; ``none`` leaves all as it is, so that the direction of a row is
-            what counts; ``auto`` standardises, unless rows as they are surely have the lower leave-one-out error on a
-            sample. Zeros and ones of truth values and categories stay in any case.
+            deviation 1, ``center`` takes off its mean and keeps their common unit, and both add a constant column;
+            ``none`` leaves all as it is, so that the direction of a row is what counts; ``auto`` standardises, unless
+            another surely has the lower leave-one-out error on a sample. Zeros and ones of truth values and categories
+            stay in any case.
         ridge: relative to tr(H)/N, positive; ``auto`` takes the one with the best leave-one-out error.
         landmarks: of the low-rank inverse; ``all`` inverts exactly; ``auto`` does so for up to 3,000 items.
         dtype: of kernel values, ``float32`` or ``float64``.

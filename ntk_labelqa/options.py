@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ntk_labelqa.kernels.kernel import Kernel
 
 DType = Literal["float32", "float64"]
-Preparation = Literal["auto", "none", "standardize"]
+Preparation = Literal["auto", "none", "center", "standardize"]
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class KernelOptions:
     Attributes:
         architecture: a name such as ``2-L``, ``module:attribute`` of a stax network, a kernel, or ``auto``, which takes
             the one with the best leave-one-out error on a sample.
-        preparation: of plain numbers: ``standardize``, ``none``, or ``auto``, which judges by leave-one-out error on a
-            sample; see :mod:`ntk_labelqa.inputs.preparation`.
+        preparation: of plain numbers: ``standardize``, ``center``, ``none``, or ``auto``, which judges by leave-one-out
+            error on a sample; see :mod:`ntk_labelqa.inputs.preparation`.
         ridge: relative to tr(H)/N, or ``auto`` for the leave-one-out choice.
         landmarks: Nyström landmarks; ``all`` inverts exactly; ``auto`` does so for up to 3,000 items.
         dtype: precision in which kernel entries are computed; factors are float64 in the dense inverse.

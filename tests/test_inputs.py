@@ -616,7 +616,7 @@ OPTIONS: dict[str, tuple[tuple[str, ...], list, str]] = {
     "architecture": (COMPUTED, [3, None, ["2-L"], DenseNetwork], "Pass 'auto', 'linear', '2-L'"),
     "ridge": (COMPUTED, ["x", 0, -1.0, np.nan, np.inf, True, None, [0.1]], "Pass a positive number, or 'auto'"),
     "landmarks": (COMPUTED, ["x", -1, 0, 2.5, True, None], "Pass a whole number of 1 or more, 'all' or 'auto'"),
-    "preparation": ((*COMPUTED, "architecture_fit"), ["x", None, 1, ["none"]], "Pass 'auto', 'none' or 'standardize'"),
+    "preparation": ((*COMPUTED, "architecture_fit"), ["x", None, 1, ["none"]], "Pass 'auto', 'none', 'center'"),
     "seed": ((*COMPUTED, "architecture_fit"), ["a", -1, 0.5, None, True], "Pass a whole number of 0 or more"),
     "method": (("refurbish",), ["x", 3, None, ["exact"]], "Use one of posterior, annealed, exact, gradient"),
     "classes": (

@@ -169,7 +169,7 @@ def test_python_a_features_file_and_the_task_data_are_prepared_alike(tmp_path: P
     of_fields = run_audit(dataset, options)
     for audit in (of_file, of_fields):
         assert audit.manifest["options"]["preparation"] == "standardize"
-        assert set(audit.manifest["preparation_choice"]["errors"]) == {"none", "standardize"}
+        assert set(audit.manifest["preparation_choice"]["errors"]) == {"none", "center", "standardize"}
         np.testing.assert_allclose(audit.findings["margin"], from_python["margin"], atol=1e-4)
     json.dumps(of_file.manifest)
     raw = run_audit(

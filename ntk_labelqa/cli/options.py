@@ -168,12 +168,13 @@ def prepare_encoder(given: dict[str, Any], stages: Stages) -> None:
 
 preparation_option = click.option(
     "--preparation",
-    type=click.Choice(["auto", "none", "standardize"]),
+    type=click.Choice(["auto", "none", "center", "standardize"]),
     default="auto",
     show_default=True,
-    help="Of plain numbers: standardize brings each column to mean 0 and deviation 1; none leaves them, so that the "
-    "direction of a row is what counts; auto judges by leave-one-out error on a sample. Plain numbers are those of "
-    "--features, and of the encoders fields and vector; other features stay as they are, unless this says otherwise.",
+    help="Of plain numbers: standardize brings each column to mean 0 and deviation 1; center takes off its mean, and "
+    "keeps their common unit; none leaves them, so that the direction of a row is what counts; auto judges by "
+    "leave-one-out error on a sample. Plain numbers are those of --features, and of the encoders fields and vector; "
+    "other features stay as they are, unless this says otherwise.",
 )
 device_option = click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True)
 seed_option = click.option("--seed", type=int, default=0, show_default=True)

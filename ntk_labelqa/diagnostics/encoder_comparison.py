@@ -1,4 +1,4 @@
-"""Which features tell the classes apart best: several encoders on the same sample of items, none trained."""
+"""Which features distinguish the classes best: several encoders on the same sample of items, none trained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``auto``: whether numbers are standardised before the kernel sees them, judged on a sample."""
+"""``auto``: how numbers are prepared before the kernel sees them, judged on a sample."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ SAMPLE = 1000
 QUICK = "2-L"
 """The kernel that judges where the architecture is not chosen yet."""
 SURELY = 2.0
-"""Standard errors of the difference over the same items by which rows as they are have to do better.
+"""Standard errors of the difference over the same items by which another preparation has to do better than standardised
+columns to be taken.
 
-They have the burden of proof: columns of different units mislead silently, and labels of which some are wrong rarely
-show it; where the direction of a row is what matters, as in images and embeddings, they show it clearly.
+It has the burden of proof: columns of different units mislead silently, and labels of which some are wrong rarely show
+it; where the direction of a row is what matters, as in images and embeddings, they show it clearly.
 """
+IN_WORDS: dict[Name, str] = {"none": "left as they are", "center": "centred", "standardize": "standardised"}
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,8 @@ class PreparationChoice:
     errors: dict[Name, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        if len(self.errors) < len(NAMES):
-            return "Numbers are standardised, as rows of zeros could not be judged as they are."
-        as_they_are, standardised = (f"{self.errors[name]:.3f}" for name in NAMES)
-        found = f"leave-one-out error on a sample {standardised} standardised, {as_they_are} as they are"
-        if self.name == "none":
-            return f"Numbers are left as they are, which fits surely better: {found}."
-        return f"Numbers are standardised: {found}."
+        judged = ", ".join(f"{error:.3f} {IN_WORDS[name]}" for name, error in self.errors.items())
+        return f"Numbers are {IN_WORDS[self.name]}; leave-one-out error on a sample: {judged}."
 
 
 def choose_preparation(
@@ -54,7 +51,7 @@ def choose_preparation(
     numbers: np.ndarray | None = None,
     seed: int = 0,
 ) -> PreparationChoice:
-    """Standardised numbers, unless rows as they are surely have the lower leave-one-out error.
+    """Standardised numbers, unless others surely have a lower leave-one-out error; of these, those with the lowest.
 
     Args:
         features: float[N, D].
@@ -63,7 +60,7 @@ def choose_preparation(
         numbers: bool[D], which columns are standardised; see :func:`~ntk_labelqa.inputs.preparation.fit_preparation`.
         seed: of the sample.
 
-    Cost: a Gram matrix of at most 1,000 items and its eigendecomposition, twice.
+    Cost: a Gram matrix of at most 1,000 items and its eigendecomposition, three times.
     """
     rows = np.sort(np.random.default_rng(seed).permutation(len(features))[:SAMPLE])
     sample, given = features[rows], labels[rows]
@@ -75,13 +72,14 @@ def choose_preparation(
         except InvalidInputError:
             continue  # a row of zeros has no direction; with a constant column it has one
         squares[name] = np.square(leave_one_out(inverse, given) - given).mean(axis=1)
+    if "standardize" not in squares:
+        return PreparationChoice("none")  # the kernel takes no rows of numbers, and will say so
     errors = {name: float(each.mean()) for name, each in squares.items()}
-    return PreparationChoice("none" if _surely_less(squares) else "standardize", errors)
+    better: list[Name] = [name for name in squares if _surely_less(squares[name], squares["standardize"])]
+    return PreparationChoice(min(better or ["standardize"], key=errors.__getitem__), errors)
 
 
-def _surely_less(squares: dict[Name, np.ndarray]) -> bool:
-    """Whether the errors of rows as they are, float64[n], are surely less than those of standardised ones."""
-    if len(squares) < len(NAMES):
-        return False
-    gain = squares["standardize"] - squares["none"]
+def _surely_less(squares: np.ndarray, others: np.ndarray) -> bool:
+    """Whether squared errors, float64[n], are surely less than *others* of the same items."""
+    gain = others - squares
     return bool(gain.mean() > SURELY * gain.std() / np.sqrt(len(gain)))

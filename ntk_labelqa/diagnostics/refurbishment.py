@@ -3,7 +3,7 @@
 ===========  ==================================================================================================
 `posterior`  changes what the label posterior is surer of than of the label given, and abstains elsewhere; the
              one to use where right labels must stay (:mod:`~ntk_labelqa.label_model.label_model`)
-`annealed`   changes whatever the leave-one-out prediction contradicts, clear cases first: mends most, at the
+`annealed`   changes whatever the leave-one-out prediction contradicts, clear cases first: corrects most, at the
              price of right labels where classes overlap (:mod:`~ntk_labelqa.diagnostics.refurbish_annealed`)
 `exact`      guarded steepest descent on the BDE (:mod:`~ntk_labelqa.diagnostics.refurbish_exact`)
 `gradient`   the paper's Algorithm 1, without a guard (:mod:`~ntk_labelqa.diagnostics.refurbish_gradient`)

@@ -72,7 +72,9 @@ def encode(
     if not len(dataset):
         gone = "; ".join(f"{len(left.ids)} {left.of}s: {left.reason}" for left in dataset.left_out)
         raise InvalidInputError(
-            "Nothing is left to audit.", why=gone or "There is no item.", remedy="Mend what is named, then audit again."
+            "Nothing is left to audit.",
+            why=gone or "There is no item.",
+            remedy="Correct what is named, then audit again.",
         )
     if features_file is not None:
         name, note = "precomputed", ""

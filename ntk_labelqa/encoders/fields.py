@@ -66,7 +66,7 @@ def encode_fields(rows: Sequence[Mapping[str, Any]], *, seed: int = 0) -> tuple[
         rows: one mapping an item, column to value; None, NaN and empty strings are missing.
         seed: for the projection of texts.
 
-    Raises InvalidInputError where no column tells two items apart.
+    Raises InvalidInputError where no column distinguishes two items.
     """
     table = _scalars(rows)
     columns = sort_columns(table)
@@ -77,7 +77,7 @@ def encode_fields(rows: Sequence[Mapping[str, Any]], *, seed: int = 0) -> tuple[
         parts.append(encode_texts(table[name].fillna("").astype(str), seed=seed, directions=WORDS_OF_A_COLUMN))
     if len(parts) == 1:
         raise InvalidInputError(
-            f"None of the {table.shape[1]} fields of the task data tells two items apart.",
+            f"None of the {table.shape[1]} fields of the task data distinguishes two items.",
             why="All are missing, hold one value alone, or hold lists.",
             remedy="Give features with --features.",
         )

@@ -59,7 +59,7 @@ def read_features(
         "Take these rows out, or check that the file belongs to this source.",
     )
     finite = np.isfinite(features.reshape(len(features), -1)).all(axis=1)
-    _refuse(path, f"{what.capitalize()} with NaN or infinite features", ids[~finite], "Mend or leave out these items.")
+    _refuse(path, f"{what.capitalize()} with NaN or infinite features", ids[~finite], "Correct them or leave them out.")
     return features[np.argsort(ids)][np.searchsorted(unique, wanted)]
 
 
@@ -98,7 +98,7 @@ def write_features(path: Path, task_ids: np.ndarray, features: np.ndarray, regio
 
 
 def _of_regions(tasks: np.ndarray, regions: np.ndarray) -> np.ndarray:
-    """Names of regions, str[N], told apart across tasks."""
+    """Names of regions, str[N], distinct across tasks."""
     return np.array([f"task {task} region {region}" for task, region in zip(tasks, regions, strict=True)], str)
 
 

@@ -13,7 +13,7 @@ from ntk_labelqa.encoders.scale import in_place, scaled
 
 AUDIO = Extra("audio", ("librosa", "soundfile"), "Sounds")
 RATE = 16_000
-"""Samples a second that every sound is brought to: what is above 8 kHz tells few things apart."""
+"""Samples a second that every sound is brought to: what is above 8 kHz distinguishes few things."""
 BANDS = 64
 WINDOW, STEP = 1024, 512
 """Samples that one spectrum looks at, and from one to the next: 64 and 32 ms."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from ntk_labelqa.errors import InvalidInputError
 
-Name = Literal["none", "standardize"]
+Name = Literal["none", "center", "standardize"]
 NAMES: tuple[Name, ...] = get_args(Name)
 FURTHEST = 5.0
 """Standard deviations from the middle at which a number is cut off, so that one typing error does not become the whole
@@ -35,8 +35,10 @@ class Preparation:
     the same dtype.
 
     Attributes:
-        name: ``none`` leaves all as it is; ``standardize`` cuts each column of plain numbers off at :data:`FURTHEST`,
-            brings it to mean 0 and standard deviation 1, and adds a column of ones where there is none.
+        name: ``none`` leaves all as it is. ``center`` takes its mean off each column of plain numbers, and divides all
+            by the same number, so that the mean square of a column is 1. ``standardize`` cuts each column off at
+            :data:`FURTHEST`, and brings it to mean 0 and standard deviation 1. Both add a column of ones where there
+            is none.
         lowest, highest: float64[D], where each column is cut off: infinite for those that are left as they are.
         means, spreads: float64[D], what is taken off each column then, and by what it is divided.
         ones: how many columns of ones are added, 0 or 1.
@@ -80,7 +82,7 @@ def fit_preparation(name: Name, features: np.ndarray, *, numbers: np.ndarray | N
         numbers: bool[D], the columns that are standardised; by default :func:`plain_numbers`. The others stay.
 
     Raises:
-        InvalidInputError: images cannot be standardised by column: their pixels are of one unit, and convolutional
+        InvalidInputError: images cannot be prepared by column: their pixels are of one unit, and convolutional
             kernels standardise each image.
 
     Cost: sorting each column.
@@ -95,23 +97,27 @@ def fit_preparation(name: Name, features: np.ndarray, *, numbers: np.ndarray | N
         return Preparation()
     if features.ndim != 2:
         raise InvalidInputError(
-            f"Features of shape {list(features.shape)} are no rows of numbers: they cannot be standardised by column.",
+            f"Features of shape {list(features.shape)} are no rows of numbers: they cannot be prepared by column.",
             remedy="Leave the preparation to 'auto', or pass 'none'.",
         )
     chosen = plain_numbers(features) if numbers is None else numbers
     width = features.shape[1]
     fitted = np.tile([[-np.inf], [np.inf], [0.0], [1.0]], width)
     for index in np.flatnonzero(chosen):
-        fitted[:, index] = _of_column(features[:, index].astype(np.float64))
+        fitted[:, index] = _of_column(features[:, index].astype(np.float64), cut=name == "standardize")
+    if name == "center" and chosen.any():
+        fitted[3, chosen] = np.sqrt(np.square(fitted[3, chosen]).mean())
     constant = (features[:, ~chosen] == 1).all(axis=0).any()
     lowest, highest, means, spreads = fitted
     return Preparation(name, lowest, highest, means, spreads, ones=0 if constant else 1)
 
 
-def _of_column(column: np.ndarray) -> tuple[float, float, float, float]:
-    """Where *column* is cut off, and mean and standard deviation of what is left; of a constant one the latter is 1."""
+def _of_column(column: np.ndarray, *, cut: bool) -> tuple[float, float, float, float]:
+    """Where *column* is cut off, if it is, and mean and standard deviation then; of a constant one the latter is 1."""
+    if not cut:
+        return -np.inf, np.inf, float(column.mean()), float(column.std()) or 1.0
     low, middle, high = np.quantile(column, (TAIL, 0.5, 1.0 - TAIL))
     spread = (high - low) / DEVIATIONS_BETWEEN or float(column.std())
     lowest, highest = middle - FURTHEST * spread, middle + FURTHEST * spread
-    cut = np.clip(column, lowest, highest)
-    return lowest, highest, float(cut.mean()), float(cut.std()) or 1.0
+    within = np.clip(column, lowest, highest)
+    return lowest, highest, float(within.mean()), float(within.std()) or 1.0

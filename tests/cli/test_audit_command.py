@@ -119,8 +119,8 @@ def test_numbers_of_a_features_file_are_prepared_and_an_update_keeps_to_it(expor
     command = (export(), "--out", out, "--arch", "2-L", "--features", features)
     code, _, err = audited(capfd, *command)
     assert code == 0, err
-    assert "Numbers are standardised: leave-one-out error on a sample" in err
-    assert "preparation standardize" in err
+    assert "leave-one-out error on a sample: " in err
+    assert ", preparation standardize, architecture 2-L" in err
     code, _, err = audited(capfd, *command, "--preparation", "none", "--overwrite")
     assert code == 0, err
     assert "Numbers are" not in err

@@ -56,7 +56,7 @@ def test_scale_and_unit_do_not_matter_and_a_typing_error_does_not_rule() -> None
 
 
 def test_rows_that_all_say_the_same_are_an_error() -> None:
-    with pytest.raises(InvalidInputError, match=r"None of the 2 fields.*tells two items apart"):
+    with pytest.raises(InvalidInputError, match=r"None of the 2 fields.*distinguishes two items"):
         encode_fields([{"a": 1, "b": [1, 2]}] * 4)
 
 
