@@ -85,8 +85,8 @@ import pyarrow as pa
 import scipy.sparse as sp
 from jax import numpy as jnp
 from ntk_labelqa import (
-    Entanglement, InvalidInputError, architecture_fit, audit, block_diagonalization_error, class_entanglement,
-    find_label_issues, gram_matrix, rank_schemes, refurbish, __version__,
+    Entanglement, InvalidInputError, LabelAudit, architecture_fit, audit, block_diagonalization_error,
+    class_entanglement, find_label_issues, gram_matrix, rank_schemes, refurbish, __version__,
 )
 from ntk_labelqa.kernels.dense import DenseNetwork
 
@@ -113,6 +113,9 @@ architecture_fit(rows, names, ("2-L",), seed=3)
 gram_matrix(frame, architecture=DenseNetwork(3), dtype=np.float32, memory_limit=10**9, progress=print)
 1 + block_diagonalization_error(gram_matrix(rows), names, classes=("a", "b", "c"), ridge=1, beta=0.5)
 audit("export.json", architecture="2-L").findings
+LabelAudit(architecture=DenseNetwork(2), preparation="center", random_state=None).fit(frame, names).label_issues()
+LabelAudit(random_state=np.random.default_rng(0)).fit(rows, names).predict_proba(frame).shape
+LabelAudit().fit(sp.csr_array(rows), names).schemes({"a": names}, classes=["a"]).columns
 __version__.split(".")
 
 find_label_issues(rows, 3)  # type: ignore[arg-type]
@@ -122,6 +125,8 @@ find_label_issues(rows, names, architecture=3)  # type: ignore[arg-type]
 find_label_issues(rows, names, ridge="x")  # type: ignore[arg-type]
 find_label_issues(rows, names, landmarks="x")  # type: ignore[arg-type]
 find_label_issues(rows, names, seed="x")  # type: ignore[arg-type]
+LabelAudit(preparation="x")  # type: ignore[arg-type]
+LabelAudit().fit(rows, 3)  # type: ignore[arg-type]
 refurbish(rows, names, method="x")  # type: ignore[arg-type]
 raise InvalidInputError("what", remedy="what to do")
 """
@@ -137,6 +142,7 @@ def test_types_accept_what_the_code_accepts_and_refuse_what_it_refuses(tmp_path:
 
 @pytest.mark.parametrize("module", WITH_EXAMPLES)
 def test_examples_in_docstrings_are_so(module: str) -> None:
+    assert "+SKIP" not in Path(str(importlib.import_module(module).__file__)).read_text(encoding="utf-8")
     assert doctest.testmod(importlib.import_module(module)).failed == 0
 
 

@@ -84,8 +84,14 @@ def judge(audit: Audit, policy: Policy, *, base: Path | None = None, today: date
         today: the day by which waivers are judged; None is today, UTC.
 
     Example:
-        >>> verdict = judge(Audit.load("audit"), read_policy(Path("labelqa.toml")))  # doctest: +SKIP
-        >>> verdict.outcome  # doctest: +SKIP
+        >>> import numpy as np
+        >>> from ntk_labelqa import LabelAudit
+        >>> from ntk_labelqa.gate.policy import Policy
+        >>> codes = np.repeat([0, 1], 100)
+        >>> rows = 4 * np.eye(2)[codes] + np.random.default_rng(0).normal(size=(200, 2))
+        >>> audit = LabelAudit(architecture="2-L").fit(rows, codes).audit()
+        >>> limit = {"check": "error_rate", "at_most": 0.05}
+        >>> judge(audit, Policy.model_validate({"version": 1, "check": [limit]})).outcome
         'passed'
     """
     case = Case(audit, policy.minimum_items, policy.minimum_labels, base or Path())
