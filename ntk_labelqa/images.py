@@ -6,6 +6,7 @@ as fine as they are.
 
 from __future__ import annotations
 
+import io
 import os
 from typing import TYPE_CHECKING
 
@@ -75,13 +76,15 @@ def eight_bit(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.rint(np.clip(np.asarray(image), 0, 1) * 255).astype(np.uint8))
 
 
-def save(image: Image.Image, path: str | os.PathLike[str]) -> None:
-    """Write a decoded image as a PNG that is decoded to the same pixels, to 16 bits."""
+def as_png(image: Image.Image) -> bytes:
+    """A decoded image as a PNG that is decoded to the same pixels, to 16 bits."""
     from PIL import Image
 
     if image.mode == "F":
         image = Image.fromarray(np.rint(np.clip(np.asarray(image), 0, 1) * _SIXTEEN_BITS).astype(np.uint16))
-    image.save(path, "PNG")
+    written = io.BytesIO()
+    image.save(written, "PNG")
+    return written.getvalue()
 
 
 def _is_deep(image: Image.Image) -> bool:
