@@ -82,6 +82,28 @@ def test_a_file_may_name_each_of_our_architectures() -> None:
     assert [recorded(name) for name in NAMES] == list(NAMES)
 
 
+def test_charts_are_drawn_without_the_programs_that_a_file_in_the_current_folder_names(audit: Path) -> None:
+    (audit.parent / "matplotlibrc").write_text("text.usetex: True\nfigure.facecolor: red\n")
+    (audit.parent / "bin").mkdir()
+    for program in ("latex", "pdflatex", "kpsewhich", "dvipng"):
+        (audit.parent / "bin" / program).write_text(f"#!/bin/sh\ntouch '{audit.parent / 'was run'}'\nexit 1\n")
+        (audit.parent / "bin" / program).chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, "-m", "ntk_labelqa", "history", "audit", "--out", "trend.html"],
+        cwd=audit.parent,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(Path(__file__).parents[1]),
+            "PATH": f"{audit.parent / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not (audit.parent / "was run").exists()
+
+
 def test_a_file_in_the_current_folder_is_not_taken_for_a_library(audit: Path) -> None:
     for library in ("pandas", "pyarrow", "httpx"):
         (audit.parent / f"{library}.py").write_text(EVIL)
