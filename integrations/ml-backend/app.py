@@ -45,6 +45,8 @@ from ntk_labelqa.task_data import value_shown
 USER = "labelqa"
 CHANGES = ("ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED")
 """What Label Studio calls the events after which an audit no longer tells of all labels."""
+MOST_BODY = 64 * 2**20
+"""Bytes of a request: anybody may call the webhook, and what is sent is held in memory several times over."""
 LONGEST_REFUSAL = 400
 """Characters of it that Label Studio gets to see."""
 log = logging.getLogger("uvicorn.error")
@@ -248,9 +250,14 @@ def routes(backend: Backend) -> list[Route]:
 
 
 async def body_of(request: Request) -> dict[str, Any]:
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > MOST_BODY:
+            raise HTTPException(413, f"The request is larger than {MOST_BODY // 2**20} MiB.")
     try:
-        body = await request.json()
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        body = json.loads(content)
+    except (ValueError, RecursionError) as error:
         raise HTTPException(400, "The request is not JSON.") from error
     if not isinstance(body, dict):
         raise HTTPException(400, "The request is no JSON object.")

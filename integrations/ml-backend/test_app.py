@@ -208,3 +208,11 @@ def test_an_audit_that_names_code_or_a_path_is_not_served(
     with pytest.raises(SystemExit, match="3"):
         create()
     assert "because a file says so" not in capsys.readouterr().err
+
+
+def test_a_request_without_end_is_refused(asking, monkeypatch) -> None:
+    monkeypatch.setattr("app.MOST_BODY", 1000)
+    taken = json.dumps({"action": "ANNOTATION_CREATED"})
+    assert asking.post("/webhook", content=taken + " " * (1000 - len(taken))).status_code == 200
+    assert asking.post("/webhook", content=taken + " " * 1000).status_code == 413
+    assert asking.post("/webhook", content="[" * 1000).status_code == 400

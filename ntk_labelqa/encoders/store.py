@@ -50,7 +50,8 @@ class EmbeddingStore:
         self.path, self.most_bytes = path, most_bytes
         try:
             private_folder(path.parent)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))  # SQLite takes over the mode
+            if not os.path.lexists(path):  # SQLite would make it readable to others
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
             self._connection = sqlite3.connect(path, timeout=LOCKED_SECONDS)
             self._connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
             self._connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
