@@ -59,6 +59,8 @@ class SoundSegments(Segments):
                 raise UnusableRegion("segment shorter than 10 ms, or beyond the end of its sound")
             around = AROUND * (end - segment.start)
             first, last = max(0.0, segment.start - around), min(length, end + around)
+            if (last - first) * rate * file.channels > sound.MOST_VALUES:
+                raise UnusableRegion("segment too long to be cut out")
             file.seek(int(first * rate))
             samples = file.read(int((last - first) * rate), dtype="float32", always_2d=True)
         inside = samples[int((segment.start - first) * rate) : int((end - first) * rate)]
