@@ -75,7 +75,7 @@ def test_an_export_within_the_bounds_is_read(small, tmp_path, pack: Callable[[by
 
 
 def test_the_bounds_as_they_are_take_what_packs_well() -> None:
-    assert unpacking.most_of(8 * MIB) == 800 * MIB
+    assert unpacking.most_of(8 * MIB) == 1600 * MIB
     assert unpacking.most_of(1000) == 256 * MIB
 
 

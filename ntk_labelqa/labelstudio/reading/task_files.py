@@ -57,7 +57,7 @@ def too_large(name: str, packed: int) -> InvalidInputError:
     """The error of a file of *packed* bytes that unpacks to more than is taken."""
     return InvalidInputError(
         f"{name} unpacks to more than {most_of(packed) // 2**20:,} MiB, from {packed / 2**20:,.1f}.",
-        why="No export packs so well: it may have been made to fill the memory.",
+        why="Exports do not pack so well: it may have been made to fill the memory.",
         remedy="If you trust it, unpack it yourself and name the result.",
     )
 
