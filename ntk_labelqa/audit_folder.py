@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +20,7 @@ import pandas as pd
 
 from ntk_labelqa import findings
 from ntk_labelqa.errors import InvalidInputError, LabelQAError
+from ntk_labelqa.files import clear_leftovers, in_words, whole_file, whole_folder, write_whole
 from ntk_labelqa.paths import nearest_there, real_place
 
 FORMAT = 1
@@ -77,6 +76,9 @@ class Audit:
     def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False, report: str | None = None) -> Path:
         """Write the audit folder and return its path; it appears whole or not at all.
 
+        It holds texts and e-mail addresses: a new folder can be read by this user alone. One that is replaced keeps its
+        mode and group, so that who opens it to others does so once.
+
         Args:
             folder: where to; of a link, where it leads, also if nothing is there yet.
             overwrite: replace an audit that is already there.
@@ -87,14 +89,11 @@ class Audit:
         """
         check_target(Path(folder), overwrite=overwrite)
         target = real_place(folder)
-
-        def write(beside: Path) -> None:
+        with whole_folder(target, last=MANIFEST) as beside:
             self._write(beside, report)
             # What changed while this audit was made is news to it too, though it was noted beside the one before.
             if changed := _changed_meanwhile(target, self.manifest):
                 mark_stale(beside, changed)
-
-        _replace_folder(target, write)
         return Path(folder)
 
     def _write(self, folder: Path, report: str | None) -> None:
@@ -141,12 +140,10 @@ class Audit:
 def mark_stale(folder: Path, at: str) -> None:
     """Note beside the audit in *folder* that labels changed *at* (ISO 8601, UTC): the first such time and the last.
 
-    Raises OSError where it cannot be written.
+    Raises NotWrittenError where it cannot be written.
     """
-    beside = folder / f".{STALE}.partial-{os.getpid()}"
     since = stale_since(folder) or at
-    beside.write_text(json.dumps({"since": since, "last": at}) + "\n", encoding="utf-8")
-    beside.replace(folder / STALE)
+    write_whole(folder / STALE, json.dumps({"since": since, "last": at}) + "\n")
 
 
 def stale_since(folder: Path) -> str:
@@ -195,6 +192,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def check_target(folder: Path, *, overwrite: bool) -> None:
     """Raise LabelQAError if an audit could not be saved at *folder*: called early, so that no long run is in vain."""
     target = real_place(folder)
+    clear_leftovers(target, last=MANIFEST)
     try:
         taken = target.exists() and (not target.is_dir() or any(target.iterdir()))
         is_audit = taken and (target / MANIFEST).is_file()
@@ -220,69 +218,13 @@ def export_csv(audit: Audit, folder: Path) -> list[Path]:
     """
     tables = {name: getattr(audit, name) for name in findings.SCHEMAS}
     written = []
-    try:
+    with in_words(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        for name, table in tables.items():
-            if table.empty:
-                continue
-            target = folder / f"{name}.csv"
-            beside = target.with_name(f".{target.name}.partial-{os.getpid()}")
-            table.drop(columns="picture", errors="ignore").to_csv(beside, index=False)
-            os.replace(beside, target)
-            written.append(target)
-    except OSError as error:
-        raise LabelQAError(
-            f"The tables could not be written to {folder}: {error.strerror or error}",
-            remedy="Check the permissions and the free space there, or name another folder.",
-        ) from error
+    for name, table in tables.items():
+        if table.empty:
+            continue
+        target = folder / f"{name}.csv"
+        with whole_file(target) as stream:
+            table.drop(columns="picture", errors="ignore").to_csv(stream, index=False)
+        written.append(target)
     return written
-
-
-def _replace_folder(target: Path, write: Callable[[Path], None]) -> None:
-    """Write beside *target*, then rename: a reader sees the old folder or the new one, never a mixture."""
-    beside = target.with_name(f".{target.name}.partial-{os.getpid()}")
-    old = target.with_name(f".{target.name}.replaced-{os.getpid()}")
-    try:
-        beside.mkdir(parents=True)
-        write(beside)
-        if _has_to_stay(target):
-            _replace_contents(target, beside)
-            return
-        if target.exists():
-            target.rename(old)
-        beside.rename(target)
-    except OSError as error:
-        if old.exists() and not target.exists():
-            old.rename(target)
-        raise LabelQAError(
-            f"The audit could not be written to {target}: {error.strerror or error}",
-            remedy="Check the permissions and the free space there, or name another folder.",
-        ) from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def _has_to_stay(folder: Path) -> bool:
-    """Whether people or the system hold on to the folder itself: somebody works in it, or a disk is mounted there."""
-    return folder.is_dir() and (os.path.ismount(folder) or Path.cwd().is_relative_to(folder))
-
-
-def _replace_contents(folder: Path, new: Path) -> None:
-    """Move what is in *new* to *folder*, which is emptied: the manifest goes first and comes last.
-
-    A reader sees the old audit, none, or the new one.
-    """
-    here = folder / new.name
-    try:
-        shutil.move(new, here)  # what may fail for want of room, before anything is lost
-        (folder / MANIFEST).unlink(missing_ok=True)
-        for path in set(folder.iterdir()) - {here}:
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
-        for path in sorted(here.iterdir(), key=lambda path: path.name == MANIFEST):
-            path.rename(folder / path.name)
-    finally:
-        shutil.rmtree(here, ignore_errors=True)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
+
+from filelock import FileLock, Timeout
 
 from ntk_labelqa.errors import LabelQAError
 from ntk_labelqa.paths import real_place
@@ -27,59 +27,41 @@ def only_audit(folder: Path) -> Iterator[None]:
     """
     target = real_place(folder)
     path = target.with_name(f".{target.name}.lock")
-    lock = _acquire(path, folder)
+    lock = FileLock(path, timeout=0, on_acquired=_sign)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise LabelQAError(
+            f"Another audit into {folder} is under way{_holder(path)}.",
+            remedy="Wait until it is done, stop it, or name another folder with --out.",
+        ) from None
+    except OSError as error:
+        raise LabelQAError(
+            f"The lock {path} cannot be made: {error.strerror or error}.",
+            why="The disk is full, something else is in its place, or you may not write there.",
+            remedy="Name a folder you may write to.",
+        ) from error
     try:
         yield
     finally:
         # Removed while still held: whoever opened this file meanwhile sees that it is gone, and makes a new one.
-        path.unlink(missing_ok=True)
-        lock.close()
+        with suppress(OSError):
+            path.unlink()
+        lock.release()
 
 
-def _acquire(path: Path, folder: Path) -> TextIO:
-    while True:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            lock = open(path, "a+", encoding="utf-8")  # noqa: SIM115 - stays open as long as the lock is held
-        except OSError as error:
-            raise LabelQAError(
-                f"The lock {path} cannot be made: {error.strerror}.", remedy="Name a folder you may write to."
-            ) from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = _holder(lock)
-            lock.close()
-            raise LabelQAError(
-                f"Another audit into {folder} is under way{holder}.",
-                remedy="Wait until it is done, stop it, or name another folder with --out.",
-            ) from None
-        if _is_at(lock, path):
-            _sign(lock)
-            return lock
-        lock.close()
-
-
-def _is_at(lock: TextIO, path: Path) -> bool:
-    """Whether the open file is still the one at *path*: its last holder may have removed it before we had the lock."""
-    try:
-        return os.path.samestat(os.fstat(lock.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-def _sign(lock: TextIO) -> None:
-    lock.truncate(0)
+def _sign(descriptor: int) -> None:
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    json.dump({"process": os.getpid(), "host": socket.gethostname(), "since": now}, lock)
-    lock.flush()
+    signed = json.dumps({"process": os.getpid(), "host": socket.gethostname(), "since": now})
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, signed.encode(), 0)
 
 
-def _holder(lock: TextIO) -> str:
+def _holder(path: Path) -> str:
     """Who holds the lock, as they signed it; empty in the moment before they have."""
-    lock.seek(0)
     try:
-        signed = json.loads(lock.read())
-    except ValueError:
+        signed = json.loads(path.read_text(encoding="utf-8"))
+        return f": process {signed['process']} on {signed['host']}, since {signed['since']}"
+    except (OSError, ValueError, KeyError, TypeError):
         return ""
-    return f": process {signed['process']} on {signed['host']}, since {signed['since']}"

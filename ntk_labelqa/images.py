@@ -6,7 +6,9 @@ as fine as they are.
 
 from __future__ import annotations
 
+import io
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,17 +18,28 @@ if TYPE_CHECKING:
 
 FORMATS = ("PNG", "JPEG", "JPEG2000", "GIF", "WEBP", "AVIF", "BMP", "DIB", "TIFF", "ICO", "PPM", "TGA")
 """Pillow's decoders that are used, where it has them; others run programs, or are for images that nobody labels."""
+MOST_PIXELS = 100_000_000
+"""Of one image: the largest cameras' have so many. They are decoded to 4 bytes a pixel, and drawn once more at most."""
+_ROWS = 256
+"""That are brought to floats, or laid over white, at a time: a whole image would take several times its pixels."""
 _ORIENTATION = 0x0112
 """EXIF's tag; from 5 on it says that the image lies on its side."""
 _SIXTEEN_BITS = 65535.0
 
 
 def opened(path: str | os.PathLike[str]) -> Image.Image:
-    """The file's head, read; pixels are decoded when asked for. Raises what Pillow raises."""
+    """The file's head, read; pixels are decoded when asked for.
+
+    Raises what Pillow raises, and Image.DecompressionBombError for an image of more than :data:`MOST_PIXELS`.
+    """
     from PIL import Image
 
     Image.init()
-    return Image.open(path, formats=[name for name in FORMATS if name in Image.OPEN])
+    image = Image.open(path, formats=[name for name in FORMATS if name in Image.OPEN])
+    if image.width * image.height > MOST_PIXELS:
+        image.close()
+        raise Image.DecompressionBombError(f"image of more than {MOST_PIXELS // 10**6} megapixels")
+    return image
 
 
 def shape_of(path: str | os.PathLike[str]) -> tuple[int, int, bool]:
@@ -50,20 +63,19 @@ def decoded(path: str | os.PathLike[str], *, about: int = 0) -> Image.Image:
     Raises what Pillow raises for files that are damaged or of a format that is not used: OSError, ValueError,
     SyntaxError, Image.DecompressionBombError.
     """
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
     with opened(path) as image:
         if about:
             image.draft("RGB", (about, about))
-        upright = ImageOps.exif_transpose(image)
-        if _is_deep(upright):
-            return Image.fromarray(_from_0_to_1(upright))
-        if upright.mode in ("1", "L") and not upright.has_transparency_data:
-            return upright.convert("L")
-        if upright.has_transparency_data:
-            layered = upright.convert("RGBA")
-            return Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered).convert("RGB")
-        return upright.convert("RGB")
+        ImageOps.exif_transpose(image, in_place=True)
+        image.load()
+        if _is_deep(image):
+            return _from_0_to_1(image)
+        if image.has_transparency_data:
+            return _over_white(image)
+        mode = "L" if image.mode in ("1", "L") else "RGB"
+        return image if image.mode == mode else image.convert(mode)
 
 
 def eight_bit(image: Image.Image) -> Image.Image:
@@ -75,22 +87,51 @@ def eight_bit(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.rint(np.clip(np.asarray(image), 0, 1) * 255).astype(np.uint8))
 
 
-def save(image: Image.Image, path: str | os.PathLike[str]) -> None:
-    """Write a decoded image as a PNG that is decoded to the same pixels, to 16 bits."""
+def as_png(image: Image.Image) -> bytes:
+    """A decoded image as a PNG that is decoded to the same pixels, to 16 bits."""
     from PIL import Image
 
     if image.mode == "F":
         image = Image.fromarray(np.rint(np.clip(np.asarray(image), 0, 1) * _SIXTEEN_BITS).astype(np.uint16))
-    image.save(path, "PNG")
+    written = io.BytesIO()
+    image.save(written, "PNG")
+    return written.getvalue()
 
 
 def _is_deep(image: Image.Image) -> bool:
     return image.mode.startswith(("I", "F"))
 
 
-def _from_0_to_1(image: Image.Image) -> np.ndarray:
-    values = np.nan_to_num(np.asarray(image, np.float64))
+def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """The first row of each strip, and the strip."""
+    for top in range(0, image.height, _ROWS):
+        yield top, image.crop((0, top, image.width, min(top + _ROWS, image.height)))
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    from PIL import Image
+
+    drawn = Image.new("RGB", image.size)
+    for top, strip in _strips(image):
+        layered = strip.convert("RGBA")
+        white = Image.new("RGBA", layered.size, "white")
+        drawn.paste(Image.alpha_composite(white, layered).convert("RGB"), (0, top))
+    return drawn
+
+
+def _from_0_to_1(image: Image.Image) -> Image.Image:
+    """In mode F."""
+    from PIL import Image
+
+    ends = [(values.min(), values.max()) for _, strip in _strips(image) for values in [_finite(strip)]]
+    low, high = min(least for least, _ in ends), max(largest for _, largest in ends)
     most = 1.0 if image.mode == "F" else _SIXTEEN_BITS
-    if values.min() >= 0 and values.max() <= most:
-        return (values / most).astype(np.float32)
-    return ((values - values.min()) / (np.ptp(values) or 1.0)).astype(np.float32)
+    start, scale = (0.0, most) if low >= 0 and high <= most else (low, (high - low) or 1.0)
+    drawn = Image.new("F", image.size)
+    for top, strip in _strips(image):
+        drawn.paste(Image.fromarray(((_finite(strip) - start) / scale).astype(np.float32)), (0, top))
+    return drawn
+
+
+def _finite(image: Image.Image) -> np.ndarray:
+    return np.nan_to_num(np.asarray(image, np.float64))

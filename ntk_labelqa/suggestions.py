@@ -5,7 +5,7 @@ See :mod:`ntk_labelqa.diagnostics.prediction`. No model is trained.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -25,6 +25,7 @@ from ntk_labelqa.encoders.text import fit_texts
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.findings import UNKNOWN_REMEDY
 from ntk_labelqa.gram.tiles import panels
+from ntk_labelqa.kernels.architectures import recorded
 from ntk_labelqa.label_model.annotations import Annotations
 from ntk_labelqa.label_model.label_model import label_posterior
 from ntk_labelqa.options import KernelOptions
@@ -38,14 +39,18 @@ ENCODERS = {"image": "pixels", "text": "text"}
 need no fitting."""
 
 
-def audited_dataset(audit: Audit) -> LabeledDataset:
+def audited_dataset(audit: Audit, *, trusted: Collection[str] = ()) -> LabeledDataset:
     """The items and labels of *audit* as it judged them, whatever has become of them since.
+
+    Args:
+        audit: it names its encoder; see *trusted* of :meth:`Suggester.fit`.
+        trusted: the same.
 
     Raises InvalidInputError where the items are not whole images or texts, or were compared by other features than
     those computed here.
     """
     data, encoder = audit.manifest["data"], audit.manifest["options"]["encoder"]
-    if data["kind"] not in ENCODERS or (encoder != ENCODERS[data["kind"]] and _pretrained(encoder) is None):
+    if data["kind"] not in ENCODERS or (encoder != ENCODERS[data["kind"]] and _pretrained(encoder, trusted) is None):
         raise InvalidInputError(
             f"No suggestions can be made from an audit of items of kind {data['kind']!r} by their {encoder!r}.",
             why="Features of new items are made of whole images and texts: of pixels, words, or by a pretrained model.",
@@ -89,27 +94,40 @@ class Suggester:
     predictor: Predictor
 
     @classmethod
-    def fit(cls, dataset: LabeledDataset, options: dict[str, Any], *, most: int = MOST_ITEMS) -> Self:
+    def fit(
+        cls,
+        dataset: LabeledDataset,
+        options: dict[str, Any],
+        *,
+        most: int = MOST_ITEMS,
+        trusted: Collection[str] = (),
+    ) -> Self:
         """From an audit's items and labels.
 
         Args:
             dataset: see :func:`audited_dataset`; images must have been fetched (``path``).
             options: of the audit's manifest: architecture, ridge, dtype and seed.
             most: audited items that are used; of more, a sample that is always the same.
+            trusted: encoders and architectures that may be used though a file alone names them: models at a path,
+                other packages' encoders, and ``module:attribute``.
 
         Raises:
+            InvalidInputError: the options name code, or a path, that is not *trusted*.
             InvalidInputError: the labels do not follow from the items beyond chance, so nothing can be suggested.
             MemoryBudgetError: *most* items do not fit into memory.
 
         Cost: that of an audit of so many items.
         """
+        architecture = options["architecture"]
+        if architecture not in trusted:
+            architecture = recorded(architecture)
         drawn = np.random.default_rng(options["seed"]).permutation(len(dataset)) < most
         kept = dataset.keep_items(drawn, "not in the sample")
-        features, encode = _fit_encoder(kept, options["encoder"], options["seed"])
+        features, encode = _fit_encoder(kept, options["encoder"], options["seed"], trusted)
         carries = features_that_carry(features)
         features, kept = features[carries], kept.keep_items(carries, "blank item")
         as_audited = KernelOptions(
-            architecture=options["architecture"],
+            architecture=architecture,
             preparation=options.get("preparation", "none"),
             ridge=options["ridge"] if drawn.all() else "auto",
             landmarks="all",
@@ -144,21 +162,23 @@ class Suggester:
         return result
 
 
-def _pretrained(encoder: str) -> Embeddings | None:
+def _pretrained(encoder: str, trusted: Collection[str]) -> Embeddings | None:
     """The pretrained model that an audit was made with; None where it was none. Raises where it is gone."""
-    named = encoder.partition(":")[0]
-    if (named in registry.BUILT_IN and ":" not in encoder) or encoder == "precomputed":
+    if encoder == "precomputed":
         return None
-    found = registry.find(encoder)
+    asked = encoder if encoder in trusted else registry.recorded(encoder)
+    if asked in registry.BUILT_IN:
+        return None
+    found = registry.find(asked)
     return found if isinstance(found, Embeddings) else None
 
 
 def _fit_encoder(
-    dataset: LabeledDataset, encoder: str, seed: int
+    dataset: LabeledDataset, encoder: str, seed: int, trusted: Collection[str]
 ) -> tuple[np.ndarray, Callable[[Sequence[str]], np.ndarray]]:
     """Features of the items, and what makes features of further ones, paths of images or texts."""
     images = dataset.kind == "image"
-    if (pretrained := _pretrained(encoder)) is not None:
+    if (pretrained := _pretrained(encoder, trusted)) is not None:
         model = InMemory(pretrained.model)
 
         def embedded(items: Sequence[str]) -> np.ndarray:

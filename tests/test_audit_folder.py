@@ -13,6 +13,7 @@ import pytest
 from ntk_labelqa import findings
 from ntk_labelqa.audit_folder import STALE, Audit, check_target, mark_stale, stale_since
 from ntk_labelqa.errors import InvalidInputError, LabelQAError
+from tests.disks import full_disk
 
 
 @pytest.fixture
@@ -189,9 +190,10 @@ def test_the_working_folder_stays_the_working_folder(audit, tmp_path, monkeypatc
 def test_a_folder_that_has_to_stay_keeps_its_audit_where_there_is_no_room(audit, tmp_path, monkeypatch) -> None:
     folder = audit.save(tmp_path / "audit")
     monkeypatch.setattr(os.path, "ismount", lambda path: Path(path) == folder)
-    monkeypatch.setattr("shutil.move", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
-    with pytest.raises(LabelQAError, match="No space left"):
+    before = sorted(os.listdir(folder))
+    with full_disk(), pytest.raises(LabelQAError, match="File too large"):
         replace(audit, manifest={"format": 1, "summary": {"issues": 5}}).save(folder, overwrite=True)
     monkeypatch.undo()
     assert Audit.load(folder).summary == {"issues": 1}
+    assert sorted(os.listdir(folder)) == before
     assert os.listdir(tmp_path) == ["audit"]

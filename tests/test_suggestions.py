@@ -45,7 +45,7 @@ def digits(tmp_path_factory) -> tuple[Audit, list[str], np.ndarray]:
 
 
 def fitted(audit: Audit, **how) -> Suggester:
-    dataset = audited_dataset(audit)
+    dataset = audited_dataset(audit, trusted=how.get("trusted", ()))
     if dataset.kind == "image":
         dataset = replace(dataset, items=dataset.items.assign(path=dataset.items["value"]))
     return Suggester.fit(dataset, audit.manifest["options"], **how)
@@ -131,7 +131,9 @@ def test_an_audit_by_a_pretrained_model_suggests_by_the_same_model(sentence_mode
     loaded = []
     load = OnnxModel.load
     monkeypatch.setattr(OnnxModel, "load", lambda self: loaded.append(1) or load(self))
-    suggester = fitted(audit)
+    with pytest.raises(InvalidInputError, match="because a file says so"):
+        fitted(audit)
+    suggester = fitted(audit, trusted=[f"onnx:{sentence_model}"])
     # Words that no audited text has.
     shares = [suggester.probabilities([text])[0] for text in ("a goalkeeper's save", "a plate of noodles", " ")]
     assert shares[0][suggester.class_names.index("sport")] > 0.7

@@ -45,6 +45,8 @@ from ntk_labelqa.task_data import value_shown
 USER = "labelqa"
 CHANGES = ("ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED")
 """What Label Studio calls the events after which an audit no longer tells of all labels."""
+MOST_BODY = 64 * 2**20
+"""Bytes of a request: anybody may call the webhook, and what is sent is held in memory several times over."""
 LONGEST_REFUSAL = 400
 """Characters of it that Label Studio gets to see."""
 log = logging.getLogger("uvicorn.error")
@@ -57,13 +59,22 @@ class Backend:
         folder: the audit.
         most: audited items that suggestions are made from.
         allowed_hosts: hosts besides Label Studio that images may come from.
+        trusted: networks of one's own and models at a path that the audit may name; see
+            :meth:`ntk_labelqa.suggestions.Suggester.fit`.
 
     Raises:
         LabelQAError: the audit cannot be read, or nothing can be suggested from it.
     """
 
-    def __init__(self, folder: Path, *, most: int = MOST_ITEMS, allowed_hosts: Sequence[str] = ()) -> None:
-        self.folder, self.most, self.allowed_hosts = folder, most, allowed_hosts
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        most: int = MOST_ITEMS,
+        allowed_hosts: Sequence[str] = (),
+        trusted: Sequence[str] = (),
+    ) -> None:
+        self.folder, self.most, self.allowed_hosts, self.trusted = folder, most, allowed_hosts, trusted
         # Of texts nothing has to be fetched, so they need no server.
         named = any(os.environ.get(name) for name in (URL_VARIABLE, KEY_VARIABLE))
         self.client = connect_from_environment() if named else None
@@ -72,14 +83,14 @@ class Backend:
 
     def _load(self) -> None:
         audit = Audit.load(self.folder)
-        dataset = audited_dataset(audit)
+        dataset = audited_dataset(audit, trusted=self.trusted)
         control = control_of(audit.manifest)
         if not is_single_choice(control):
             raise InvalidInputError(
                 f"The control {control.full_name!r} is no single choice; suggestions are made for those alone."
             )
         fetched = self._with_images(dataset)
-        self.suggester = Suggester.fit(fetched, audit.manifest["options"], most=self.most)
+        self.suggester = Suggester.fit(fetched, audit.manifest["options"], most=self.most, trusted=self.trusted)
         self.control, self.manifest = control, audit.manifest
         self.audited = frozenset(dataset.items["task_id"].tolist())
         log.info("Suggesting labels by %d items of the audit of %s", self.suggester.count, self.made)
@@ -239,9 +250,14 @@ def routes(backend: Backend) -> list[Route]:
 
 
 async def body_of(request: Request) -> dict[str, Any]:
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > MOST_BODY:
+            raise HTTPException(413, f"The request is larger than {MOST_BODY // 2**20} MiB.")
     try:
-        body = await request.json()
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        body = json.loads(content)
+    except (ValueError, RecursionError) as error:
         raise HTTPException(400, "The request is not JSON.") from error
     if not isinstance(body, dict):
         raise HTTPException(400, "The request is no JSON object.")
@@ -284,7 +300,8 @@ def create() -> Starlette:
         if not (items := os.environ.get("LABELQA_ITEMS", str(MOST_ITEMS))).isdecimal() or int(items) < 2:
             raise UsageError(f"LABELQA_ITEMS is {items!r}, which is no number of items to draw on.")
         hosts = os.environ.get("LABELQA_ALLOW_HOSTS", "").split()
-        backend = Backend(Path(folder), most=int(items), allowed_hosts=hosts)
+        trusted = os.environ.get("LABELQA_TRUST", "").split()
+        backend = Backend(Path(folder), most=int(items), allowed_hosts=hosts, trusted=trusted)
     except LabelQAError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from error

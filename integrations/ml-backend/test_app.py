@@ -189,3 +189,30 @@ def test_an_audit_by_features_from_a_file_cannot_be_served(folder, capsys) -> No
     with pytest.raises(SystemExit, match="3"):
         create()
     assert "by their 'precomputed'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("option", "named"), [("architecture", "evil:network"), ("encoder", "embeddings:model")])
+def test_an_audit_that_names_code_or_a_path_is_not_served(
+    folder, monkeypatch, capsys, tmp_path, option: str, named: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "evil.py").write_text("open('was run', 'w')")
+    manifest = json.loads((folder / "audit.json").read_text())
+    manifest["options"][option] = named
+    (folder / "audit.json").write_text(json.dumps(manifest))
+    with pytest.raises(SystemExit, match="3"):
+        create()
+    assert "because a file says so" in capsys.readouterr().err
+    assert not (tmp_path / "was run").exists()
+    monkeypatch.setenv("LABELQA_TRUST", named)
+    with pytest.raises(SystemExit, match="3"):
+        create()
+    assert "because a file says so" not in capsys.readouterr().err
+
+
+def test_a_request_without_end_is_refused(asking, monkeypatch) -> None:
+    monkeypatch.setattr("app.MOST_BODY", 1000)
+    taken = json.dumps({"action": "ANNOTATION_CREATED"})
+    assert asking.post("/webhook", content=taken + " " * (1000 - len(taken))).status_code == 200
+    assert asking.post("/webhook", content=taken + " " * 1000).status_code == 413
+    assert asking.post("/webhook", content="[" * 1000).status_code == 400

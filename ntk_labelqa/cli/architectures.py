@@ -16,7 +16,6 @@ from ntk_labelqa.cli.options import (
     source_options,
     use_device,
 )
-from ntk_labelqa.errors import LabelQAError
 from ntk_labelqa.progress import Stages
 
 if TYPE_CHECKING:
@@ -72,6 +71,8 @@ def architectures(out: Path | None, names: tuple[str, ...], quiet: bool, **given
         )
     click.echo(as_text(fits))
     if out is not None:
+        from ntk_labelqa.files import write_whole
+        from ntk_labelqa.paths import real_place
         from ntk_labelqa.report.architectures import render_architectures
 
         source = encoded.dataset.provenance
@@ -81,7 +82,7 @@ def architectures(out: Path | None, names: tuple[str, ...], quiet: bool, **given
             notes=source.notes,
             items=shown_items(encoded.dataset, fits),
         )
-        write_page(out, page)
+        write_whole(real_place(out), page)
         click.echo(f"\nReport: {out}")
 
 
@@ -128,13 +129,3 @@ def as_text(fits: Fits) -> str:
     advice = recommend(fits)
     prose = [*gone, "", f"{advice.title}.", advice.doubt, CAVEAT]
     return "\n".join([*aligned(rows), *(wrapped(line) for line in prose)])
-
-
-def write_page(path: Path, page: str) -> None:
-    """Write *page* to *path*; raises LabelQAError where that cannot be."""
-    try:
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise LabelQAError(
-            f"{path} could not be written: {error.strerror}.", remedy="Name a file in a folder you may write to."
-        ) from error

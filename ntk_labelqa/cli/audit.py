@@ -111,21 +111,25 @@ def as_before(options: AuditOptions, folder: Path, stages: Stages) -> AuditOptio
     """*options* with the architecture and encoder of the audit in *folder*, where there is one and none is asked for.
 
     Features that were computed elsewhere are not taken from it; a model that is no more to be had is not either, and
-    that is said.
+    that is said. Raises InvalidInputError where the audit names code or a path: see ``recorded`` of the architectures
+    and of the encoders.
     """
     from ntk_labelqa.audit_folder import MANIFEST, read_manifest
     from ntk_labelqa.encoders import registry
     from ntk_labelqa.errors import LabelQAError
+    from ntk_labelqa.kernels.architectures import recorded
 
     if not (folder / MANIFEST).is_file():
         return options
     before = read_manifest(folder)["options"]
     if options.architecture == "auto":
-        options = replace(options, architecture=before["architecture"])
+        options = replace(options, architecture=recorded(before["architecture"]))
     if options.preparation == "auto":
         options = replace(options, preparation=before.get("preparation", "auto"))
     encoder = before["encoder"]
-    if options.encoder or options.features or encoder in registry.BUILT_IN or encoder == "precomputed":
+    if options.encoder or options.features or encoder == "precomputed":
+        return options
+    if registry.recorded(encoder) in registry.BUILT_IN:
         return options
     try:
         registry.find(encoder)

@@ -163,7 +163,9 @@ def compare(
         )
     click.echo(as_text(found))
     if out is not None:
-        from ntk_labelqa.cli.architectures import shown_items, write_page
+        from ntk_labelqa.cli.architectures import shown_items
+        from ntk_labelqa.files import write_whole
+        from ntk_labelqa.paths import real_place
         from ntk_labelqa.report.architectures import render_architectures
 
         source, best = dataset.provenance, found.encoders[0]
@@ -174,7 +176,7 @@ def compare(
             items=shown_items(found.dataset, best.fits),
             encoders=found,
         )
-        write_page(out, page)
+        write_whole(real_place(out), page)
         click.echo(f"\nReport: {out}")
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from ntk_labelqa.cli.options import FOLDER, OUT_FILE
-from ntk_labelqa.errors import LabelQAError
 
 if TYPE_CHECKING:
     from ntk_labelqa.history import Entry
@@ -31,14 +30,11 @@ def history(folders: tuple[Path, ...], out: Path | None) -> None:
     entries = read_history(folders)
     click.echo(table(entries))
     if out is not None:
+        from ntk_labelqa.files import write_whole
+        from ntk_labelqa.paths import real_place
         from ntk_labelqa.report.trend import render_trend
 
-        try:
-            out.write_text(render_trend(entries), encoding="utf-8")
-        except OSError as error:
-            raise LabelQAError(
-                f"{out} could not be written: {error.strerror}.", remedy="Name a file in a folder you may write to."
-            ) from error
+        write_whole(real_place(out), render_trend(entries))
         click.echo(f"\nCharts: {out}")
 
 

@@ -19,18 +19,23 @@ def init(path: Path, schema: bool) -> None:
 
     It goes to PATH, labelqa.toml if not given. A file that is already there is left as it is.
     """
+    from ntk_labelqa.files import in_words
     from ntk_labelqa.gate.policy import json_schema, template
 
     if schema:
         print_document(json_schema().rstrip("\n"))
         return
-    try:
-        with open(path, "x", encoding="utf-8") as file:
-            file.write(template())
-    except FileExistsError:
-        raise LabelQAError(f"{path} is there already, and was left as it is.", remedy="Name another file.") from None
-    except OSError as error:
-        raise LabelQAError(
-            f"{path} could not be written: {error.strerror}.", remedy="Name a file in a folder you may write to."
-        ) from error
+    with in_words(path):
+        try:
+            file = open(path, "x", encoding="utf-8")  # noqa: SIM115 - closed below
+        except FileExistsError:
+            raise LabelQAError(
+                f"{path} is there already, and was left as it is.", remedy="Name another file."
+            ) from None
+        try:
+            with file:
+                file.write(template())
+        except BaseException:
+            path.unlink()
+            raise
     click.echo(f"Policy: {path}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -88,21 +87,15 @@ def _post(text: str, address: str) -> None:
 
 
 def _write(text: str, path: Path) -> None:
+    from ntk_labelqa.files import write_whole
+
     try:
-        real = real_place(path)
+        write_whole(real_place(path), text.encode("utf-8", "backslashreplace") + b"\n")
     except LabelQAError as error:
-        raise PartialDeliveryError(error.what, remedy="Check --notify. The result itself is complete.") from error
-    beside = real.with_name(f".{real.name}.partial-{os.getpid()}")
-    try:
-        beside.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
-        beside.replace(real)
-    except OSError as error:
         raise PartialDeliveryError(
-            f"The summary could not be written to {path}: {error.strerror}.",
-            remedy="Name a file in a folder you may write to. The result itself is complete.",
+            f"The summary did not arrive. {error.what}",
+            remedy="Name a file in a folder you may write to with --notify. The result itself is complete.",
         ) from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _checked(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:

@@ -5,7 +5,6 @@ It pins its dependencies exactly, so it cannot share an environment with anythin
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import importlib.util
 import os
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from ntk_labelqa.cache import cache_root
 from ntk_labelqa.errors import LabelQAError
+from ntk_labelqa.files import in_words, open_locked, private_folder
 
 VERSION = "1.23.2"
 BINARY_VARIABLE = "NTK_LABELQA_LABEL_STUDIO"
@@ -56,9 +56,10 @@ def make_once(folder: Path, make: Callable[[], None]) -> None:
     Two processes do not make it at once, and what a killed one left behind is begun anew.
     """
     complete = folder.with_name(f"{folder.name}.complete")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(folder.with_name(f"{folder.name}.lock"), "w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with in_words(folder):
+        private_folder(folder.parent)
+        lock = open_locked(folder.with_name(f"{folder.name}.lock"), wait=True)
+    with lock:
         # Installers that outlive a killed process keep the lock, so that nobody begins anew in their way.
         os.set_inheritable(lock.fileno(), True)
         if not complete.exists():

@@ -23,6 +23,7 @@ import httpx
 
 from ntk_labelqa.demo.environment import label_studio_binary, make_once, server_cache
 from ntk_labelqa.errors import LabelQAError
+from ntk_labelqa.files import write_whole
 
 OWNER = "owner@example.org"
 PEOPLE = (
@@ -144,8 +145,7 @@ def _template(binary: Path) -> Login:
                 _end(process)
             _add_people(binary, variables, login)
             shutil.copytree(home / "data", folder)
-        logins.touch(mode=0o600)
-        logins.write_text(json.dumps(asdict(login)))
+        write_whole(logins, json.dumps(asdict(login)), private=True)
 
     make_once(folder, make)
     return Login(**json.loads(logins.read_text()))

@@ -10,6 +10,7 @@ import numpy as np
 from ntk_labelqa.dataset import ItemKind, LabeledDataset
 from ntk_labelqa.encoders.encoder import EncodeBatch, Encoding, Model, Progress, paths_of
 from ntk_labelqa.encoders.files import Extra, UnreadableFile
+from ntk_labelqa.images import MOST_PIXELS
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -110,9 +111,7 @@ def frames_of(path: str) -> list[Image.Image]:
     import av
 
     with av.open(path, options=_OPENED_AS) as container:
-        if not container.streams.video:
-            raise UnreadableFile("file without a video")
-        stream = container.streams.video[0]
+        stream = _pictures_of(container)
         moments = sorted(packet.pts for packet in container.demux(stream) if packet.pts is not None)
         places = dict.fromkeys((2 * part + 1) * len(moments) // (2 * FRAMES) for part in range(FRAMES))
         wanted = [moments[place] for place in places] if moments else []
@@ -130,13 +129,21 @@ def frames_at(path: str, seconds: Sequence[float]) -> list[Image.Image]:
     import av
 
     with av.open(path, options=_OPENED_AS) as container:
-        if not container.streams.video:
-            raise UnreadableFile("file without a video")
-        stream = container.streams.video[0]
+        stream = _pictures_of(container)
         first = stream.start_time or 0
         assert stream.time_base is not None  # of a stream that was opened
         moments = [first + int(second / stream.time_base) for second in seconds]
         return [_upright(frame) for frame in _frames_at(container, stream, moments)]
+
+
+def _pictures_of(container: Any) -> Any:
+    """The stream of pictures; raises UnreadableFile where there is none, or they are too large to be decoded."""
+    if not container.streams.video:
+        raise UnreadableFile("file without a video")
+    stream = container.streams.video[0]
+    if stream.width * stream.height > MOST_PIXELS:
+        raise UnreadableFile(f"video of more than {MOST_PIXELS // 10**6} megapixels")
+    return stream
 
 
 def _frames_at(container: Any, stream: Any, moments: Sequence[int]) -> Iterator[Any]:

@@ -17,6 +17,7 @@ from ntk_labelqa.encoders.encoder import Model
 from ntk_labelqa.encoders.model_folder import MANIFEST, look_through, open_model
 from ntk_labelqa.encoders.models import KNOWN, KnownModel, known_model
 from ntk_labelqa.errors import InvalidInputError, LabelQAError, UsageError
+from ntk_labelqa.files import private_folder, write_whole
 
 EXTRA = "Install the extra: pip install 'ntk-labelqa[embeddings]'."
 PREFIX = "hf:"
@@ -143,6 +144,7 @@ def _fetched(library: Any, model: Wanted) -> Path:
     """The folder of *model*, whole; its manifest comes last."""
     commit, sizes, digests = _listed(library, model)
     paths = _chosen(model, sizes)
+    private_folder(cache_root())
     for path in paths:
         library.hf_hub_download(
             model.repository, path, revision=commit, local_dir=model.folder, endpoint=os.environ.get(ADDRESS)
@@ -151,9 +153,7 @@ def _fetched(library: Any, model: Wanted) -> Path:
     found = look_through(model.folder)
     files = {**found.digests, **{path: digests[path] for path in paths if path in digests}}
     origin = {"repository": model.repository, "revision": commit, "files": files}
-    beside = model.folder / f".{MANIFEST}.{os.getpid()}"
-    beside.write_text(json.dumps(origin, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    beside.replace(model.folder / MANIFEST)
+    write_whole(model.folder / MANIFEST, json.dumps(origin, indent=1, sort_keys=True) + "\n")
     return model.folder
 
 

@@ -7,6 +7,8 @@ import json
 import mmap
 import os
 import re
+import reprlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +48,10 @@ ONNX_SETTINGS = (
 _LOCATION = re.compile(rb"\n\x08location\x12([\x01-\x7f])")
 """What stands before the name of a file with weights in an ONNX file, in protobuf's encoding; the last byte is the
 name's length."""
+_LIBRARIES = ("sentence_transformers.", "torch.nn.")
+"""Where the classes are that settings may name."""
+_NAMING_CLASSES = ("type", "types", "activation_function", "activation_fn", "module_types")
+"""Settings by which sentence-transformers imports a class; ``attn_implementation`` makes transformers fetch code."""
 _SENTENCE_FILES = (".safetensors", ".json", ".txt", ".model")
 _WEIGHTS = ("vision_model.onnx", "model.onnx", "onnx/vision_model.onnx", "onnx/model.onnx")
 
@@ -169,7 +175,15 @@ def _outside(weights: Path) -> list[Path]:
         return []
     with open(weights, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
         names = {os.fsdecode(content[at.end() : at.end() + at[1][0]]) for at in _LOCATION.finditer(content)}
-    return [file for file in (weights.parent / name for name in sorted(names)) if file.is_file()]
+    files = [file for file in (weights.parent / name for name in sorted(names)) if file.is_file()]
+    for file in files:
+        if not file.resolve().is_relative_to(weights.parent.resolve()):
+            raise InvalidInputError(
+                f"{weights} keeps its weights in {file}, outside its folder.",
+                why="Nothing outside a model's folder is read because the model says so.",
+                remedy="Take another model, or put its weights beside it.",
+            )
+    return files
 
 
 def _find(beside: Path, name: str) -> Path | None:
@@ -194,7 +208,7 @@ def _refuse_code(folder: Path) -> None:
             remedy="Delete them if the folder has the model as .onnx or .safetensors too; else take another model.",
         )
     for file in _files(folder, ".json"):
-        if file.name in ("config.json", "tokenizer_config.json", "preprocessor_config.json", "modules.json"):
+        if file.name not in ("tokenizer.json", "vocab.json"):  # long, and data alone
             _refuse_code_by_name(file, why)
 
 
@@ -204,15 +218,32 @@ def _refuse_code_by_name(file: Path, why: str) -> None:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return  # whoever needs the file says so
-    parts = content if isinstance(content, list) else []
-    foreign = [str(part.get("type")) for part in parts if isinstance(part, dict)]
-    foreign = [name for name in foreign if not name.startswith("sentence_transformers.")]
-    if foreign or (isinstance(content, dict) and content.get("auto_map")):
+    foreign = next(_foreign(content), None)
+    if foreign is not None:
         raise InvalidInputError(
-            f"{file} asks for code of the model's own{': ' + foreign[0] if foreign else ''}.",
+            f"{file} asks for code of the model's own: {reprlib.repr(foreign)}.",
             why=why,
             remedy="Take a model that sentence-transformers knows by itself, or one in ONNX.",
         )
+
+
+def _foreign(content: Any) -> Iterator[Any]:
+    """What settings name, at any depth, that is neither data nor a class of the libraries themselves."""
+    for part in content if isinstance(content, list) else ():
+        yield from _foreign(part)
+    for key, value in content.items() if isinstance(content, dict) else ():
+        named = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+        if value and (
+            key == "auto_map"
+            or (key in _NAMING_CLASSES and any(_is_foreign_class(name) for name in named))
+            or (key.endswith("attn_implementation") and any("/" in str(name) for name in named))
+        ):
+            yield value
+        yield from _foreign(value)
+
+
+def _is_foreign_class(name: object) -> bool:
+    return isinstance(name, str) and "." in name and not name.startswith(_LIBRARIES)
 
 
 def _origin(folder: Path) -> dict[str, Any]:

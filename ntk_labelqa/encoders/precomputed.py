@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ntk_labelqa.errors import InvalidInputError, LabelQAError
+from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.files import whole_file
 from ntk_labelqa.paths import real_place
 
 _FORM = "An .npz needs `ids` (task ids) and `features`; a parquet file needs a `task_id` column and numeric columns."
@@ -74,27 +75,17 @@ def write_features(path: Path, task_ids: np.ndarray, features: np.ndarray, regio
 
     Raises LabelQAError where it cannot be written.
     """
-    real = real_place(path)
-    beside = real.with_name(f".{real.name}.{os.getpid()}{path.suffix}")
     regions = None if region_ids is None else np.asarray(region_ids, str)
-    try:
+    with whole_file(real_place(path)) as stream:
         if path.suffix == ".parquet":
             import pandas as pd
 
             columns = {"task_id": task_ids, **({} if regions is None else {"region_id": regions})}
             rows = features.reshape(len(features), -1)
-            pd.DataFrame({**columns, **{f"f{at}": rows[:, at] for at in range(rows.shape[1])}}).to_parquet(beside)
+            pd.DataFrame({**columns, **{f"f{at}": rows[:, at] for at in range(rows.shape[1])}}).to_parquet(stream)
         else:
             arrays: dict[str, Any] = {"ids": task_ids, "features": features}
-            np.savez(beside, **arrays if regions is None else {**arrays, "region_ids": regions})
-        beside.replace(real)
-    except OSError as error:
-        raise LabelQAError(
-            f"{path} could not be written: {error.strerror or error}.",
-            remedy="Name a file in a folder you may write to.",
-        ) from error
-    finally:
-        beside.unlink(missing_ok=True)
+            np.savez(stream, **arrays if regions is None else {**arrays, "region_ids": regions})
 
 
 def _of_regions(tasks: np.ndarray, regions: np.ndarray) -> np.ndarray:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
@@ -59,6 +61,8 @@ BUILT_IN: dict[str, Callable[[str], Encoder]] = {
     "onnx": _of_folder("onnx"),
     "embeddings": _of_folder("embeddings"),
 }
+OF_PATHS = ("onnx", "embeddings")
+"""Those of them that open what is named after the colon."""
 EXTRAS: dict[str, Extra] = {"sound": AUDIO, "frames": VIDEO, "pdf": PDF}
 """What some of them need that is installed on demand."""
 FORMS = (
@@ -98,6 +102,26 @@ def find(asked: str) -> Encoder:
             f"The encoder {name!r} of another package cannot be loaded: {type(error).__name__}: {error}",
             remedy="Bring that package up to date, or take another encoder.",
         ) from error
+
+
+def recorded(asked: object) -> str:
+    """*asked*, which a file such as an audit's manifest names: an encoder of this package or a model that was fetched.
+
+    Raises InvalidInputError where it would read a path, or run another package's code: that is for people to say, on
+    the command line or in Python.
+    """
+    if isinstance(asked, str):
+        name = asked.partition(":")[0]
+        if name in BUILT_IN and name not in OF_PATHS:
+            return asked
+        with suppress(UsageError):
+            if hub.wanted(asked):
+                return asked
+    raise InvalidInputError(
+        f"The audit names the encoder {reprlib.repr(asked)}.",
+        why="It is another package's, or a model at a path, and nothing is run or opened because a file says so.",
+        remedy="If it is yours, name it yourself, as the audit was asked to with --encoder.",
+    )
 
 
 def check(asked: str) -> None:

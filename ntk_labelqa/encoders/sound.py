@@ -8,7 +8,7 @@ import numpy as np
 
 from ntk_labelqa.dataset import ItemKind, LabeledDataset
 from ntk_labelqa.encoders.encoder import Encoding, Progress, paths_of
-from ntk_labelqa.encoders.files import Extra
+from ntk_labelqa.encoders.files import Extra, UnreadableFile
 from ntk_labelqa.encoders.scale import in_place, scaled
 
 AUDIO = Extra("audio", ("librosa", "soundfile"), "Sounds")
@@ -17,6 +17,9 @@ RATE = 16_000
 BANDS = 64
 WINDOW, STEP = 1024, 512
 """Samples that one spectrum looks at, and from one to the next: 64 and 32 ms."""
+MOST_VALUES = 2**28
+"""Samples times channels that are read at once, 1 GiB: ten minutes in stereo at 192 kHz are 230 million. Silence packs
+to next to nothing, so that a small file may hold any number."""
 MOST_SECONDS = 600
 """Of a sound that are listened to, from its beginning."""
 SILENCE = 2.0**-14
@@ -45,14 +48,16 @@ def reader(_dataset: LabeledDataset) -> Callable[[str], np.ndarray]:
 def waveform(path: str) -> np.ndarray:
     """The sound at :data:`RATE` samples a second, its channels averaged, float32[T], -1 to 1.
 
-    Raises what soundfile raises for files that are damaged or of a format that it does not read (it reads WAV, FLAC,
-    Ogg and MP3).
+    Raises UnreadableFile for one of more than :data:`MOST_VALUES`, and what soundfile raises for files that are damaged
+    or of a format that it does not read (it reads WAV, FLAC, Ogg and MP3).
     """
     import librosa
     import soundfile
 
     with soundfile.SoundFile(path) as file:
         rate = file.samplerate
+        if (values := min(file.frames, MOST_SECONDS * rate) * file.channels) > MOST_VALUES:
+            raise UnreadableFile(f"sound of {values // 10**6:,} million values in {MOST_SECONDS} s at most")
         channels = file.read(MOST_SECONDS * rate, dtype="float32", always_2d=True)
     mono = np.nan_to_num(channels.mean(axis=1))
     return librosa.resample(mono, orig_sr=rate, target_sr=RATE) if rate != RATE and len(mono) else mono

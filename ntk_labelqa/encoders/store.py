@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +14,7 @@ import numpy as np
 
 from ntk_labelqa.cache import VARIABLE
 from ntk_labelqa.errors import LabelQAError
+from ntk_labelqa.files import private_folder
 
 MOST_BYTES = 4 * 2**30
 """Size of the file up to which nothing is thrown away: two million embeddings of 512 numbers."""
@@ -47,7 +49,9 @@ class EmbeddingStore:
     def __init__(self, path: Path, *, most_bytes: int = MOST_BYTES) -> None:
         self.path, self.most_bytes = path, most_bytes
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(path.parent)
+            if not os.path.lexists(path):  # SQLite would make it readable to others
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
             self._connection = sqlite3.connect(path, timeout=LOCKED_SECONDS)
             self._connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
             self._connection.execute("PRAGMA auto_vacuum = INCREMENTAL")

@@ -43,7 +43,10 @@ class TransformersModel:
         """Bring the weights into memory; see :class:`ntk_labelqa.encoders.encoder.Model`."""
         torch, library, path = library_of("torch"), library_of("transformers"), str(self.folder.path)
         model = loaded(
-            path, lambda: library.AutoModel.from_pretrained(path, local_files_only=True, use_safetensors=True)
+            path,
+            lambda: library.AutoModel.from_pretrained(
+                path, local_files_only=True, use_safetensors=True, trust_remote_code=False
+            ),
         )
         inputs = picture_inputs(self.folder.setting("preprocessor_config.json"), _GIVEN)
         run = getattr(model, "get_image_features", None) or model

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ntk_labelqa.files import NotWrittenError, clear_leftovers_in, private_folder, whole_folder
 from ntk_labelqa.gram.low_rank import LowRankInverse
 
 MOST_BYTES = 4 * 2**30
@@ -52,24 +53,21 @@ class FactorCache:
     def _keep(self, folder: Path, inverse: LowRankInverse) -> None:
         """Store, if it fits. That it could not be stored costs time at the next run and nothing else."""
         size = inverse.factors[0].nbytes
-        beside = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            private_folder(self.root)
             if size > self.most_bytes or size > shutil.disk_usage(self.root).free / 2:
                 return
             self._make_room(size)
-            beside.mkdir()
-            for name, part in zip(PARTS, inverse.factors, strict=True):
-                np.save(beside / f"{name}.npy", np.asarray(part))
-            shutil.rmtree(folder, ignore_errors=True)  # one that was damaged
-            beside.rename(folder)
-        except OSError:
+            with whole_folder(folder, last=f"{PARTS[-1]}.npy") as beside:
+                for name, part in zip(PARTS, inverse.factors, strict=True):
+                    np.save(beside / f"{name}.npy", np.asarray(part))
+        except (OSError, NotWrittenError):
             return
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
 
     def _make_room(self, size: int) -> None:
-        entries = sorted((entry for entry in self.root.iterdir() if entry.is_dir()), key=lambda e: e.stat().st_mtime)
+        clear_leftovers_in(self.root)
+        whole = (entry for entry in self.root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+        entries = sorted(whole, key=lambda e: e.stat().st_mtime)
         sizes = {entry: sum(file.stat().st_size for file in entry.iterdir()) for entry in entries}
         for entry in entries:
             if sum(sizes.values()) + size <= self.most_bytes:

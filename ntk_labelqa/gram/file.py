@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ntk_labelqa.errors import InvalidInputError, MemoryBudgetError
+from ntk_labelqa.files import in_words, write_whole
 from ntk_labelqa.gram.matrix import Tick, fill, prepare
 from ntk_labelqa.gram.plan import GramPlan, plan_gram
 from ntk_labelqa.gram.tiles import strips
@@ -47,6 +48,7 @@ def gram_file(
     Raises:
         InvalidInputError: the file exists, or the features do not fit.
         MemoryBudgetError: the disk is too full, or not even one pair fits into memory.
+        NotWrittenError: the file cannot be written.
     """
     target = Path(path)
     if target.exists():
@@ -63,7 +65,7 @@ def gram_file(
             fill(gram, kernel, inputs, rows, columns)
         # The tiles reach the disk before the journal says so.
         gram.flush()
-        _write_beside(journal, json.dumps({**task, "done": number}))
+        write_whole(journal, json.dumps({**task, "done": number}))
         if progress:
             progress(number, len(cover))
     del gram
@@ -73,33 +75,42 @@ def gram_file(
 
 
 def _strips_done(part: Path, journal: Path, task: dict) -> int:
-    """Strips that an earlier run of the same *task* finished."""
-    if not part.exists() or not journal.exists():
+    """Strips that an earlier run of the same *task* finished; a link is none of ours."""
+    if not part.is_file() or part.is_symlink():
         return 0
-    said = json.loads(journal.read_text(encoding="utf-8"))
-    done = said.pop("done")
-    return int(done) if said == task else 0
+    try:
+        said = json.loads(journal.read_text(encoding="utf-8"))
+        done = int(said.pop("done"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return 0
+    return done if said == task else 0
 
 
 def _mapped(part: Path, plan: GramPlan, dtype: np.dtype, *, resume: bool) -> np.memmap:
     if resume:
         return np.lib.format.open_memmap(part, mode="r+")
-    part.unlink(missing_ok=True)
+    with in_words(part):
+        part.unlink(missing_ok=True)
     free = shutil.disk_usage(part.parent).free
     if plan.result_bytes > free:
         raise MemoryBudgetError(
             f"The Gram matrix needs {in_units(plan.result_bytes)} on disk; {in_units(free)} are free.",
             remedy="Choose another disk, float32, or landmarks.",
         )
-    return np.lib.format.open_memmap(part, mode="w+", dtype=dtype, shape=(plan.items, plan.items))
+    with in_words(part):
+        made = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
+        try:
+            gram = np.lib.format.open_memmap(part, mode="w+", dtype=dtype, shape=(plan.items, plan.items))
+            if hasattr(os, "posix_fallocate"):  # where the disk fills up later, writing to the map kills the process
+                os.posix_fallocate(made, 0, os.fstat(made).st_size)
+        except BaseException:
+            part.unlink()
+            raise
+        finally:
+            os.close(made)
+    return gram
 
 
 def _digest(inputs: np.ndarray) -> str:
     described = f"{inputs.shape}{inputs.dtype}".encode()
     return hashlib.sha256(described + np.ascontiguousarray(inputs).tobytes()).hexdigest()
-
-
-def _write_beside(path: Path, text: str) -> None:
-    new = path.with_name(path.name + ".new")
-    new.write_text(text)
-    new.replace(path)

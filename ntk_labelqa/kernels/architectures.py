@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import reprlib
+
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.kernels.kernel import Kernel
 
@@ -10,6 +12,25 @@ DENSE = {"linear": 1, "2-L": 2, "10-L": 10}
 CONVOLUTIONAL = {"CNN-1": ((1,), False), "CNN-2": ((1, 1), False), "CNN-3": ((2, 2, 1), True)}
 """Strides of the convolutions, and whether global average pooling follows them."""
 NAMES = (*DENSE, *CONVOLUTIONAL)
+
+
+def recorded(architecture: object) -> str:
+    """*architecture*, which a file such as an audit's manifest names: one of :data:`NAMES`.
+
+    Raises InvalidInputError for all else. ``module:attribute`` is code, and what is run is for people to say, on the
+    command line or in Python.
+
+    Example:
+        >>> recorded("2-L")
+        '2-L'
+    """
+    if isinstance(architecture, str) and architecture in NAMES:
+        return architecture
+    raise InvalidInputError(
+        f"The audit names the architecture {reprlib.repr(architecture)}, which is none of {', '.join(NAMES)}.",
+        why="A network of one's own is code, and nothing is run because a file says so.",
+        remedy="If it is yours, name it yourself, as the audit was asked to with --arch; else audit with one of these.",
+    )
 
 
 def kernel_of(architecture: str) -> Kernel:

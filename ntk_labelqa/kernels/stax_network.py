@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,17 +62,19 @@ class StaxNetwork:
 def load(name: str) -> StaxNetwork:
     """The network at ``module:attribute``, a stax triple (init, apply, kernel); looked for from the current folder too.
 
+    This runs the module, so a name must come from a person, and never from a file that is read: see
+    :func:`ntk_labelqa.kernels.architectures.recorded`.
+
     Raises InvalidInputError where it does not import, or is no such triple.
     """
     neural_tangents_compat.register()
     module, _, attribute = name.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
     try:
-        network = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+        with _current_folder_on_path():
+            network = getattr(importlib.import_module(module), attribute)
+    except Exception as error:  # whatever a module of the user's own raises
         raise InvalidInputError(
-            f"The network {name!r} cannot be imported: {error}",
+            f"The network {name!r} cannot be imported: {type(error).__name__}: {error}",
             remedy="Name a module that Python finds from here, a colon, and the variable that holds the network.",
         ) from error
     if not isinstance(network, tuple) or len(network) != 3 or not all(callable(part) for part in network):
@@ -79,6 +82,19 @@ def load(name: str) -> StaxNetwork:
             f"{name!r} is no stax network.", remedy="It has to be what stax.serial returns: (init, apply, kernel)."
         )
     return StaxNetwork(_jitted(network[2]))
+
+
+@contextmanager
+def _current_folder_on_path() -> Iterator[None]:
+    """While the body runs, modules are found in the current folder too: what is imported later is not looked for there,
+    where anybody may have put a file of a library's name."""
+    here = os.getcwd()
+    sys.path.insert(0, here)
+    try:
+        yield
+    finally:
+        with suppress(ValueError):
+            sys.path.remove(here)
 
 
 def _jitted(kernel_fn: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,13 +6,12 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ntk_labelqa.dataset import Control
-from ntk_labelqa.images import decoded, eight_bit, save, shape_of
+from ntk_labelqa.images import as_png, decoded, eight_bit, shape_of
 from ntk_labelqa.label_types.blocks import TILE, crop_block, image_address, place_block, side_by_side, tiles
 from ntk_labelqa.label_types.box import Box
 from ntk_labelqa.label_types.ellipse import Ellipse
@@ -135,13 +134,13 @@ class Crops(RegionType):
         """The image, decoded."""
         return decoded(source)
 
-    def cut(self, whole: Image.Image, value: str, target: Path) -> None:
+    def cut(self, whole: Image.Image, value: str) -> tuple[bytes, None]:
         """A PNG of the region."""
         shape = split_crop(value)[1]
         crop = None if shape is None else shape.cut(whole)
         if crop is None:
             raise UnusableRegion("region smaller than 2 pixels, or outside its image")
-        save(crop, target)
+        return as_png(crop), None
 
     def picture(self, path: str) -> bytes | None:
         """See :func:`ntk_labelqa.thumbnails.thumbnail`."""

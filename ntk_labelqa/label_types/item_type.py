@@ -155,8 +155,8 @@ class RegionType(ItemType):
         """What regions are cut out of: *source* is the path of a file, or the value that holds it all."""
         return source
 
-    def cut(self, whole: Any, value: str, target: Path) -> bytes | None:
-        """Write the region of an item's *value* to *target*, and return a picture of it (PNG) if the file is none.
+    def cut(self, whole: Any, value: str) -> tuple[bytes, bytes | None]:
+        """The region of an item's *value* as a file's content, and a picture of it (PNG) if the file is none.
 
         Raises UnusableRegion where there is nothing to cut.
         """

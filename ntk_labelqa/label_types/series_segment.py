@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,8 +55,8 @@ class SeriesSegments(Segments):
         """See :func:`ntk_labelqa.encoders.series.read_series`."""
         return series.read_series(source, time_column=control.time_column, separator=control.separator)
 
-    def cut(self, whole: pd.DataFrame, value: str, target: Path) -> bytes:
-        """The segment's rows as JSON, evenly spaced."""
+    def cut(self, whole: pd.DataFrame, value: str) -> tuple[bytes, bytes]:
+        """The segment's rows as JSON, evenly spaced, and a plot."""
         segment = split_segment(value)[1]
         assert segment is not None
         first, last = _rows(whole, segment)
@@ -65,12 +64,11 @@ class SeriesSegments(Segments):
         if len(part) < FEWEST or not len(part.columns):
             raise UnusableRegion(f"segment of fewer than {FEWEST} rows of its series")
         columns = {name: [None if np.isnan(one) else one for one in part[name].tolist()] for name in part}
-        target.write_text(json.dumps(columns), encoding="utf-8")
         around = int(AROUND * (last - first)) + 1
         before, after = max(0, first - around), min(len(whole), last + around)
         lines = [whole[name].to_numpy()[before:after] for name in list(whole)[:MOST_LINES]]
         shares = [(row - before) / (after - before) for row in (first, last)]
-        return marked_plot(lines, shares[0], shares[1])
+        return json.dumps(columns).encode(), marked_plot(lines, shares[0], shares[1])
 
 
 def _rows(table: pd.DataFrame, segment: Segment) -> tuple[int, int]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from ntk_labelqa.dataset import Control, LabeledDataset
@@ -46,8 +46,8 @@ class SoundSegments(Segments):
         """See :func:`ntk_labelqa.encoders.sound.reader`."""
         return sound.reader(dataset)
 
-    def cut(self, whole: Any, value: str, target: Path) -> bytes:
-        """A WAV file of the segment."""
+    def cut(self, whole: Any, value: str) -> tuple[bytes, bytes]:
+        """A WAV file of the segment, and a plot."""
         import soundfile
 
         segment = split_segment(value)[1]
@@ -59,12 +59,15 @@ class SoundSegments(Segments):
                 raise UnusableRegion("segment shorter than 10 ms, or beyond the end of its sound")
             around = AROUND * (end - segment.start)
             first, last = max(0.0, segment.start - around), min(length, end + around)
+            if (last - first) * rate * file.channels > sound.MOST_VALUES:
+                raise UnusableRegion("segment too long to be cut out")
             file.seek(int(first * rate))
             samples = file.read(int((last - first) * rate), dtype="float32", always_2d=True)
         inside = samples[int((segment.start - first) * rate) : int((end - first) * rate)]
-        soundfile.write(target, inside, rate, format="WAV", subtype="FLOAT")
+        written = io.BytesIO()
+        soundfile.write(written, inside, rate, format="WAV", subtype="FLOAT")
         shares = [(moment - first) / (last - first) for moment in (segment.start, end)]
-        return marked_plot([samples.mean(axis=1)], shares[0], shares[1])
+        return written.getvalue(), marked_plot([samples.mean(axis=1)], shares[0], shares[1])
 
     def page(self, item: Shown) -> dict[str, str]:
         """The segment, marked, and a player of the whole sound."""

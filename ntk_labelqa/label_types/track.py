@@ -7,12 +7,11 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from ntk_labelqa.dataset import Control, LabeledDataset
 from ntk_labelqa.encoders import frames
-from ntk_labelqa.images import save
+from ntk_labelqa.images import as_png
 from ntk_labelqa.label_types.blocks import image_address, picture_block, side_by_side
 from ntk_labelqa.label_types.box import Box
 from ntk_labelqa.label_types.item_type import RegionType, Shown
@@ -126,7 +125,7 @@ class Tracks(RegionType):
         """See :func:`ntk_labelqa.encoders.frames.reader`."""
         return frames.reader(dataset)
 
-    def cut(self, whole: Any, value: str, target: Path) -> None:
+    def cut(self, whole: Any, value: str) -> tuple[bytes, None]:
         """A PNG of the boxes at a few moments, two by two."""
         from PIL import Image
 
@@ -143,7 +142,7 @@ class Tracks(RegionType):
                 cut += 1
         if not cut:
             raise UnusableRegion("track that is nowhere in its video")
-        save(canvas, target)
+        return as_png(canvas), None
 
     def picture(self, path: str) -> bytes | None:
         """The boxes at a few moments."""

@@ -34,7 +34,10 @@ def connect(url: str, api_key: str, *, timeout: float = TIMEOUT) -> LabelStudio:
     Raises:
         LabelStudioError: no server there, or it does not take the key.
     """
+    import httpx
     from label_studio_sdk.client import LabelStudio
+
+    from ntk_labelqa.labelstudio.answers import ACCEPTED, bounding
 
     key = _checked_key(api_key)
     if not url.strip().lower().startswith(("http://", "https://")):
@@ -43,7 +46,13 @@ def connect(url: str, api_key: str, *, timeout: float = TIMEOUT) -> LabelStudio:
             remedy=f"Set {URL_VARIABLE} to the address that the browser shows, from http:// or https:// on.",
         )
     # Personal access tokens are refreshed below the address's own path, which a missing slash would cut off.
-    client = LabelStudio(base_url=url.strip().rstrip("/") + "/", api_key=key, timeout=timeout)
+    http = httpx.Client(
+        timeout=timeout,
+        follow_redirects=True,
+        headers={"Accept-Encoding": ACCEPTED},
+        event_hooks={"response": [bounding()]},
+    )
+    client = LabelStudio(base_url=url.strip().rstrip("/") + "/", api_key=key, timeout=timeout, httpx_client=http)
     with translating_errors(f"Connecting to {_without_login(url)}"):
         client.users.whoami(request_options={"max_retries": 0, "timeout_in_seconds": TRY_TIMEOUT})
     return client
@@ -105,10 +114,18 @@ def translating_errors(doing: str) -> Iterator[None]:
     import httpx
     from label_studio_sdk.core.api_error import ApiError
 
+    from ntk_labelqa.labelstudio.answers import RefusedAnswer
+
     try:
         yield
     except ApiError as error:
         raise _from_status(doing, error.status_code, error.body) from error
+    except RefusedAnswer as error:
+        raise LabelStudioError(
+            f"{doing} failed: the server's answer is refused, as {error}.",
+            why="Something that is not Label Studio may answer, or the answer was made to fill the memory.",
+            remedy=f"Open the address in a browser, and check {URL_VARIABLE}.",
+        ) from error
     except httpx.ConnectError as error:
         raise LabelStudioError(
             f"{doing} failed: no server answers.",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ntk_labelqa.audit_folder import Audit
-from ntk_labelqa.errors import LabelQAError
+from ntk_labelqa.files import write_whole
 from ntk_labelqa.report import overlaps, people, plots, queue, tables, wording
 from ntk_labelqa.report.formats import figure
 from ntk_labelqa.report.heat_map import heat_map
@@ -33,17 +33,7 @@ def write_report(audit: Audit, path: str | os.PathLike[str]) -> Path:
     Raises LabelQAError where that cannot be written to.
     """
     target = Path(path)
-    beside = target.with_name(f".{target.name}.partial-{os.getpid()}")
-    try:
-        beside.write_text(render_report(audit), encoding="utf-8")
-        beside.replace(target)
-    except OSError as error:
-        raise LabelQAError(
-            f"The report could not be written to {target}: {error.strerror or error}",
-            remedy="Check the permissions and the free space there.",
-        ) from error
-    finally:
-        beside.unlink(missing_ok=True)
+    write_whole(target, render_report(audit))
     return target
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec
 
 import numpy as np
 import pandas as pd
@@ -22,8 +25,23 @@ INK, RULE, ACCENT, QUIET = COLOURS
 SIZE = (5.6, 3.1)
 """Inches; the page scales them."""
 BINS = 40
+P = ParamSpec("P")
 
 
+def in_plain_style(draw: Callable[P, Markup]) -> Callable[P, Markup]:
+    """*draw* with matplotlib as it comes: a matplotlibrc in the current folder may have it call LaTeX, among others."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **how: P.kwargs) -> Markup:
+        from matplotlib import style
+
+        with style.context("default"):
+            return draw(*args, **how)
+
+    return drawn
+
+
+@in_plain_style
 def histogram(audit: Audit) -> Markup:
     """How many labels have which probability of being wrong, flagged ones apart; logarithmic, since few are."""
     found = audit.findings
@@ -44,6 +62,7 @@ def histogram(audit: Audit) -> Markup:
     return _svg(figure, "histogram")
 
 
+@in_plain_style
 def expected_yield(audit: Audit) -> Markup:
     """How many wrong labels a review finds, the most probable first: the running sum of the probabilities."""
     probability = np.sort(audit.findings["error_probability"].to_numpy())[::-1]
@@ -64,6 +83,7 @@ def expected_yield(audit: Audit) -> Markup:
     return _svg(figure, "yield")
 
 
+@in_plain_style
 def calibration(bands: pd.DataFrame) -> Markup:
     """The share that reviewers call wrong over the probability that the audit stated, a point a band.
 

@@ -38,6 +38,7 @@ def render_trend(entries: Sequence[Entry]) -> str:
     )
 
 
+@plots.in_plain_style
 def error_rates(entries: Sequence[Entry]) -> Markup:
     """The estimated error rate of every audit, with its interval."""
     figure, axes = _dated_axes(entries, "Estimated error rate")
@@ -51,6 +52,7 @@ def error_rates(entries: Sequence[Entry]) -> Markup:
     return plots._svg(figure, "error-rates")
 
 
+@plots.in_plain_style
 def class_shares(entries: Sequence[Entry]) -> Markup:
     """The flagged share of the classes that were flagged most, class by class."""
     figure, axes = _dated_axes(entries, "Flagged share of the class's labels")

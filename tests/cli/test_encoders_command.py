@@ -65,20 +65,26 @@ def test_without_an_encoder_the_model_that_is_here_is_taken_and_that_is_said(
     assert "by what of a sample" not in capfd.readouterr().err
 
 
-def test_an_update_stays_with_a_model_by_path_and_says_so_where_it_is_gone(
+def test_an_update_opens_no_model_by_path_unless_it_is_named_again(
     export: Path, photo_model: Path, tmp_path: Path, capfd
 ) -> None:
-    folder = shutil.copytree(photo_model, tmp_path / "model")
     given = arguments(export, "--arch", "2-L", "--out", str(tmp_path / "a"))
-    assert run(["audit", *given, "--encoder", f"onnx:{folder}"]) == 0
-    assert run(["audit", *given, "--update"]) == 0
-    assert Audit.load(tmp_path / "a").manifest["options"]["encoder"] == f"onnx:{folder}"
-    shutil.rmtree(folder)
+    named = ["--encoder", f"onnx:{photo_model}"]
+    assert run(["audit", *given, *named]) == 0
+    capfd.readouterr()
+    assert run(["audit", *given, "--update"]) == 3
+    assert "nothing is run or opened because a file says so" in capfd.readouterr().err
+    assert run(["audit", *given, *named, "--update"]) == 0
+    assert Audit.load(tmp_path / "a").manifest["options"]["encoder"] == f"onnx:{photo_model}"
+
+
+def test_an_update_says_so_where_the_model_is_gone(export: Path, dinov2: hub.Wanted, tmp_path: Path, capfd) -> None:
+    given = arguments(export, "--arch", "2-L", "--out", str(tmp_path / "a"))
+    assert run(["audit", *given, "--encoder", "dinov2"]) == 0
+    shutil.rmtree(dinov2.folder)
     capfd.readouterr()
     assert run(["audit", *given, "--update"]) == 0
-    assert (
-        f"was made with --encoder onnx:{folder}, and is now made without. There is no model" in capfd.readouterr().err
-    )
+    assert "was made with --encoder dinov2, and is now made without. The model" in capfd.readouterr().err
     assert Audit.load(tmp_path / "a").manifest["options"]["encoder"] == "pixels"
 
 

@@ -176,3 +176,11 @@ def test_a_playlist_opens_no_other_file(tmp_path: Path, name: str, playlist: str
     (tmp_path / name).write_text(playlist)
     with pytest.raises(av.error.ArgumentError):  # before anything in it is looked at
         frames_of(str(tmp_path / name))
+
+
+def test_frames_of_too_many_pixels_are_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_video(tmp_path / "a.mp4", np.full((10, 32, 48, 3), 128, np.uint8))
+    monkeypatch.setattr(module, "MOST_PIXELS", 32 * 48 - 1)
+    for read in (frames_of, lambda path: module.frames_at(path, [0.0])):
+        with pytest.raises(UnreadableFile, match="megapixels"):
+            read(str(tmp_path / "a.mp4"))

@@ -54,6 +54,11 @@ def test_code_that_a_model_brings_is_refused_unrun(sentence_model: Path, tmp_pat
     [
         ("config.json", {"auto_map": {"AutoModel": "org/name--modeling.Own"}}),
         ("modules.json", [{"idx": 0, "name": "0", "path": "", "type": "own_module.Own"}]),
+        ("config.json", {"text_config": {"auto_map": {"AutoModel": "org/name--modeling.Own"}}}),
+        ("config.json", {"attn_implementation": "org/kernels"}),
+        ("processor_config.json", {"auto_map": {"AutoProcessor": "org/name--processing.Own"}}),
+        ("router_config.json", {"types": {"": "own_module.Own"}}),
+        ("dense_config.json", {"activation_function": "own_module.call"}),
     ],
 )
 def test_settings_that_ask_for_code_of_their_own_are_refused(tmp_path: Path, name: str, content: Any) -> None:
@@ -61,6 +66,24 @@ def test_settings_that_ask_for_code_of_their_own_are_refused(tmp_path: Path, nam
     (tmp_path / name).write_text(json.dumps(content))
     with pytest.raises(InvalidInputError, match="asks for code of the model's own"):
         open_model(tmp_path)
+
+
+def test_settings_that_name_the_libraries_own_classes_are_taken(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    modules = [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}]
+    (tmp_path / "modules.json").write_text(json.dumps(modules))
+    dense = {"activation_function": "torch.nn.modules.activation.Tanh", "attn_implementation": "sdpa"}
+    (tmp_path / "config.json").write_text(json.dumps({**dense, "rope_scaling": {"type": "linear"}}))
+    assert isinstance(open_model(tmp_path), SentenceModel)
+
+
+def test_weights_outside_the_folder_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("theirs")
+    (tmp_path / "model").mkdir()
+    location = b"../secret"
+    (tmp_path / "model" / "model.onnx").write_bytes(b"\n\x08location\x12" + bytes([len(location)]) + location)
+    with pytest.raises(InvalidInputError, match="outside its folder"):
+        open_model(tmp_path / "model")
 
 
 def test_what_is_no_model_is_said_to_be_none(tmp_path: Path, sentence_model: Path) -> None:

@@ -55,6 +55,20 @@ def test_another_package_brings_an_encoder_with_an_argument_of_its_own(capfd: py
 
 
 @pytest.mark.usefixtures("other_package")
+@pytest.mark.parametrize(
+    "named", ["onnx:model", "embeddings:folder", "vowels", "vowels:10", "evil.module:x", "", None, 3]
+)
+def test_a_file_that_is_read_opens_no_path_and_runs_no_other_package(named: object) -> None:
+    with pytest.raises(InvalidInputError, match="because a file says so"):
+        registry.recorded(named)
+
+
+@pytest.mark.parametrize("named", ["pixels", "vector:KEY", "dinov2", "hf:org/name"])
+def test_a_file_that_is_read_may_name_what_is_in_the_package_or_was_fetched(named: str) -> None:
+    assert registry.recorded(named) == named
+
+
+@pytest.mark.usefixtures("other_package")
 def test_an_encoder_of_another_package_that_cannot_be_loaded_is_named() -> None:
     with pytest.raises(InvalidInputError, match="'broken' of another package cannot be loaded"):
         encode(texts(["a", "b"]), encoder="broken")

@@ -8,6 +8,7 @@ import librosa
 import numpy as np
 import pytest
 
+from ntk_labelqa.encoders.files import UnreadableFile
 from ntk_labelqa.encoders.sound import BANDS, RATE, band_statistics, encode_sounds, waveform
 from tests.media_files import save_sound
 
@@ -44,6 +45,15 @@ def test_silent_and_empty_sounds_have_a_row_of_zeros_and_change_no_other(tmp_pat
     features = encode_sounds(paths)
     assert features.any(axis=1).tolist() == [True] * 4 + [False] * 3
     np.testing.assert_array_equal(features[:4], encode_sounds(paths[:4]))
+
+
+def test_a_sound_of_too_many_values_is_left_unread(tmp_path: Path, monkeypatch) -> None:
+    save_sound(tmp_path / "a.flac", np.zeros((4000, 2)))
+    monkeypatch.setattr("ntk_labelqa.encoders.sound.MOST_VALUES", 8000)
+    assert len(waveform(str(tmp_path / "a.flac"))) == 4000
+    monkeypatch.setattr("ntk_labelqa.encoders.sound.MOST_VALUES", 7999)
+    with pytest.raises(UnreadableFile, match="million values"):
+        waveform(str(tmp_path / "a.flac"))
 
 
 @pytest.mark.parametrize("seconds", [0.001, 0.03, 0.07])

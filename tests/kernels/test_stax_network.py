@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -57,6 +59,20 @@ def test_a_convolutional_network_of_images() -> None:
 def test_names_that_lead_to_no_network(name: str, said: str) -> None:
     with pytest.raises(InvalidInputError, match=said):
         gram_matrix(np.eye(3), architecture=name)
+
+
+def test_the_current_folder_does_not_stay_where_modules_are_looked_for(monkeypatch) -> None:
+    before = [*sys.path]
+    gram_matrix(np.eye(3), architecture="my_networks:one")
+    with pytest.raises(InvalidInputError):
+        gram_matrix(np.eye(3), architecture="no_such_module:x")
+    assert sys.path == before
+
+
+def test_whatever_a_module_raises_is_said(tmp_path) -> None:
+    (tmp_path / "raising.py").write_text("raise RuntimeError('no licence')")
+    with pytest.raises(InvalidInputError, match="cannot be imported: RuntimeError: no licence"):
+        gram_matrix(np.eye(3), architecture="raising:x")
 
 
 def test_inputs_of_the_wrong_rank_are_said() -> None:

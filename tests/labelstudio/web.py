@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,12 +24,13 @@ class Request:
 
 @dataclass
 class Reply:
-    """An answer; ``cut`` closes the connection half-way through the body."""
+    """An answer; ``cut`` closes the connection half-way through the body, ``pause`` is waited for before each byte."""
 
     body: bytes = b""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     cut: bool = False
+    pause: float = 0.0
 
 
 @dataclass
@@ -65,7 +67,13 @@ def serving(answer: Callable[[Request], Reply]) -> Iterator[Web]:
             for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(reply.body[: len(reply.body) // 2] if reply.cut else reply.body)
+            if reply.pause:
+                for byte in reply.body:
+                    time.sleep(reply.pause)
+                    self.wfile.write(bytes([byte]))
+                    self.wfile.flush()
+            else:
+                self.wfile.write(reply.body[: len(reply.body) // 2] if reply.cut else reply.body)
             self.close_connection = True
 
         do_GET = do_POST = do_DELETE = do_PATCH = handle_any

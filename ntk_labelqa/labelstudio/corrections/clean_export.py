@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ntk_labelqa.errors import LabelQAError
+from ntk_labelqa.files import write_whole
 from ntk_labelqa.labelstudio.corrections.plan import Plan
 from ntk_labelqa.labelstudio.corrections.results import correction_id, superseded_in
 from ntk_labelqa.paths import real_place
@@ -60,16 +59,9 @@ def _corrected(annotation: Mapping[str, Any], result: Sequence[Mapping[str, Any]
 
 
 def write_export(tasks: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Write the tasks to *path*, packed if it ends in ``.gz``; the file appears whole or not at all."""
+    """Write the tasks to *path*, packed if it ends in ``.gz``; the file appears whole or not at all.
+
+    Raises LabelQAError where it cannot be written.
+    """
     content = json.dumps(list(tasks), ensure_ascii=False, indent=1).encode()
-    real = real_place(path)
-    beside = real.with_name(f".{real.name}.partial-{os.getpid()}")
-    try:
-        beside.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
-        os.replace(beside, real)
-    except OSError as error:
-        raise LabelQAError(
-            f"{path} cannot be written: {error.strerror}.", remedy="Name a file in a folder you may write to."
-        ) from error
-    finally:
-        beside.unlink(missing_ok=True)
+    write_whole(real_place(path), gzip.compress(content) if path.suffix == ".gz" else content)

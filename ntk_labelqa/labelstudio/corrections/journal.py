@@ -6,16 +6,17 @@ an audit that is run again replaces the folder, and must not take with it how to
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 from ntk_labelqa.errors import InvalidInputError, LabelQAError
+from ntk_labelqa.files import append, open_locked
 from ntk_labelqa.paths import real_place
 
 Event = Literal["intended", "written", "undone"]
@@ -35,7 +36,7 @@ class Journal:
         last: the last entry of each finding, by finding key, in the order of their first.
     """
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
+    def __init__(self, path: Path, file: FileIO) -> None:
         self.path, self._file = path, file
         file.seek(0)
         content = file.read()
@@ -48,8 +49,7 @@ class Journal:
         """Append an entry, which has at least ``key``; it is on the disk when this returns."""
         entry = {"event": event, "at": datetime.now(UTC).isoformat(timespec="milliseconds"), **fields}
         try:
-            self._file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
-            self._file.flush()
+            append(self._file, json.dumps(entry, ensure_ascii=False).encode() + b"\n")
             os.fsync(self._file.fileno())
         except OSError as error:
             raise LabelQAError(
@@ -62,25 +62,23 @@ class Journal:
 
 @contextmanager
 def open_journal(path: Path) -> Iterator[Journal]:
-    """The journal at *path*, made if need be, and held against other processes while the body runs.
+    """The journal at *path*, made for this user alone if need be, and held against other processes meanwhile.
 
     Raises LabelQAError if another process has it, or it cannot be written; InvalidInputError if it is damaged.
     """
     try:
-        file = open(path, "a+b")  # noqa: SIM115 - closed below
+        file = open_locked(path)
+        _sync_folder(path.parent)
+    except BlockingIOError:
+        raise LabelQAError(
+            f"Corrections of {path} are being applied or undone already.", remedy="Wait until that is done."
+        ) from None
     except OSError as error:
         raise LabelQAError(
             f"The journal {path} cannot be written: {error.strerror}.",
             remedy="Without it nothing could be undone; give the right to write beside the audit folder.",
         ) from error
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LabelQAError(
-                f"Corrections of {path} are being applied or undone already.", remedy="Wait until that is done."
-            ) from None
-        _sync_folder(path.parent)
         yield Journal(path, file)
 
 

@@ -5,18 +5,21 @@ What is damaged is left out here, by its reason, so that no encoder ends an audi
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from ntk_labelqa.dataset import LabeledDataset
 from ntk_labelqa.encoders.files import UnreadableFile
-from ntk_labelqa.images import decoded, opened
+from ntk_labelqa.images import MOST_PIXELS, decoded, opened
 from ntk_labelqa.label_types.registry import item_type_of
 from ntk_labelqa.labelstudio.media.download import UnusableFile
 
-MOST_PIXELS = 100_000_000
+LARGE_PIXELS = 20_000_000
+"""From where on images are decoded one at a time, however many are fetched at once."""
+_one_large_at_a_time = threading.Lock()
 
 Check = Callable[[Path], None]
 """Raises UnusableFile where the file is damaged, or too large to be decoded."""
@@ -51,9 +54,9 @@ def _check_image(path: Path) -> None:
 
     try:
         with opened(path) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise Image.DecompressionBombError
-        decoded(path)
+            is_large = image.width * image.height > LARGE_PIXELS
+        with _one_large_at_a_time if is_large else nullcontext():
+            decoded(path)
     except Image.DecompressionBombError as error:
         raise UnusableFile(f"image of more than {MOST_PIXELS // 10**6} megapixels") from error
     except Exception as error:  # Pillow's many decoders let whatever damaged files cause through

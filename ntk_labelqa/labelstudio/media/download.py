@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import httpx
 
+from ntk_labelqa.labelstudio.answers import RefusedAnswer, bounding
 from ntk_labelqa.labelstudio.connect import server_url, translating_errors
 from ntk_labelqa.labelstudio.media.cache import Entry
 
@@ -25,6 +26,8 @@ MOST_BYTES = 50 * 2**20
 MOST_BYTES_OF_FILE = 250 * 2**20
 """Of a sound, a video, or another file; a few at a time are held in memory."""
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
+MOST_SECONDS = 300.0
+"""For the body of one file: 250 MiB at a megabyte a second."""
 TRIES, PAUSE_SECONDS = 3, 0.2
 GIVE_UP = 9
 """Failed tries in a row after which a host is not asked again: 10,000 files must not each wait for a time-out."""
@@ -79,7 +82,12 @@ class Downloader:
         self.allowed = frozenset(host.lower() for host in allowed_hosts)
         self.failures: Counter[str] = Counter()
         # A session cookie is as good as the key, and cookie jars do not tell ports apart: none are kept.
-        self.http = httpx.Client(timeout=TIMEOUT, cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())))
+        self.http = httpx.Client(
+            timeout=TIMEOUT,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+            headers={"Accept-Encoding": "identity"},  # images are packed already
+            event_hooks={"response": [bounding(MOST_SECONDS)]},
+        )
 
     def __enter__(self) -> Downloader:
         return self
@@ -168,6 +176,8 @@ class Downloader:
             time.sleep(PAUSE_SECONDS * attempt)
             try:
                 answer = self._once(url, headers)
+            except RefusedAnswer as refused:
+                raise UnusableFile(f"{self.what} not fetched: {refused}") from refused
             except httpx.HTTPError as error:
                 self.failures[url.host] += 1
                 problem = type(error).__name__

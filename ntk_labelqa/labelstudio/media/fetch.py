@@ -80,6 +80,7 @@ def fetch_media(
     """
     check = check_for(dataset)
     cache = MediaCache(cache_dir or cache_root() / "media")
+    cache.make_room()
     kind = item_type_of(dataset)
     values = [kind.address(value) for value in dataset.items["value"]]
     wholes_of = [kind.whole(value) if isinstance(kind, RegionType) else value for value in dataset.items["value"]]

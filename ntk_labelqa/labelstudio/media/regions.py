@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from ntk_labelqa.dataset import Control, LabeledDataset, LeftOut
+from ntk_labelqa.files import clear_leftovers_in, in_words, private_folder, whole_file
 from ntk_labelqa.label_types.item_type import RegionType, picture_path
 from ntk_labelqa.label_types.place import UnusableRegion
+from ntk_labelqa.labelstudio.media.cache import touch
 
 CUT = 3
 """Version of how regions are cut out; those that were cut otherwise are cut anew."""
 CANNOT = "region that cannot be cut out"
-_PARTIAL = ".partial-"
 
 
 def cut_regions(dataset: LabeledDataset, kind: RegionType, folder: Path) -> LabeledDataset:
@@ -26,9 +27,13 @@ def cut_regions(dataset: LabeledDataset, kind: RegionType, folder: Path) -> Labe
 
     Regions that cannot be cut out are left out, by their reason. What is in *folder* already is not cut again.
 
+    Raises NotWrittenError where the folder cannot be written.
+
     Cost: one decoding a file.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    with in_words(folder):
+        private_folder(folder)
+    clear_leftovers_in(folder)
     control = dataset.control or Control("", "")
     wanted = [_target(folder, kind, *row) for row in dataset.items[["path", "value"]].itertuples(index=False)]
     reasons: dict[str, list[int]] = {}
@@ -37,13 +42,19 @@ def cut_regions(dataset: LabeledDataset, kind: RegionType, folder: Path) -> Labe
         opened = None
         for row in rows:
             if wanted[row].exists():
+                touch(wanted[row])
+                touch(picture_path(wanted[row]))
                 continue
             try:
                 with _in_words():
                     opened = kind.opened(str(source), control) if opened is None else opened
-                    _cut(kind, opened, str(dataset.items["value"].iloc[row]), wanted[row])
+                    region, picture = kind.cut(opened, str(dataset.items["value"].iloc[row]))
             except UnusableRegion as reason:
                 reasons.setdefault(str(reason), []).append(int(row))
+                continue
+            if picture is not None:
+                _write(picture_path(wanted[row]), picture)
+            _write(wanted[row], region)
     values = [kind.completed(value, path) for value, path in zip(dataset.items["value"], wholes, strict=True)]
     cut = replace(dataset, items=dataset.items.assign(path=[str(path) for path in wanted], value=values))
     return _without(cut, reasons)
@@ -51,10 +62,10 @@ def cut_regions(dataset: LabeledDataset, kind: RegionType, folder: Path) -> Labe
 
 @contextmanager
 def _in_words() -> Iterator[None]:
-    """UnusableRegion for whatever odd places and files make of decoders; what is wrong with the folder goes through."""
+    """UnusableRegion for whatever odd places and files make of decoders."""
     try:
         yield
-    except (UnusableRegion, OSError):
+    except UnusableRegion:
         raise
     except Exception as error:
         raise UnusableRegion(CANNOT) from error
@@ -71,17 +82,9 @@ def _without(dataset: LabeledDataset, reasons: dict[str, list[int]]) -> LabeledD
     return replace(dataset.without_items(~kept), left_out=(*dataset.left_out, *gone))
 
 
-def _cut(kind: RegionType, whole: object, value: str, target: Path) -> None:
-    beside = target.with_name(f".{target.stem}{_PARTIAL}{os.getpid()}{target.suffix}")
-    try:
-        picture = kind.cut(whole, value, beside)
-        if picture is not None:
-            drawn = beside.with_suffix(".png")
-            drawn.write_bytes(picture)
-            os.replace(drawn, picture_path(target))
-        os.replace(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)
+def _write(path: Path, content: bytes) -> None:
+    with whole_file(path, private=True, among_many=True) as stream:
+        stream.write(content)
 
 
 def _target(folder: Path, kind: RegionType, path: str, value: str) -> Path:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import sys
 import zlib
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from ntk_labelqa.dataset import LabeledDataset, Provenance
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.labelstudio.reading import label_config as config
-from ntk_labelqa.labelstudio.reading.task_files import REMEDY, parse_tasks
+from ntk_labelqa.labelstudio.reading.task_files import REMEDY, parse_tasks, too_large
 from ntk_labelqa.labelstudio.reading.tasks import build_dataset
 from ntk_labelqa.paths import STANDARD_INPUT
+from ntk_labelqa.unpacking import TooLargeError, most_of, read_at_most
 
 
 def read_export(path: Path, *, label_config: Path | None = None, control: str | None = None) -> LabeledDataset:
@@ -49,9 +52,14 @@ def read_export(path: Path, *, label_config: Path | None = None, control: str | 
 def _read(path: Path, name: str) -> bytes:
     try:
         content = _standard_input() if path == STANDARD_INPUT else path.read_bytes()
-        return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+        if content[:2] != b"\x1f\x8b":
+            return content
+        with gzip.open(io.BytesIO(content)) as packed:
+            return read_at_most(cast(BinaryIO, packed), most_of(len(content)))
     except FileNotFoundError:
         raise InvalidInputError(f"There is no file {name}.", remedy="Check the path.") from None
+    except TooLargeError as error:
+        raise too_large(name, len(content)) from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InvalidInputError(
             f"{name} cannot be unpacked: {error}", why="It is damaged, or was cut off.", remedy=REMEDY

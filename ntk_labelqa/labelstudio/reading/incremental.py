@@ -11,7 +11,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ntk_labelqa.cache import cache_root
 from ntk_labelqa.errors import LabelStudioError
+from ntk_labelqa.files import NotWrittenError, private_folder, write_whole
 from ntk_labelqa.labelstudio.connect import ONCE, server_url, translating_errors
 from ntk_labelqa.labelstudio.reading.pull import Pulled, counts, snapshot_of
 
@@ -163,12 +163,7 @@ def _write(path: Path, last: LastPull) -> None:
         "since_full": last.since_full,
         "tasks": list(last.tasks.values()),
     }
-    beside = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.touch(mode=0o600)
-        beside.write_bytes(gzip.compress(json.dumps(content).encode(), compresslevel=1))
-        beside.replace(path)
-    except OSError:
-        # Older contents would be right too, as they have the time of their own snapshot.
-        beside.unlink(missing_ok=True)
+    # Older contents would be right too, as they have the time of their own snapshot.
+    with suppress(OSError, NotWrittenError):
+        private_folder(path.parent)
+        write_whole(path, gzip.compress(json.dumps(content).encode(), compresslevel=1), private=True)

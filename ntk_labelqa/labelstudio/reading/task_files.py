@@ -13,14 +13,12 @@ import json
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.unpacking import TooLargeError, most_of, read_at_most
 
 REMEDY = "Export the project again, as JSON."
-MOST_BYTES = 8 * 2**30
-"""That a zip may unpack to."""
-
 _STORED = "_stored"
 """Marks a task that came with one annotation of a target storage, while it is read."""
 
@@ -55,13 +53,25 @@ def parse_tasks(content: bytes, name: str) -> tuple[list[Record], tuple[str, ...
     return tasks, tuple(notes)
 
 
+def too_large(name: str, packed: int) -> InvalidInputError:
+    """The error of a file of *packed* bytes that unpacks to more than is taken."""
+    return InvalidInputError(
+        f"{name} unpacks to more than {most_of(packed) // 2**20:,} MiB, from {packed / 2**20:,.1f}.",
+        why="Exports do not pack so well: it may have been made to fill the memory.",
+        remedy="If you trust it, unpack it yourself and name the result.",
+    )
+
+
 def _unpacked(content: bytes, name: str) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             files = [entry for entry in archive.infolist() if not entry.is_dir()]
             inside = [entry for entry in files if entry.filename.endswith((".json", ".jsonl", ".ndjson"))]
-            if len(inside) == 1 and inside[0].file_size <= MOST_BYTES:
-                return archive.read(inside[0])
+            if len(inside) == 1:
+                with archive.open(inside[0]) as packed:
+                    return read_at_most(cast(BinaryIO, packed), most_of(len(content)))
+    except TooLargeError as error:
+        raise too_large(name, len(content)) from error
     except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
         raise InvalidInputError(f"{name} cannot be unpacked: {error}", remedy=REMEDY) from error
     shown = ", ".join(entry.filename for entry in files[:5]) or "nothing"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,8 @@ import pandas as pd
 
 from ntk_labelqa.audit_folder import DECISIONS as DECISIONS_FILE
 from ntk_labelqa.dataset import Control
-from ntk_labelqa.errors import LabelQAError, LabelStudioError
+from ntk_labelqa.errors import LabelStudioError
+from ntk_labelqa.files import whole_file
 from ntk_labelqa.label_types.results import choices_of, paths_of, value_of
 from ntk_labelqa.labelstudio.connect import translating_errors
 from ntk_labelqa.labelstudio.review import project as review_project
@@ -111,18 +111,10 @@ def read_decisions(
 
 
 def save_decisions(table: pd.DataFrame, audit_folder: Path, name: str = DECISIONS_FILE) -> Path:
-    """Write the table as *name* beside the audit's tables; it is replaced whole."""
+    """Write the table as *name* beside the audit's tables, whole; raises LabelQAError where that cannot be."""
     path = audit_folder / name
-    beside = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        table.to_parquet(beside, index=False)
-        os.replace(beside, path)
-    except OSError as error:
-        raise LabelQAError(
-            f"{path} cannot be written: {error.strerror or error}.", remedy="Check the permissions and the free space."
-        ) from error
-    finally:
-        beside.unlink(missing_ok=True)
+    with whole_file(path) as stream:
+        table.to_parquet(stream, index=False)
     return path
 
 

@@ -6,7 +6,6 @@ tasks it has then, are compared with what was sent; where they differ, the keys 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ntk_labelqa.cache import cache_root
 from ntk_labelqa.errors import LabelStudioError, PartialDeliveryError
+from ntk_labelqa.files import append, in_words, open_locked, private_folder
 from ntk_labelqa.labelstudio.connect import ONCE, server_url, translating_errors
 from ntk_labelqa.labelstudio.review import project as review_project
 from ntk_labelqa.labelstudio.review.project import ReviewTask
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 BATCH = 500
 ATTEMPTS = 3
+UNDER_WAY = b"under way"
+"""What the file of a push holds until its end."""
 SETTLE_SECONDS, SETTLE_MOST = 3.0, 120.0
 """After a push that was cut off: for how long the number of tasks has to stand still, and how long to wait for that."""
 
@@ -116,22 +118,19 @@ def only_push(client: LabelStudio, source: int) -> Iterator[bool]:
     """Hold off other pushes of the same project from this machine; true if the last one did not come to its end."""
     name = hashlib.sha256(f"{server_url(client)} {source}".encode()).hexdigest()[:16]
     path = Path(cache_root() / "push" / name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a+", encoding="utf-8") as lock:
+    with in_words(path):
+        private_folder(path.parent)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock = open_locked(path)
         except BlockingIOError:
             raise LabelStudioError(
                 f"Another push of project {source} is under way.", remedy="Wait until it is done, and push again."
             ) from None
+    with lock:
         lock.seek(0)
-        interrupted = lock.read() == "under way"
-        _write(lock, "under way")
+        interrupted = lock.read() == UNDER_WAY
+        with in_words(path):
+            lock.truncate(0)
+            append(lock, UNDER_WAY)
         yield interrupted
-        _write(lock, "")
-
-
-def _write(file: Any, text: str) -> None:
-    file.truncate(0)
-    file.write(text)
-    file.flush()
+        lock.truncate(0)
