@@ -24,7 +24,7 @@ lint: $(VENV)/.complete
 
 constraints: $(VENV)/.complete  ## Pin anew what the environments are made of
 	$(BIN)/uv pip compile --quiet pyproject.toml --group dev --universal --python-version 3.11 --upgrade \
-	  --no-header --no-annotate --no-emit-index-url | grep -v "'never'" > constraints.txt
+	  --no-header --no-annotate --no-emit-index-url > constraints.txt
 
 # The marker file is written last: an installation that was cut off is made again.
 $(VENV)/.complete: pyproject.toml constraints.txt
