@@ -72,6 +72,7 @@ def test_an_audit_needs_no_neural_tangents(without, tmp_path) -> None:
     assert "jax" in (tmp_path / "audit/report.html").read_text()
 
 
+@pytest.mark.long
 def test_doctor_needs_no_neural_tangents(without) -> None:
     done = without("-m", "ntk_labelqa", "doctor")
     assert done.returncode == 0, done.stderr
@@ -79,6 +80,7 @@ def test_doctor_needs_no_neural_tangents(without) -> None:
     assert "neural-tangents" not in done.stdout
 
 
+@pytest.mark.long
 def test_a_network_of_ones_own_names_what_is_missing(without, tmp_path) -> None:
     (tmp_path / "mine.py").write_text("from neural_tangents import stax\nnetwork = stax.serial(stax.Dense(1))\n")
     export, features = digits_export(tmp_path, 120)

@@ -143,6 +143,7 @@ def container(tmp_path) -> Container:
     return Container(tmp_path)
 
 
+@pytest.mark.long
 def test_the_first_audit_is_made_at_once_and_accepted(container) -> None:
     export, features = digits_export(container.home, 300, wrong=0.03)
     policy = 'version = 1\n[[check]]\ncheck = "error_rate"\nat_most = 0.3\n'

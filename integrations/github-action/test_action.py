@@ -72,6 +72,7 @@ def checkout(tmp_path) -> Path:
 OPTIONS = "--features features.npz --arch 2-L"
 
 
+@pytest.mark.long
 def test_the_job_fails_with_the_gate_and_says_why(checkout) -> None:
     job = run_action(checkout, source="export.json", options=OPTIONS)
     assert job.code == 1, job.log
@@ -84,6 +85,7 @@ def test_the_job_fails_with_the_gate_and_says_why(checkout) -> None:
     assert "FAILED" in job.log
 
 
+@pytest.mark.long
 def test_the_job_passes_with_the_gate(checkout) -> None:
     (checkout / "limits.toml").write_text(LENIENT)
     job = run_action(checkout, source="export.json", options=OPTIONS, policy="limits.toml", out="found")
@@ -92,6 +94,7 @@ def test_the_job_passes_with_the_gate(checkout) -> None:
     assert (checkout / "found.xml").exists()
 
 
+@pytest.mark.long
 def test_what_cannot_run_fails_the_job_otherwise(checkout) -> None:
     assert run_action(checkout, source="missing.json").code == 3
     assert run_action(checkout).code == 2

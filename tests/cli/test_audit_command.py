@@ -111,6 +111,7 @@ def test_an_update_takes_changed_labels_without_the_kernel(export, tasks, tmp_pa
     assert audit.summary["issues"] < len(doubted) / 2
 
 
+@pytest.mark.long
 def test_what_reviewers_decided_puts_the_next_audit_right(export, tmp_path, capfd) -> None:
     command = ["audit", str(export()), "--arch", "2-L", "--out"]
     first, second, third = (str(tmp_path / name) for name in ("first", "second", "third"))
