@@ -8,10 +8,11 @@ import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import metadata
+from importlib.metadata import metadata, version
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.exports import digits_export
 
@@ -95,12 +96,12 @@ def test_a_network_of_ones_own_names_what_is_missing(without, tmp_path) -> None:
 @pytest.mark.parametrize("extra", EXTRAS)
 def test_every_extra_brings_what_some_code_imports(extra: str) -> None:
     code = "\n".join(path.read_text() for path in TEXTS if path.suffix == ".py")
-    for requirement in EXTRAS[extra]:
-        package, inner = re.match(r"([\w-]+)(?:\[(.*)\])?", requirement).groups()
-        if inner:
-            assert inner in metadata(package).get_all("Provides-Extra")
-        name = package.replace("-", "_")
-        assert re.search(rf'(?:import|from) {name}\b|"{name}"', code), f"nothing uses {package}"
+    for needed in map(Requirement, EXTRAS[extra]):
+        # jax is always here, in a release that may be too old for the extra.
+        if needed.extras and needed.specifier.contains(version(needed.name)):
+            assert needed.extras <= set(metadata(needed.name).get_all("Provides-Extra"))
+        name = needed.name.replace("-", "_")
+        assert re.search(rf'(?:import|from) {name}\b|"{name}"', code), f"nothing uses {needed.name}"
 
 
 def test_every_extra_that_a_text_names_exists() -> None:
