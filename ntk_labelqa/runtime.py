@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
+
+NEEDED = ("ntk-labelqa", "jax", "numpy", "scipy", "scikit-learn")
+OPTIONAL = ("neural-tangents",)
+"""Figures depend on these where they are installed; most audits run without."""
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that figures depend on."""
-    packages = ("ntk-labelqa", "jax", "numpy", "scipy", "scikit-learn", "neural-tangents")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+    """Versions of Python and of the packages that figures depend on; of optional ones, those that are installed."""
+    found = {"python": platform.python_version(), **{name: version(name) for name in NEEDED}}
+    for name in OPTIONAL:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
 
 
 def device() -> str:

@@ -56,6 +56,7 @@ def test_what_was_named_is_taken(monkeypatch) -> None:
     assert cache.cache_root() == cache.lasting_root() == Path("some/where")
 
 
+@pytest.mark.long
 def test_an_audit_without_a_home(tmp_path) -> None:
     source, _ = digits_export(tmp_path, 60)
     program = f"""

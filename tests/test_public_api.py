@@ -132,6 +132,7 @@ raise InvalidInputError("what", remedy="what to do")
 """
 
 
+@pytest.mark.long
 def test_types_accept_what_the_code_accepts_and_refuse_what_it_refuses(tmp_path: Path) -> None:
     calls, root = tmp_path / "calls.py", PACKAGE.parent
     calls.write_text(CALLS, encoding="utf-8")

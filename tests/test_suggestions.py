@@ -121,6 +121,7 @@ def test_an_audit_by_features_of_a_file_is_refused(digits) -> None:
         audited_dataset(replace(audit, manifest={**audit.manifest, "options": options}))
 
 
+@pytest.mark.long
 def test_an_audit_by_a_pretrained_model_suggests_by_the_same_model(sentence_model, empty_cache, monkeypatch) -> None:
     rng = np.random.default_rng(0)
     texts = [f"The {rng.choice(TOPICS[topic])} and the {rng.choice(TOPICS[topic])}" for topic in ("sport", "food") * 40]

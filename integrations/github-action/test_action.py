@@ -72,6 +72,7 @@ def checkout(tmp_path) -> Path:
 OPTIONS = "--features features.npz --arch 2-L"
 
 
+@pytest.mark.long
 def test_the_job_fails_with_the_gate_and_says_why(checkout) -> None:
     job = run_action(checkout, source="export.json", options=OPTIONS)
     assert job.code == 1, job.log
@@ -84,6 +85,7 @@ def test_the_job_fails_with_the_gate_and_says_why(checkout) -> None:
     assert "FAILED" in job.log
 
 
+@pytest.mark.long
 def test_the_job_passes_with_the_gate(checkout) -> None:
     (checkout / "limits.toml").write_text(LENIENT)
     job = run_action(checkout, source="export.json", options=OPTIONS, policy="limits.toml", out="found")
@@ -92,6 +94,7 @@ def test_the_job_passes_with_the_gate(checkout) -> None:
     assert (checkout / "found.xml").exists()
 
 
+@pytest.mark.long
 def test_what_cannot_run_fails_the_job_otherwise(checkout) -> None:
     assert run_action(checkout, source="missing.json").code == 3
     assert run_action(checkout).code == 2
@@ -108,6 +111,4 @@ def test_the_installation_step_asks_for_what_it_says(checkout, given: str, asked
     env = {"PATH": f"{checkout}:/usr/bin:/bin", "RUNNER_TEMP": str(checkout), "GITHUB_ACTION_PATH": "/action"}
     script = ACTION["runs"]["steps"][0]["run"]
     subprocess.run(["bash", "-eo", "pipefail", "-c", script], env={**env, "INSTALL": given}, check=True)
-    asked = (checkout / "asked").read_text().splitlines()
-    assert asked[1] == f"-m uv pip install --system --override {checkout}/overrides.txt {asked_for}"
-    assert (checkout / "overrides.txt").read_text().startswith("tensorflow; sys_platform == 'never'\n")
+    assert (checkout / "asked").read_text() == f"-m pip install --quiet {asked_for}\n"

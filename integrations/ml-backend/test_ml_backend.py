@@ -91,7 +91,7 @@ def serving(folder: Path, log: Path, **environment: str) -> Iterator[str]:
         process.wait(20)
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 60) -> None:
+def wait_for(condition: Callable[[], Any], seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"

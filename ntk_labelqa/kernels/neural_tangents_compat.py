@@ -30,7 +30,8 @@ def register() -> None:
     if spec is None or spec.submodule_search_locations is None:
         raise InvalidInputError(
             "Networks of your own need neural-tangents, which is not installed.",
-            remedy="pip install --no-deps neural-tangents frozendict (its other dependencies are not used).",
+            remedy="Install the extra: pip install 'ntk-labelqa[networks]', which brings TensorFlow with it; or, to do "
+            "without that, what is used of it: pip install --no-deps neural-tangents frozendict.",
         )
     package = ModuleType(PACKAGE)
     package.__path__ = list(spec.submodule_search_locations)

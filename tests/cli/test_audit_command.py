@@ -128,6 +128,7 @@ def test_numbers_of_a_features_file_are_prepared_and_an_update_keeps_to_it(expor
     assert Audit.load(out).manifest["options"]["preparation"] == "none"
 
 
+@pytest.mark.long
 def test_what_reviewers_decided_puts_the_next_audit_right(export, tmp_path, capfd) -> None:
     command = ["audit", str(export()), "--arch", "2-L", "--out"]
     first, second, third = (str(tmp_path / name) for name in ("first", "second", "third"))

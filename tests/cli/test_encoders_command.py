@@ -50,6 +50,7 @@ def test_a_model_by_name_finds_what_is_wrong(export: Path, dinov2: hub.Wanted, t
     assert "embeddings by onnx-community/dinov2-small" in err
 
 
+@pytest.mark.long
 def test_without_an_encoder_the_model_that_is_here_is_taken_and_that_is_said(
     export: Path, dinov2: hub.Wanted, tmp_path: Path, capfd
 ) -> None:
@@ -65,6 +66,7 @@ def test_without_an_encoder_the_model_that_is_here_is_taken_and_that_is_said(
     assert "by what of a sample" not in capfd.readouterr().err
 
 
+@pytest.mark.long
 def test_an_update_opens_no_model_by_path_unless_it_is_named_again(
     export: Path, photo_model: Path, tmp_path: Path, capfd
 ) -> None:
@@ -166,6 +168,7 @@ def test_an_encoder_that_cannot_be_judged_is_left_out_with_its_reason(export: Pa
     assert run(["encoders", "compare", *arguments(export, "--encoder", "text")]) == 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ending", ["npz", "parquet"])
 def test_embeddings_in_a_file_give_the_same_audit_with_its_pictures(
     export: Path, dinov2: hub.Wanted, tmp_path: Path, capfd, ending: str
@@ -199,6 +202,7 @@ def test_with_features_an_image_that_is_gone_costs_its_picture_alone(export: Pat
     assert (len(audit.items), audit.items["thumbnail"].notna().sum()) == (COUNT, 0)
 
 
+@pytest.mark.long
 def test_a_second_audit_embeds_nothing(
     export: Path, dinov2: hub.Wanted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

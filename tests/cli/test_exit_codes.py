@@ -115,7 +115,7 @@ entry.main(["doctor"])
         assert process.stdout is not None
         assert process.stdout.readline() == "running\n"
         process.send_signal(number)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=400)
     assert process.returncode == code
     assert "cleaned up" in out
     assert "Traceback" not in err

@@ -110,6 +110,7 @@ def test_silent_sounds_are_blank_items(tmp_path: Path, capfd) -> None:
     assert (gone["reason"], gone["ids"]) == ("blank item", [12, 13])
 
 
+@pytest.mark.long
 def test_files_are_ranked_among_encoders(tmp_path: Path, capfd) -> None:
     export = media_export(tmp_path, "series", COUNT)
     tasks = [task(row, f"{row}.csv", ("low", "high")[row % 2]) for row in range(COUNT)]

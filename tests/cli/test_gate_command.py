@@ -98,6 +98,6 @@ def test_a_closed_pipe_is_no_verdict(tmp_path) -> None:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.close()
-    assert process.wait(timeout=60) == 141
+    assert process.wait(timeout=300) == 141
     assert process.stderr is not None
     process.stderr.close()

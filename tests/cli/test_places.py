@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +24,10 @@ from tests.gate.audits import write_policy
 PROGRAM = [sys.executable, "-m", "ntk_labelqa"]
 
 
-@pytest.mark.parametrize("packed", [True, False])
-@pytest.mark.parametrize("command", ["audit", "gate", "schemes", "architectures"])
-def test_an_export_by_standard_input(tmp_path, command: str, packed: bool) -> None:
+@pytest.mark.parametrize(
+    ("command", "packed"), [("audit", True), ("gate", False), ("schemes", True), ("architectures", False)]
+)
+def test_an_export_by_standard_input(tmp_path, capfd, monkeypatch, command: str, packed: bool) -> None:
     source, _ = digits_export(tmp_path, 60)
     options = {
         "audit": ["--out", "audit", "--arch", "linear"],
@@ -34,20 +36,16 @@ def test_an_export_by_standard_input(tmp_path, command: str, packed: bool) -> No
         "architectures": ["--arch", "linear", "--out", "fit.html"],
     }[command]
     content = source.read_bytes()
-    done = subprocess.run(
-        [*PROGRAM, command, "-", "--features", "features.npz", *options],
-        input=gzip.compress(content) if packed else content,
-        capture_output=True,
-        check=False,
-        cwd=tmp_path,
-    )
-    assert done.returncode == (3 if command == "gate" else 0), done.stderr  # sixty items are too few to judge
-    assert b"Traceback" not in done.stderr
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(gzip.compress(content) if packed else content)))
+    code = run([command, "-", "--features", "features.npz", *options])
+    said = capfd.readouterr()
+    assert code == (3 if command == "gate" else 0), said.err  # sixty items are too few to judge
     if command == "audit":
         manifest = json.loads((tmp_path / "audit" / "audit.json").read_text())
         assert manifest["data"]["source"] == "standard input"
     if command == "gate":
-        assert b"coverage" in done.stdout
+        assert "coverage" in said.out
 
 
 @pytest.mark.parametrize(
@@ -89,20 +87,16 @@ def test_no_result_is_written_to_a_place_called_dash(arguments: list[str], tmp_p
     assert os.listdir() == []
 
 
-def test_an_audit_into_the_working_folder(tmp_path) -> None:
+def test_an_audit_into_the_working_folder(tmp_path, capfd, monkeypatch) -> None:
     source, features = digits_export(tmp_path, 60)
     folder = tmp_path / "work"
     folder.mkdir()
+    monkeypatch.chdir(folder)
     for more in ([], ["--overwrite"], ["--update"]):
-        done = subprocess.run(
-            [*PROGRAM, "audit", str(source), "--features", str(features), "--arch", "linear", "--out", "./", *more],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=folder,
-        )
-        assert done.returncode == 0, done.stderr
-        assert "Report: report.html" in done.stdout
+        code = run(["audit", str(source), "--features", str(features), "--arch", "linear", "--out", "./", *more])
+        said = capfd.readouterr()
+        assert code == 0, said.err
+        assert "Report: report.html" in said.out
         assert (folder / "audit.json").is_file()
     assert not [name for name in (*os.listdir(tmp_path), *os.listdir(folder)) if name.startswith(".")]
 

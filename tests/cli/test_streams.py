@@ -14,6 +14,7 @@ import pytest
 from tests.cli.test_exit_codes import run_python
 from tests.gate.audits import audit_of, with_findings, write_policy
 
+pytestmark = pytest.mark.long  # some thirty starts of the program
 PROGRAM = [sys.executable, "-m", "ntk_labelqa"]
 ENCODINGS = ("latin-1:strict", "cp1252:strict", "ascii:strict", "utf-8:strict")
 FORMS = ("json", "junit", "markdown")

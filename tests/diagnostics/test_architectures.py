@@ -65,6 +65,7 @@ def test_every_architecture_that_fits_is_in_the_table(digits) -> None:
     assert table["accuracy"].is_monotonic_decreasing
 
 
+@pytest.mark.long
 def test_what_does_not_fit_is_left_out_and_said(digits) -> None:
     images, labels = digits
     table = architecture_fit(images.reshape(200, -1), labels, ["CNN-1", "2-L"]).set_index("architecture")

@@ -93,9 +93,9 @@ def test_every_planted_fault_is_found_by_its_rule_in_time() -> None:
         planted[made[-1]["region_id"]] = rule
         rows += made[1:]
         rows[at] = made[0]
-    start = time.perf_counter()
+    start = time.process_time()
     found = find_region_faults(table(rows))
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     by_region = found.groupby("region_id")["rule"].agg(set)
     missed = {region: rule for region, rule in planted.items() if rule not in by_region.get(region, set())}
     assert missed == {}

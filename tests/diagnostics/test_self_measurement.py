@@ -26,6 +26,7 @@ def measured(features: np.ndarray, labels: np.ndarray) -> tuple[SelfMeasurement,
     return measure(dataset, inverse, issues), issues
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("noise", [0.1, 0.25])
 def test_recall_precision_and_error_rate_are_near_the_truth(noise: float) -> None:
     features, given, right = noisy_digits(1500, noise)
@@ -43,6 +44,7 @@ def test_recall_precision_and_error_rate_are_near_the_truth(noise: float) -> Non
     assert said.is_informative
 
 
+@pytest.mark.long
 def test_planting_does_not_make_the_noise_stronger() -> None:
     random, right = np.random.default_rng(1), np.arange(1500) % 2
     features = random.normal(size=(1500, 6))

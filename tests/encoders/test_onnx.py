@@ -100,7 +100,7 @@ def test_ctrl_c_does_not_wait_for_the_end_of_a_batch(tmp_path: Path) -> None:
     threading.Timer(0.5, signal.pthread_kill, (main, signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         encode(shades())
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 8
 
 
 def test_weights_under_any_name_are_part_of_what_the_model_is(tmp_path: Path) -> None:

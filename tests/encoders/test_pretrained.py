@@ -208,6 +208,7 @@ assert rows[:, 0].tolist() == list(range(1000))
 """
 
 
+@pytest.mark.long
 def test_killed_three_times_and_resumed_nothing_kept_is_embedded_again(tmp_path: Path, empty_cache: Path) -> None:
     command = [sys.executable, "-c", SLOW, str(tmp_path / "log")]
     kept: set[str] = set()

@@ -76,6 +76,7 @@ def test_variances_and_inputs_as_they_are(images, strides: tuple[int, ...], pool
     assert np.abs(network.block(inputs[:4]) - exact).max() < 1e-11 * exact.max()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("architecture", CONVOLUTIONAL)
 @pytest.mark.parametrize("shape", [(12, 12, 1), (9, 8, 3)])
 def test_agree_with_neural_tangents_where_they_are_exact(architecture: str, shape: tuple[int, ...]) -> None:

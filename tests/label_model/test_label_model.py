@@ -40,6 +40,7 @@ def planted(kind: str, share: float, seed: int = 0) -> tuple[np.ndarray, np.ndar
     return given, right, find_issues(start, Annotations.of_codes(given, 10))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "share", "accuracy", "precision"),
     [
@@ -114,6 +115,7 @@ def test_right_labels_are_left_alone(sample: Callable[[], tuple[np.ndarray, np.n
     assert issues.is_label_issue.mean() <= 0.005
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [2, 3])
 def test_hardly_a_right_label_is_flagged_where_classes_overlap(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -188,6 +190,7 @@ def test_every_further_round_makes_the_labels_more_likely() -> None:
     assert (np.diff(evidence) > 0).all()
 
 
+@pytest.mark.long
 def test_items_do_not_confirm_themselves() -> None:
     rates = []
     for seed in range(3):
@@ -254,6 +257,7 @@ def test_an_item_without_a_label_still_has_a_prediction() -> None:
     assert (posterior.probabilities[:20].argmax(axis=1) == right[:20]).mean() >= 0.9
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shares", [[0.9, 0.1], [0.5, *[0.5 / 9] * 9]], ids=["two classes", "ten classes"])
 def test_rarer_classes_are_not_called_errors_where_nothing_but_the_commonest_is_predicted(shares: list[float]) -> None:
     random, k = np.random.default_rng(2), len(shares)

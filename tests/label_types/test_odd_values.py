@@ -195,7 +195,7 @@ def test_a_thousand_copies_of_one_box_are_a_thousand_faults_at_most() -> None:
 
 
 def test_a_string_is_looked_for_in_time() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     assert nearest("a " * 40_000, "a " * 20_000 + "b", 0) is None
     assert nearest("x Lyon y\nLy on", "Ly  on", 9) == (9, 14)
-    assert time.perf_counter() - start < 3.0
+    assert time.process_time() - start < 3.0

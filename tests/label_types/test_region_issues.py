@@ -90,6 +90,7 @@ def overlap(one: dict[str, Any], other: dict[str, Any]) -> float:
     return boxes[0].overlap(boxes[1])
 
 
+@pytest.mark.long
 def test_planted_regions_are_found_in_their_tasks_even_where_nothing_was_drawn(made) -> None:
     audit, _tasks, missing = made
     issues = audit.region_issues
@@ -204,6 +205,7 @@ NAMES = ("Emma", "Liam", "Noor", "Otto", "Ida", "Jonas", "Mira", "Pavel", "Lena"
 TOWNS = ("Oslo", "Bergen", "Paris", "Lima", "Turin", "Kyoto", "Delhi", "Quito", "Accra", "Minsk")
 
 
+@pytest.mark.long
 def test_spans_that_nobody_marked_are_found_and_added() -> None:
     rng, tasks = np.random.default_rng(3), []
     for number in range(1, 121):

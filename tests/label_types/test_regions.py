@@ -311,6 +311,7 @@ def test_spans_of_a_dialogue(tag: str) -> None:
     assert left_out(dataset) == {BAD_REGION: (4, 4)}
 
 
+@pytest.mark.long
 def test_segments_of_sounds_are_audited_and_shown(tmp_path: Path) -> None:
     random, rate = np.random.default_rng(0), 16_000
     tasks = []

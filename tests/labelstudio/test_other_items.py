@@ -154,10 +154,10 @@ def test_of_a_turn_that_is_none_and_a_page_that_does_not_end_what_can_be_read_is
     assert readable("one<![weird[ x ]]> two<![endif]--> three", page) == "one two three"
     assert readable("o<script>x</script>ne <!-- c -->two<style>y</style>", page) == "one two"
     assert readable("a\0b \ud83d", page) == "ab ?"
-    start = time.perf_counter()
+    start = time.process_time()
     for endless in ("<!--" * 60_000, "<a<b" * 250_000, "<div>" * 100_000):
         readable(endless, page)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from ntk_labelqa.demo.environment import make_once
 from ntk_labelqa.demo.server import free_port
 
 PACKAGE = "moto[s3,server]==5.1.22"
-LONGEST_START = 60.0
+LONGEST_START = 300.0
 _CREDENTIAL = "Credential=test/20250101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=none"
 SIGNED = {"Authorization": f"AWS4-HMAC-SHA256 {_CREDENTIAL}"}
 """Nobody checks it."""
@@ -34,7 +34,7 @@ def s3_server() -> Iterator[str]:
         yield address
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=120)
 
 
 def put(address: str, bucket: str, files: dict[str, bytes]) -> None:

@@ -95,7 +95,7 @@ def annotator(server: LocalServer) -> Iterator[Page]:
 
 def opened(page: Page, server: LocalServer, project: int, task: int) -> Page:
     page.goto(f"{server.url}/projects/{project}/data?task={task}")
-    expect(page.locator(".lsf-main-view, .lsf-main-content").first).to_be_visible(timeout=30_000)
+    expect(page.locator(".lsf-main-view, .lsf-main-content").first).to_be_visible(timeout=120_000)
     page.wait_for_timeout(500)
     return page
 

@@ -76,7 +76,7 @@ def logged_in(chromium: Browser, server: LocalServer, email: str) -> Page:
 def decide(page: Page, address: str, words: str, label: str = "") -> None:
     """Open the queue, click on the decision, choose the label by its key if any, and submit with the button."""
     page.goto(address)
-    expect(page.get_by_text("Press the key of a decision")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Press the key of a decision")).to_be_visible(timeout=120_000)
     page.locator("label", has_text=words).first.click()
     if label:
         expect(page.get_by_text("Which label is right?")).to_be_visible()

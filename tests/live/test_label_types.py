@@ -112,7 +112,7 @@ def reviewer(server: LocalServer) -> Iterator[Page]:
 def decide(client: LabelStudio, page: Page, audit: Audit, pushed: PushResult, picture: Path) -> None:
     """The first review task is readable without scrolling sideways, and one key decides on it."""
     page.goto(pushed.url)
-    expect(page.get_by_text("Press the key of a decision")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Press the key of a decision")).to_be_visible(timeout=120_000)
     page.wait_for_timeout(500)  # pictures
     page.screenshot(path=picture)
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280

@@ -87,7 +87,7 @@ def test_audited_pushed_reviewed_and_corrected(client, server, reviewer, name, t
     assert pushed.created == 1
 
     reviewer.goto(pushed.url)
-    expect(reviewer.get_by_text("Press the key of a decision")).to_be_visible(timeout=30_000)
+    expect(reviewer.get_by_text("Press the key of a decision")).to_be_visible(timeout=120_000)
     reviewer.wait_for_timeout(500)
     reviewer.screenshot(path=tmp_path / f"{name}.png")
     expect(reviewer.get_by_text("Its page in the source project shows it")).to_be_visible()

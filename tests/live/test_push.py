@@ -145,7 +145,7 @@ def _of_project(client, audit: Audit, project_id: int) -> Audit:
 
 def _kill_when_importing(client, process: subprocess.Popen, source: int) -> None:
     """Kill the push as soon as its first tasks are there: the next batch is then on its way or in the server."""
-    deadline = time.monotonic() + 100
+    deadline = time.monotonic() + 400
     while time.monotonic() < deadline:
         for project in client.projects.list():
             if review_project.mark(source) in (project.description or "") and project.task_number:

@@ -88,7 +88,7 @@ def test_regions_are_put_right_and_back(
 
     # One finding is accepted in the browser, the other planted ones by the same reviewer's answers.
     reviewer.goto(pushed.url)
-    expect(reviewer.get_by_text("Press the key of a decision")).to_be_visible(timeout=30_000)
+    expect(reviewer.get_by_text("Press the key of a decision")).to_be_visible(timeout=120_000)
     reviewer.wait_for_timeout(500)
     reviewer.screenshot(path=tmp_path / f"{kind}.png")
     assert reviewer.evaluate("document.documentElement.scrollWidth") <= 1280
@@ -173,7 +173,7 @@ def test_regions_come_and_go(
     # A missing region is accepted in the browser, all other findings by the same reviewer's answers.
     shown = next(task for task in asked if task.data["kind"] == "missing")
     reviewer.goto(f"{pushed.url.partition('?')[0]}?task={shown.id}")
-    expect(reviewer.get_by_role("heading", name="add the region")).to_be_visible(timeout=30_000)
+    expect(reviewer.get_by_role("heading", name="add the region")).to_be_visible(timeout=120_000)
     reviewer.wait_for_timeout(500)
     reviewer.screenshot(path=tmp_path / "missing.png")
     reviewer.keyboard.press("a")

@@ -67,7 +67,7 @@ def texts(client) -> PushResult:
 
 def open_first_task(page: Page, pushed: PushResult) -> None:
     page.goto(pushed.url)
-    expect(page.get_by_text("Press the key of a decision")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Press the key of a decision")).to_be_visible(timeout=120_000)
 
 
 def submit(page: Page) -> None:
