@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 
 FAST := not slow and not long and not live and not browser
 
-.PHONY: demo test-fast test test-all test-matrix lint constraints clean
+.PHONY: demo test-fast test test-all test-matrix lint docs constraints clean
 
 demo: $(VENV)/.complete  ## A real Label Studio with planted wrong labels, audited and pushed
 	$(BIN)/ntk-labelqa demo $(DEMO_ARGS)
@@ -30,14 +30,9 @@ lint: $(VENV)/.complete  ## Style, types, and which module may import which
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-.PHONY: docs clean-docs
 docs: $(VENV)/.complete  ## The documents as a site in site/; links, generated pages and tutorials checked
 	$(BIN)/zensical build --clean --strict
 	$(BIN)/python -m pytest -q tests/docs
-
-clean: clean-docs
-clean-docs:
-	rm -rf site .cache
 
 constraints: $(VENV)/.complete  ## Pin anew what the environments are made of
 	$(BIN)/uv pip compile --quiet pyproject.toml --group dev --universal --python-version 3.11 --upgrade \
@@ -54,4 +49,4 @@ $(VENV)/.complete: pyproject.toml constraints.txt
 	@touch $@
 
 clean:  ## Remove what was made here
-	rm -rf $(VENV) .matrix .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .matrix site .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
