@@ -16,10 +16,10 @@ RUN python -m hatchling build --target wheel --directory /wheel
 
 FROM python:${PYTHON}-slim
 ARG EXTRAS=""
-COPY constraints.txt /tmp/
-COPY --from=wheel /wheel /tmp/wheel
-RUN pip install --no-cache-dir --constraint /tmp/constraints.txt "$(echo /tmp/wheel/*.whl)${EXTRAS:+[$EXTRAS]}" \
-    && rm -r /tmp/wheel /tmp/constraints.txt
+COPY constraints.txt /wheel/
+COPY --from=wheel /wheel /wheel
+RUN pip install --no-cache-dir --constraint /wheel/constraints.txt "$(echo /wheel/*.whl)${EXTRAS:+[$EXTRAS]}" \
+    && rm -r /wheel
 # The folders exist and are the user's, so that volumes mounted on them are too.
 RUN useradd --create-home --uid 10001 labelqa \
     && install --directory --owner labelqa --group labelqa /data /home/labelqa/.cache /home/labelqa/.cache/ntk-labelqa

@@ -31,6 +31,7 @@ from ntk_labelqa.encoders.choose import encode
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.factor_cache import FactorCache
 from ntk_labelqa.gram.inverse import RegularizedInverse, leave_one_out
+from ntk_labelqa.inputs.labels import taken
 from ntk_labelqa.label_types.region_issues import find_region_issues
 from ntk_labelqa.label_types.registry import item_type_of
 from ntk_labelqa.options import AuditOptions
@@ -224,8 +225,8 @@ def findings_table(dataset: LabeledDataset, issues: LabelIssues, *, classes: pd.
                 "task_id": dataset.items["task_id"].to_numpy()[dataset.item_of_annotation],
                 "annotation_id": dataset.annotations["annotation_id"].to_numpy(),
                 "annotator": dataset.annotations["annotator"].to_numpy(),
-                "given_label": names.take(dataset.label_codes).values,
-                "predicted_label": names.take(issues.predicted).values,
+                "given_label": taken(names, dataset.label_codes),
+                "predicted_label": taken(names, issues.predicted),
                 "suggested_label": suggested,
                 "label_score": 1.0 - issues.error_probability,
                 "error_probability": issues.error_probability,

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ntk_labelqa import find_label_issues, findings
@@ -86,7 +87,7 @@ def test_several_annotations_of_an_item_share_its_prediction() -> None:
     features, dataset, _ = digits_dataset(300, share=0.0)
     doubled = dataset.annotations.iloc[:50].assign(annotation_id=range(9000, 9050))
     doubled["label"] = (doubled["label"] + 1) % 10  # a second opinion that is wrong
-    together = replace(dataset, annotations=dataset.annotations._append(doubled, ignore_index=True))
+    together = replace(dataset, annotations=pd.concat([dataset.annotations, doubled], ignore_index=True))
     found = audit_features(
         features, together, AuditOptions(architecture="2-L"), encoder="precomputed", stages=Stages()
     ).findings

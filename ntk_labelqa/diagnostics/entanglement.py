@@ -27,6 +27,7 @@ from ntk_labelqa.diagnostics.overlaps import Overlaps
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.findings import conform
 from ntk_labelqa.gram.inverse import RegularizedInverse
+from ntk_labelqa.inputs.labels import taken
 
 STRONGEST_PAIRS = 5000
 """Pairs kept at most, those warned of before others; all of them up to 100 classes."""
@@ -112,8 +113,8 @@ def _pairs(z: np.ndarray, names: pd.Series) -> pd.DataFrame:
         {
             "a": first,
             "b": second,
-            "class_a": names.take(first).values,
-            "class_b": names.take(second).values,
+            "class_a": taken(names, first),
+            "class_b": taken(names, second),
             "coupling": np.divide(-z[first, second], product, out=np.zeros(len(first)), where=product > 0),
         }
     )
@@ -131,7 +132,7 @@ def _classes(overlaps: Overlaps, counts: np.ndarray, names: pd.Series, scale: fl
     half = np.divide(CONFIDENCE * overlaps.own_deviation * scale, own, out=np.full(len(counts), np.nan), where=known)
     return pd.DataFrame(
         {
-            "class_name": names.values,
+            "class_name": taken(names, np.arange(len(names))),
             "items": np.rint(counts).astype(np.int64),
             "diffuseness": value,
             "diffuseness_low": np.maximum(value - half, 0.0),

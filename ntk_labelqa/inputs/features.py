@@ -185,7 +185,7 @@ def _of_frame(frame: pd.DataFrame, what: str) -> list[_Part]:
 def _of_category(name: str, column: pd.Series) -> _Part:
     """A column of 0 and 1 for each category: codes would say that some are nearer to each other than others."""
     indicators = pd.get_dummies(column, dtype=float)
-    values = indicators.to_numpy(np.float64)
+    values = indicators.to_numpy(np.float64, copy=True)  # of pandas 3, it would be read-only
     values[column.isna().to_numpy()] = np.nan
     return _Part(name, values, tuple(f"{name}={value}" for value in indicators.columns))
 

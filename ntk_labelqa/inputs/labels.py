@@ -75,7 +75,7 @@ class Labels:
 
     def named(self, codes: np.ndarray) -> Any:
         """The labels that *codes* stand for, an array of the type of those given."""
-        return self.classes.take(codes).values
+        return taken(self.classes, codes)
 
     def like_given(self, codes: np.ndarray) -> Any:
         """The labels of all items, where *codes* (int64[N]) say so, in the order and the container they came in.
@@ -90,6 +90,15 @@ class Labels:
             return self.classes.take(there).to_numpy(column.dtype)
         index = column.index if column.order is None else column.index.take(np.argsort(column.order))
         return pd.Series(self.named(there), index=index, name=column.name)
+
+
+def taken(names: pd.Series, rows: np.ndarray) -> Any:
+    """The *names* at *rows*, as a column of a table that keeps their type.
+
+    pandas 3 makes plain text of arrays of objects that are text, such as members of an Enum, but not of an Index.
+    """
+    found = names.take(rows)
+    return pd.Index(found, dtype=object, tupleize_cols=False) if found.dtype == object else found.values
 
 
 def read_labels(labels: LabelsLike, *, classes: LabelsLike | None = None, what: str = "Labels") -> Labels:
@@ -141,8 +150,11 @@ def _of_list(entries: list, what: str) -> pd.Series | np.ndarray:
     """A list of labels; or an array, where each entry is a list."""
     rows = [row for row, entry in enumerate(entries) if isinstance(entry, list | np.ndarray)]
     if not rows:
-        # By way of object, tuples and members of an Enum stay what they are.
-        return pd.Series(entries, dtype=object).infer_objects()
+        # By way of object, tuples and members of an Enum stay what they are; those that are text only where nothing is
+        # inferred.
+        column = pd.Series(entries, dtype=object)
+        is_special = any(isinstance(entry, str) and type(entry) is not str for entry in entries)
+        return column if is_special else column.infer_objects()
     try:
         return np.asarray(entries)
     except ValueError as error:
