@@ -33,7 +33,7 @@ def test_it_says_what_it_is(said) -> None:
     assert said["Name"] == "ntk-labelqa"
     assert said["Requires-Python"].replace(" ", "") in ("<3.14,>=3.11", ">=3.11,<3.14")
     assert said["Description-Content-Type"] == "text/markdown"
-    assert said.get_payload().startswith("# ntk_labelqa")
+    assert said.get_payload().startswith("# ntk-labelqa")
     assert "label noise" in said["Keywords"]
     classifiers = said.get_all("Classifier")
     assert "Typing :: Typed" in classifiers

@@ -41,6 +41,12 @@ if TYPE_CHECKING:
     "without computing the kernel again.",
 )
 @click.option(
+    "--like",
+    type=FOLDER,
+    metavar="DIR",
+    help="Compute with the architecture, preparation and encoder of the audit in DIR, so that figures can be compared.",
+)
+@click.option(
     "--since",
     type=click.Choice(["last"]),
     help="last: pull only the tasks of the project that changed since the last pull with this option; the result is "
@@ -64,6 +70,7 @@ def audit(
     out: Path,
     overwrite: bool,
     update: bool,
+    like: Path | None,
     reviewed: tuple[Path, ...],
     policy: Path | None,
     notify: str | None,
@@ -82,13 +89,14 @@ def audit(
 
         options = replace(options, regions=read_policy(policy).regions.limits())
 
-    from ntk_labelqa.audit_folder import REPORT, check_target
+    from ntk_labelqa.audit_folder import MANIFEST, REPORT, check_target
     from ntk_labelqa.audit_lock import only_audit
 
     overwrite = overwrite or update
     check_target(out, overwrite=overwrite)
     with only_audit(out):
-        options = as_before(options, out, stages) if update else options
+        earlier = like or (out if update and (out / MANIFEST).is_file() else None)
+        options = as_before(options, earlier, stages) if earlier else options
         decisions = decisions_in(reviewed or (out,), required=bool(reviewed))
         dataset = read_source(given, stages)
 
@@ -108,19 +116,17 @@ def audit(
 
 
 def as_before(options: AuditOptions, folder: Path, stages: Stages) -> AuditOptions:
-    """*options* with the architecture and encoder of the audit in *folder*, where there is one and none is asked for.
+    """*options* with the architecture, preparation and encoder of the audit in *folder*, where none is asked for.
 
     Features that were computed elsewhere are not taken from it; a model that is no more to be had is not either, and
-    that is said. Raises InvalidInputError where the audit names code or a path: see ``recorded`` of the architectures
-    and of the encoders.
+    that is said. Raises InvalidInputError where there is no audit, or where it names code or a path: see ``recorded``
+    of the architectures and of the encoders.
     """
-    from ntk_labelqa.audit_folder import MANIFEST, read_manifest
+    from ntk_labelqa.audit_folder import read_manifest
     from ntk_labelqa.encoders import registry
     from ntk_labelqa.errors import LabelQAError
     from ntk_labelqa.kernels.architectures import recorded
 
-    if not (folder / MANIFEST).is_file():
-        return options
     before = read_manifest(folder)["options"]
     if options.architecture == "auto":
         options = replace(options, architecture=recorded(before["architecture"]))

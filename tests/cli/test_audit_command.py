@@ -126,6 +126,13 @@ def test_numbers_of_a_features_file_are_prepared_and_an_update_keeps_to_it(expor
     assert "Numbers are" not in err
     assert audited(capfd, *command, "--update")[0] == 0
     assert Audit.load(out).manifest["options"]["preparation"] == "none"
+    other = (export(), "--out", tmp_path / "other", "--features", features)
+    assert audited(capfd, *other, "--like", out)[0] == 0
+    taken = Audit.load(tmp_path / "other").manifest["options"]
+    assert (taken["preparation"], taken["architecture"]) == ("none", "2-L")
+    code, _, err = audited(capfd, *other, "--overwrite", "--like", tmp_path)
+    assert code == 3
+    assert "is not an audit folder" in err
 
 
 @pytest.mark.long
