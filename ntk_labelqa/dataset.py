@@ -245,7 +245,9 @@ def from_arrays(labels: LabelsLike, *, classes: LabelsLike | None = None) -> Lab
 def from_labels(labels: Labels, *, names: pd.Index | None = None) -> LabeledDataset:
     """:func:`from_arrays` of labels that are read; *names* are what the items are called, unless they only count."""
     count = len(labels)
-    values = [""] * count if names is None or isinstance(names, pd.RangeIndex) else [str(name) for name in names]
+    values = [""] * count
+    if names is not None and not names.equals(pd.RangeIndex(count)):
+        values = [str(name) for name in names]
     return LabeledDataset(
         items=pd.DataFrame({"task_id": np.arange(count), "value": values}),
         annotations=pd.DataFrame(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -60,7 +61,7 @@ class LabelAudit(ClassifierMixin, BaseEstimator):
         random_state: of samples and landmarks: a whole number, a generator of NumPy, or None for a new one each time.
 
     Attributes:
-        classes_: the K classes, of the type of the labels.
+        classes_: the K classes, sorted, of the type of the labels.
         n_features_in_: columns of the features, or of images the length of their second axis.
         feature_names_in_: their names, where they have any.
         architecture_, preparation_, ridge_: what was taken.
@@ -121,23 +122,27 @@ class LabelAudit(ClassifierMixin, BaseEstimator):
         given = labelled(X, y)
         dataset = from_labels(given.labels, names=given.index)
         fitted = fit_kernel(given.values, label_means(dataset), options, numbers=given.features.numbers)
+        if fitted.features is given.values:  # it may be the caller's own, who may change it
+            fitted = replace(fitted, features=given.values.copy())
         self._keep(given, fitted)
         self._options, self._dataset = options, dataset
         self._issues: LabelIssues | None = None
         return self
 
     def _keep(self, given: Labelled, fitted: FittedKernel) -> None:
-        self._given, self._fitted = given, fitted
-        self.classes_ = given.labels.classes.to_numpy()
+        of_no_row = replace(given.features, values=given.values[:0].copy())
+        self._given, self._fitted = replace(given, features=of_no_row), fitted
+        self._order = _sorted_order(given.labels.classes)
+        self.classes_ = given.labels.classes.take(self._order).to_numpy()
         self.architecture_, self.ridge_ = fitted.architecture, fitted.inverse.ridge
         self.preparation_ = fitted.preparation.name
-        owners = given.features.owners
-        if owners is None:
+        names = given.features.names
+        if names is None:
             self.n_features_in_ = given.values.shape[1]
             self.__dict__.pop("feature_names_in_", None)
         else:
-            self.feature_names_in_ = np.array(list(dict.fromkeys(owners)), object)
-            self.n_features_in_ = len(self.feature_names_in_)
+            self.feature_names_in_ = np.array(names, object)
+            self.n_features_in_ = len(names)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_fitted")
@@ -169,7 +174,7 @@ class LabelAudit(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         auditing.check_auditable(self._dataset)
         inverse, labels = self._fitted.inverse, self._given.labels
-        if self.ridge == "auto" and method != "posterior":
+        if self._options.ridge == "auto" and method != "posterior":
             inverse = inverse.at(MOVING_RIDGE)
         labelling = METHODS[method](inverse, labels.codes, len(labels.classes))
         moves = labelling.moves()
@@ -192,7 +197,7 @@ class LabelAudit(ClassifierMixin, BaseEstimator):
         they are among *schemes*.
         """
         check_is_fitted(self)
-        count = len(self._given.features)
+        count = len(self._given.labels)
         parts, names = encoded(schemes, count, classes, self._given.index)
         labels = pooled(parts, count, len(names))
         check_classes(labels)
@@ -230,7 +235,8 @@ class LabelAudit(ClassifierMixin, BaseEstimator):
         """
         issues = self._label_issues()
         values = in_columns_of(read_features(X), self._given.features)
-        return Predictor.of(self._fitted, issues.posterior, dtype=self.dtype).probabilities(values)
+        predictor = Predictor.of(self._fitted, issues.posterior, dtype=self._options.dtype)
+        return predictor.probabilities(values)[:, self._order]
 
     def predict(self, X: FeaturesLike) -> np.ndarray:
         """The most probable class of items that were not fitted, of the type of the labels."""
@@ -240,11 +246,14 @@ class LabelAudit(ClassifierMixin, BaseEstimator):
     @property
     def is_informative(self) -> bool:
         """Whether anything can be said of the labels; where not, none is flagged, and :attr:`why_unknown` says why."""
-        return self._label_issues().posterior.is_informative
+        return not self.why_unknown
 
     @property
     def why_unknown(self) -> str:
         """Why nothing can be said of any label; empty where something can."""
+        check_is_fitted(self)
+        if len(self.classes_) < 2:
+            return f"Every item is labelled {self.classes_[0]!r}: with one class no label can look wrong."
         return self._label_issues().posterior.why_unknown
 
     def audit(self) -> Audit:
@@ -276,8 +285,10 @@ class LabelAudit(ClassifierMixin, BaseEstimator):
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the headline, and the worst label issues."""
-        if not self.__sklearn_is_fitted__() or len(self.classes_) < 2:
+        if not self.__sklearn_is_fitted__():
             return f"<pre>{html.escape(repr(self))}</pre>"
+        if len(self.classes_) < 2:
+            return f"<p><b>{html.escape(self.why_unknown)}</b></p>"
         issues = self.label_issues()
         flagged = issues[issues["is_label_issue"]].sort_values("label_score", kind="stable")
         said = f"{len(flagged):,} of {len(issues):,} labels are probably wrong."
@@ -290,6 +301,14 @@ class LabelAudit(ClassifierMixin, BaseEstimator):
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
+
+
+def _sorted_order(classes: pd.Series) -> np.ndarray:
+    """Rows of *classes*, sorted as scikit-learn expects them; as they are where they have no order."""
+    try:
+        return np.argsort(np.array(classes.tolist(), object), kind="stable")
+    except TypeError:
+        return np.arange(len(classes))
 
 
 def _seed(random_state: object) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Literal
 
 from ntk_labelqa import arguments
@@ -75,6 +76,10 @@ class KernelOptions:
             ("seed", arguments.SEED),
         ):
             arguments.check(name, getattr(self, name), rule)
+        for name in ("landmarks", "seed", "ridge"):  # numbers of NumPy cannot be written into a manifest
+            value = getattr(self, name)
+            if not isinstance(value, str):
+                object.__setattr__(self, name, int(value) if isinstance(value, Integral) else float(value))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.metrics import average_precision_score
 
 from ntk_labelqa import AuditOptions, InvalidInputError, architecture_fit, find_label_issues, rank_schemes
@@ -65,8 +65,6 @@ def test_one_column_that_tells_the_classes_apart_is_enough() -> None:
 
 
 def test_what_tells_items_apart_by_direction_alone_stays_as_it_is() -> None:
-    from sklearn.datasets import load_digits
-
     pixels, codes = load_digits(return_X_y=True)
     labels, _ = wrong_at_random(codes, 0.2)
     assert choose_preparation(pixels, np.eye(10)[labels], numbers=plain_numbers(pixels)).name == "none"
@@ -127,6 +125,59 @@ def test_rows_of_zeros_are_items_like_others() -> None:
     assert found.index[found.is_label_issue].tolist() == [2]
     with pytest.raises(InvalidInputError, match="zero"):
         find_label_issues(rows, labels, architecture="2-L", preparation="none")
+
+
+def test_a_zero_row_anywhere_rules_out_rows_as_they_are() -> None:
+    """Not in the sample alone by which that is chosen."""
+    pixels, codes = load_digits(return_X_y=True)
+    assert choose_preparation(pixels, np.eye(10)[codes], numbers=plain_numbers(pixels)).name == "none"
+    judged = np.random.default_rng(0).permutation(len(pixels))[:1000]
+    pixels[np.setdiff1d(np.arange(len(pixels)), judged)[0]] = 0.0
+    choice = choose_preparation(pixels, np.eye(10)[codes], numbers=plain_numbers(pixels))
+    assert choice.name != "none"
+    assert "none" not in choice.errors
+
+
+def test_truth_values_and_categories_with_none_of_them_true_are_items_like_others() -> None:
+    random = np.random.default_rng(3)
+    frame = pd.DataFrame(random.random((200, 6)) < 0.3)
+    labels = np.where(frame[0], "yes", "no")
+    found = find_label_issues(frame, labels, architecture="2-L")
+    assert (found.predicted_label == labels).mean() > 0.95
+
+
+@pytest.mark.parametrize("share", [0.03, 0.055, 0.08, 0.2])
+def test_counts_that_are_mostly_zero_keep_their_size(share: float) -> None:
+    random = np.random.default_rng(0)
+    column = np.where(random.random(4000) < share, np.exp(1.5 * random.normal(size=4000)) * 100, 0.0)
+    prepared = fit_preparation("standardize", column[:, None])(column[:, None])[:, 0]
+    some = column > 0
+    assert (prepared == prepared.max()).sum() < 0.1 * some.sum()
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-9, 1e160, 1e300])
+@pytest.mark.parametrize("name", ["center", "standardize"])
+@pytest.mark.filterwarnings("error")
+def test_sizes_do_not_matter(name: str, size: float) -> None:
+    rows = np.random.default_rng(0).normal(size=(50, 2))
+    prepared, other = (fit_preparation(name, each)(each) for each in (rows, rows * size))
+    np.testing.assert_allclose(prepared, other, rtol=1e-6)
+
+
+def test_a_constant_column_is_no_part_of_the_common_unit() -> None:
+    rows = 1e-6 * np.random.default_rng(0).normal(size=(50, 2))
+    beside = np.c_[rows, np.full(50, 5.0)]
+    alone = fit_preparation("center", rows)(rows)
+    assert np.abs(alone[:, :2]).mean() > 0.5
+    np.testing.assert_allclose(fit_preparation("center", beside)(beside)[:, :2], alone[:, :2])
+
+
+def test_further_rows_stay_within_what_was_fitted() -> None:
+    rows = np.c_[np.arange(40.0), np.tile([0.0, 1.0], 20), np.zeros(40), np.full(40, 5.0)]
+    prepare = fit_preparation("standardize", rows)
+    wild = prepare(np.full((1, 4), 1e6))[0]
+    assert wild[0] < 2 * FURTHEST
+    assert wild[1:].tolist() == [1.0, 1.0, 0.0, 1.0]
 
 
 def test_images_are_not_standardised_by_column() -> None:

@@ -130,9 +130,10 @@ def as_before(options: AuditOptions, folder: Path, stages: Stages) -> AuditOptio
     before = read_manifest(folder)["options"]
     if options.architecture == "auto":
         options = replace(options, architecture=recorded(before["architecture"]))
-    if options.preparation == "auto":
-        options = replace(options, preparation=before.get("preparation", "auto"))
     encoder = before["encoder"]
+    asked = "precomputed" if options.features else (options.encoder or encoder)
+    if options.preparation == "auto" and asked.partition(":")[0] == encoder.partition(":")[0]:
+        options = replace(options, preparation=before.get("preparation", "none"))
     if options.encoder or options.features or encoder == "precomputed":
         return options
     if registry.recorded(encoder) in registry.BUILT_IN:

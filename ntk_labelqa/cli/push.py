@@ -27,11 +27,13 @@ def push(folder: Path, project: int | None, predictions: bool, quiet: bool) -> N
     of a second project, for whoever writes the labelling guideline.
     """
     from ntk_labelqa.audit_folder import Audit
+    from ntk_labelqa.cli.decisions import source_project
     from ntk_labelqa.labelstudio.connect import connect_from_environment
     from ntk_labelqa.labelstudio.review.push import push_findings
 
     stages = Stages(quiet=quiet)
     audit = Audit.load(folder)
+    source_project(audit, project)
     client = connect_from_environment()
     with stages.stage("Pushing the review tasks") as tick:
         result = push_findings(client, audit, project_id=project, predictions=predictions, progress=tick)

@@ -56,13 +56,13 @@ def prepare_numbers(
         features: float[N, …].
         labels: Y, float[N, K].
         options: ``preparation``, and whose kernel judges.
-        numbers: bool[D], which columns are plain numbers; where it is None, or none is, ``auto`` leaves all as it is.
+        numbers: bool[D], which columns are plain numbers; where it is None, ``auto`` leaves all as it is.
 
-    Raises InvalidInputError where images are to be standardised.
+    Raises InvalidInputError where images are to be standardised, or the architecture takes no rows of numbers.
     """
     if options.preparation != "auto":
         return fit_preparation(options.preparation, features, numbers=numbers), None
-    if numbers is None or not numbers.any():
+    if numbers is None:
         return Preparation(), None
     choice = choose_preparation(features, labels, architecture=options.architecture, numbers=numbers, seed=options.seed)
     return fit_preparation(choice.name, features, numbers=numbers), choice

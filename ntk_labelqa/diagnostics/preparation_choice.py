@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.inverse import leave_one_out
-from ntk_labelqa.inputs.preparation import NAMES, Name, fit_preparation
+from ntk_labelqa.gram.tiles import panels
+from ntk_labelqa.inputs.preparation import NAMES, PANEL, Name, fit_preparation
 from ntk_labelqa.kernels.kernel import Kernel
 
 SAMPLE = 1000
@@ -31,8 +31,8 @@ class PreparationChoice:
 
     Attributes:
         name: see :class:`~ntk_labelqa.inputs.preparation.Preparation`.
-        errors: leave-one-out mean squared error of each on the sample; low = fits. Without ``none`` where that cannot
-            be judged, since a row is zero.
+        errors: leave-one-out mean squared error of each on the sample; low = fits. Without ``none`` where a row is
+            zero, which has no direction.
     """
 
     name: Name
@@ -60,23 +60,24 @@ def choose_preparation(
         numbers: bool[D], which columns are standardised; see :func:`~ntk_labelqa.inputs.preparation.fit_preparation`.
         seed: of the sample.
 
+    Raises InvalidInputError where the architecture takes no rows of numbers.
+
     Cost: a Gram matrix of at most 1,000 items and its eigendecomposition, three times.
     """
     rows = np.sort(np.random.default_rng(seed).permutation(len(features))[:SAMPLE])
     sample, given = features[rows], labels[rows]
     kernel = QUICK if architecture == "auto" else architecture
     squares: dict[Name, np.ndarray] = {}
-    for name in NAMES:
-        try:
-            inverse = invert(fit_preparation(name, sample, numbers=numbers)(sample), given, architecture=kernel)
-        except InvalidInputError:
-            continue  # a row of zeros has no direction; with a constant column it has one
+    for name in NAMES[1:] if _has_zero_row(features) else NAMES:
+        inverse = invert(fit_preparation(name, sample, numbers=numbers)(sample), given, architecture=kernel)
         squares[name] = np.square(leave_one_out(inverse, given) - given).mean(axis=1)
-    if "standardize" not in squares:
-        return PreparationChoice("none")  # the kernel takes no rows of numbers, and will say so
     errors = {name: float(each.mean()) for name, each in squares.items()}
     better: list[Name] = [name for name in squares if _surely_less(squares[name], squares["standardize"])]
     return PreparationChoice(min(better or ["standardize"], key=errors.__getitem__), errors)
+
+
+def _has_zero_row(features: np.ndarray) -> bool:
+    return not all(features[panel].any(axis=1).all() for panel in panels(len(features), PANEL))
 
 
 def _surely_less(squares: np.ndarray, others: np.ndarray) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from ntk_labelqa.dataset import LabeledDataset
 from ntk_labelqa.encoders.encoder import WHOLE, Encoding, Progress, task_data_of
 from ntk_labelqa.encoders.text import encode_texts
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.inputs.preparation import plain_numbers
 from ntk_labelqa.task_data import value_shown
 
 MOST_CATEGORIES = 50
@@ -42,7 +44,8 @@ class Fields:
     def encode(self, dataset: LabeledDataset, *, seed: int = 0, progress: Progress | None = None) -> Encoding:
         """See :func:`encode_fields`."""
         features, columns = encode_fields(_rows(dataset), seed=seed)
-        numbers = np.isin(np.arange(features.shape[1]), np.arange(1, 1 + len(columns.numbers)))
+        are_numbers = np.isin(np.arange(features.shape[1]), np.arange(1, 1 + len(columns.numbers)))
+        numbers = are_numbers & plain_numbers(features)
         return Encoding(features, f"Features are made of the task data: {columns}.", numbers)
 
 
@@ -74,7 +77,7 @@ def encode_fields(rows: Sequence[Mapping[str, Any]], *, seed: int = 0) -> tuple[
     if columns.numbers or columns.categories:
         parts.append(_transformer(columns).fit_transform(_typed(table, columns)))
     for name in columns.texts:
-        parts.append(encode_texts(table[name].fillna("").astype(str), seed=seed, directions=WORDS_OF_A_COLUMN))
+        parts.append(encode_texts(_as_texts(table[name]), seed=seed, directions=WORDS_OF_A_COLUMN))
     if len(parts) == 1:
         raise InvalidInputError(
             f"None of the {table.shape[1]} fields of the task data distinguishes two items.",
@@ -111,7 +114,17 @@ def _scalars(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 def _scalar(value: Any) -> Any:
     missing = not isinstance(value, bool | int | float | str) or value != value or str(value).strip() == ""
-    return None if missing else value
+    return None if missing or _is_too_large(value) else value
+
+
+def _is_too_large(value: Any) -> bool:
+    """Whether *value* is a whole number beyond what a float holds."""
+    return isinstance(value, int) and abs(value) > sys.float_info.max
+
+
+def _as_texts(values: pd.Series) -> pd.Series:
+    """*values* as text, empty where there is none."""
+    return values.map(lambda value: "" if value is None or value != value else str(value))
 
 
 def _as_numbers(values: pd.Series) -> pd.Series:
@@ -121,7 +134,7 @@ def _as_numbers(values: pd.Series) -> pd.Series:
 
 def _typed(table: pd.DataFrame, columns: Columns) -> pd.DataFrame:
     numbers = {name: _as_numbers(table[name]) for name in columns.numbers}
-    return pd.DataFrame({**numbers, **{name: table[name].fillna("").astype(str) for name in columns.categories}})
+    return pd.DataFrame({**numbers, **{name: _as_texts(table[name]) for name in columns.categories}})
 
 
 def _transformer(columns: Columns) -> Any:

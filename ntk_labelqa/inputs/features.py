@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,25 @@ import pandas as pd
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.inputs.held import FeaturesLike, held, own_index, within
 from ntk_labelqa.inputs.preparation import plain_numbers
+from ntk_labelqa.memory import require_memory
 
 SHAPES = "[N, D], [N, H, W] or [N, H, W, C]"
 PANEL = 4096
 """Rows looked through at once: a mask of all values would be a copy of the whole."""
+
+
+class ColumnKey(NamedTuple):
+    """What a column of features is.
+
+    Attributes:
+        name: of the column of the input.
+        occurrence: how many columns of that name stand before it.
+        category: whose zeros and ones it holds; None where it holds the numbers themselves.
+    """
+
+    name: str
+    occurrence: int
+    category: Hashable | None = None
 
 
 @dataclass(frozen=True)
@@ -25,13 +41,15 @@ class Features:
         values: float32 or float64[N, …], finite, of two to four axes.
         index: which item each row is of, where the input said so; else None.
         columns: D names, where the input had names; those of a category are ``column=category``.
-        owners: the column of the input that each is of.
+        keys: what each is, where the input had names.
+        names: of the columns of the input.
     """
 
     values: np.ndarray
     index: pd.Index | None = None
     columns: tuple[str, ...] | None = None
-    owners: tuple[str, ...] | None = None
+    keys: tuple[ColumnKey, ...] | None = None
+    names: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -70,9 +88,18 @@ def read_features(features: FeaturesLike, *, what: str = "Features") -> Features
         return _checked(_of_array(values, what), what, index)
     parts = _of_frame(values, what)
     numbers = np.column_stack([part.values for part in parts]) if parts else np.empty(values.shape)
-    owners = [part.column for part in parts for _ in part.titles]
-    read = _checked(numbers, what, index, owners)
-    return replace(read, columns=tuple(title for part in parts for title in part.titles), owners=tuple(owners))
+    read = _checked(numbers, what, index, [part.column for part in parts for _ in part.titles])
+    return replace(
+        read,
+        columns=tuple(title for part in parts for title in part.titles),
+        keys=tuple(key for place, part in enumerate(parts) for key in _keys(part, parts[:place])),
+        names=tuple(part.column for part in parts),
+    )
+
+
+def _keys(part: _Part, before: Sequence[_Part]) -> list[ColumnKey]:
+    occurrence = sum(other.column == part.column for other in before)
+    return [ColumnKey(part.column, occurrence, category) for category in part.categories or (None,)]
 
 
 def in_columns_of(read: Features, known: Features) -> np.ndarray:
@@ -88,23 +115,34 @@ def in_columns_of(read: Features, known: Features) -> np.ndarray:
                 remedy="Pass the features that were fitted, in the same order.",
             )
         return read.values
-    if read.columns == known.columns:
+    if read.keys == known.keys:
         return read.values
-    assert read.owners is not None
-    assert known.owners is not None
-    lacking, more = set(known.owners) - set(read.owners), set(read.owners) - set(known.owners)
-    if lacking or more:
-        named = [f"{words} {_some(sorted(names))}" for words, names in (("lacking", lacking), ("new", more)) if names]
-        raise InvalidInputError(
-            f"Features have other columns than those fitted: {'; '.join(named)}.",
-            remedy="Pass the columns that were fitted.",
-        )
-    place = {title: at for at, title in enumerate(read.columns)}
-    values = np.zeros((len(read), len(known.columns)), read.values.dtype)
-    for at, title in enumerate(known.columns):
-        if title in place:
-            values[:, at] = read.values[:, place[title]]
+    assert read.keys is not None
+    assert known.keys is not None
+    _check_same_columns(read.keys, known.keys)
+    place = {key: at for at, key in enumerate(read.keys)}
+    values = np.zeros((len(read), len(known.keys)), read.values.dtype)
+    for at, key in enumerate(known.keys):
+        if key in place:
+            values[:, at] = read.values[:, place[key]]
     return values
+
+
+def _check_same_columns(read: Sequence[ColumnKey], known: Sequence[ColumnKey]) -> None:
+    """Raise InvalidInputError where columns are lacking or new, or hold numbers in place of categories."""
+    are, were = ({key[:2]: key.category is not None for key in keys} for keys in (read, known))
+    faults = {
+        "lacking": [name for name, _ in were.keys() - are.keys()],
+        "new": [name for name, _ in are.keys() - were.keys()],
+        "categories when fitted, numbers now": [key[0] for key in were if are.get(key) is False and were[key]],
+        "numbers when fitted, categories now": [key[0] for key in were if are.get(key) is True and not were[key]],
+    }
+    said = [f"{words}: {_some(sorted(names))}" for words, names in faults.items() if names]
+    if said:
+        raise InvalidInputError(
+            f"Features have other columns than those fitted ({'; '.join(said)}).",
+            remedy="Pass the columns that were fitted, of the same kinds; astype('category') makes categories.",
+        )
 
 
 def _checked(values: np.ndarray, what: str, index: pd.Index | None, owners: Sequence[str] | None = None) -> Features:
@@ -156,11 +194,12 @@ def _stacked(rows: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Part:
-    """What one *column* of a frame became: float64[N, d] and d titles."""
+    """What one *column* of a frame became: float[N, d] and d titles; *categories* are d of them, or none of numbers."""
 
     column: str
     values: np.ndarray
     titles: tuple[str, ...]
+    categories: tuple[Hashable, ...] = ()
 
 
 def _of_frame(frame: pd.DataFrame, what: str) -> list[_Part]:
@@ -184,17 +223,23 @@ def _of_frame(frame: pd.DataFrame, what: str) -> list[_Part]:
 
 def _of_category(name: str, column: pd.Series) -> _Part:
     """A column of 0 and 1 for each category: codes would say that some are nearer to each other than others."""
-    indicators = pd.get_dummies(column, dtype=float)
-    values = indicators.to_numpy(np.float64, copy=True)  # of pandas 3, it would be read-only
+    categories = tuple(column.cat.categories.tolist())
+    if not categories:
+        return _Part(name, np.full((len(column), 1), np.nan), (name,))
+    require_memory(
+        8 * len(column) * len(categories),
+        f"The column {name!r}, one of zeros and ones for each of its {len(categories):,} categories,",
+        remedy="Leave it out if it is an id, or bring it to fewer categories.",
+    )
+    values = pd.get_dummies(column, dtype=np.float32).to_numpy(np.float32, copy=True)  # pandas 3: read-only
     values[column.isna().to_numpy()] = np.nan
-    return _Part(name, values, tuple(f"{name}={value}" for value in indicators.columns))
+    return _Part(name, values, tuple(f"{name}={value}" for value in categories), categories)
 
 
 def _of_column(column: pd.Series) -> np.ndarray | None:
-    """float64[N] with NaN where a value is missing; None of what is no number."""
+    """float[N] with NaN where a value is missing; None of what is no number."""
     if isinstance(column.dtype, np.dtype):
-        numbers = _numbers(column.to_numpy())
-        return None if numbers is None else numbers.astype(np.float64)
+        return _numbers(column.to_numpy())
     is_numeric = pd.api.types.is_numeric_dtype(column.dtype)
     return column.to_numpy(np.float64, na_value=np.nan) if is_numeric else None
 

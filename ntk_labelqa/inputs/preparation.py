@@ -18,11 +18,14 @@ Name = Literal["none", "center", "standardize"]
 NAMES: tuple[Name, ...] = get_args(Name)
 FURTHEST = 5.0
 """Standard deviations from the middle at which a number is cut off, so that one typing error does not become the whole
-row: those of a normal distribution that fits the middle 90 % of the column, in which the error has no say."""
+row: those of a normal distribution that fits the middle 90 % of the column, or of its values that are not the usual
+one, in which the error has no say."""
 TAIL = 0.05
 """Share of a column's values, at each end, that has no say in its spread."""
 DEVIATIONS_BETWEEN = 3.2897
 """Standard deviations of a normal distribution between its quantiles at TAIL and 1 - TAIL."""
+ROUNDING = 1e-14
+"""Of a deviation, relative to the column's largest value."""
 PANEL = 4096
 """Rows prepared at once, in float64."""
 
@@ -79,7 +82,8 @@ def fit_preparation(name: Name, features: np.ndarray, *, numbers: np.ndarray | N
     Args:
         name: one of :data:`NAMES`.
         features: float[N, …].
-        numbers: bool[D], the columns that are standardised; by default :func:`plain_numbers`. The others stay.
+        numbers: bool[D], the columns that are prepared; by default :func:`plain_numbers`. The others stay, and truth
+            values are held to 0 to 1 in further rows.
 
     Raises:
         InvalidInputError: images cannot be prepared by column: their pixels are of one unit, and convolutional
@@ -100,24 +104,49 @@ def fit_preparation(name: Name, features: np.ndarray, *, numbers: np.ndarray | N
             f"Features of shape {list(features.shape)} are no rows of numbers: they cannot be prepared by column.",
             remedy="Leave the preparation to 'auto', or pass 'none'.",
         )
-    chosen = plain_numbers(features) if numbers is None else numbers
-    width = features.shape[1]
-    fitted = np.tile([[-np.inf], [np.inf], [0.0], [1.0]], width)
+    plain = plain_numbers(features)
+    chosen = plain if numbers is None else numbers
+    fitted = np.tile([[-np.inf], [np.inf], [0.0], [1.0]], features.shape[1])
     for index in np.flatnonzero(chosen):
         fitted[:, index] = _of_column(features[:, index].astype(np.float64), cut=name == "standardize")
-    if name == "center" and chosen.any():
-        fitted[3, chosen] = np.sqrt(np.square(fitted[3, chosen]).mean())
-    constant = (features[:, ~chosen] == 1).all(axis=0).any()
     lowest, highest, means, spreads = fitted
-    return Preparation(name, lowest, highest, means, spreads, ones=0 if constant else 1)
+    if name == "standardize":
+        lowest[~chosen & ~plain], highest[~chosen & ~plain] = 0.0, 1.0
+    else:
+        spreads[chosen] = _common(spreads[chosen])
+    spreads[spreads == 0.0] = 1.0
+    has_constant = any((features[:, index] == 1).all() for index in np.flatnonzero(~chosen))
+    return Preparation(name, lowest, highest, means, spreads, ones=0 if has_constant else 1)
+
+
+def _common(spreads: np.ndarray) -> float:
+    """One number for all columns that vary: the root of their mean square."""
+    largest = float(spreads.max(initial=0.0))
+    return largest * float(np.sqrt(np.square(spreads[spreads > 0] / largest).mean())) if largest else 0.0
 
 
 def _of_column(column: np.ndarray, *, cut: bool) -> tuple[float, float, float, float]:
-    """Where *column* is cut off, if it is, and mean and standard deviation then; of a constant one the latter is 1."""
+    """Where *column* is cut off, if it is, and mean and standard deviation then."""
+    unit = float(np.abs(column).max()) or 1.0  # squares of large values would overflow
+    lowest, highest, mean, spread = _of_unit_column(column / unit, cut=cut)
+    return lowest * unit, highest * unit, mean * unit, spread * unit
+
+
+def _of_unit_column(column: np.ndarray, *, cut: bool) -> tuple[float, float, float, float]:
     if not cut:
-        return -np.inf, np.inf, float(column.mean()), float(column.std()) or 1.0
-    low, middle, high = np.quantile(column, (TAIL, 0.5, 1.0 - TAIL))
-    spread = (high - low) / DEVIATIONS_BETWEEN or float(column.std())
-    lowest, highest = middle - FURTHEST * spread, middle + FURTHEST * spread
+        return -np.inf, np.inf, float(column.mean()), _spread(column)
+    middle = float(np.median(column))
+    others = column[column != middle]
+    # Where most values are one and the same, such as no event, the others alone say what is far.
+    judged = others if 0 < 2 * len(others) < len(column) else column
+    low, centre, high = map(float, np.quantile(judged, (TAIL, 0.5, 1.0 - TAIL)))
+    spread = (high - low) / DEVIATIONS_BETWEEN or _spread(judged)
+    lowest, highest = min(middle, centre - FURTHEST * spread), max(middle, centre + FURTHEST * spread)
     within = np.clip(column, lowest, highest)
-    return lowest, highest, float(within.mean()), float(within.std()) or 1.0
+    return lowest, highest, float(within.mean()), _spread(within)
+
+
+def _spread(column: np.ndarray) -> float:
+    """The standard deviation of a column within 1; 0 where it is rounding alone."""
+    spread = float(column.std())
+    return spread if spread > ROUNDING else 0.0

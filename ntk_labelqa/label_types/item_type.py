@@ -56,6 +56,8 @@ class ItemType:
     is_region = False
     is_textual = False
     """Whether reports show it as words."""
+    words_title = "Text"
+    """What these are, as a heading."""
     has_pictures = False
     """Whether reports show a picture of it."""
     review_tag = HTML_ITEM

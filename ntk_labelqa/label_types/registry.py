@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ntk_labelqa.dataset import Control, ItemKind, LabeledDataset
+from ntk_labelqa.label_types.array_row import ArrayRow
 from ntk_labelqa.label_types.choices import Choices
 from ntk_labelqa.label_types.control_type import ControlType
 from ntk_labelqa.label_types.crop import Crops
@@ -34,7 +35,16 @@ CONTROLS: Mapping[str, ControlType] = {
 REGION_LABELS = RegionLabels()
 WHOLE: Mapping[ItemKind, ItemType] = {
     item.kind: item
-    for item in (WholeImage(), WholeText(), TableRow(), WholeSound(), WholeVideo(), WholeSeries(), WholePdf())
+    for item in (
+        ArrayRow(),
+        WholeImage(),
+        WholeText(),
+        TableRow(),
+        WholeSound(),
+        WholeVideo(),
+        WholeSeries(),
+        WholePdf(),
+    )
 }
 REGIONS: tuple[RegionType, ...] = (
     Crops(),

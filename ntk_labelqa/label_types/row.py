@@ -19,6 +19,7 @@ class TableRow(ItemType):
     """What a Table shows."""
 
     kind = "row"
+    words_title = "Fields"
     is_textual = True
 
     def in_words(self, value: str, length: int) -> str:

@@ -45,8 +45,9 @@ class Items:
     def __init__(self, audit: Audit) -> None:
         data = audit.manifest["data"]
         self._type = audited_type(data)
-        self.kind = "text" if self._type.is_textual else self._type.kind
         self._values = dict(zip(keys(audit.items), audit.items["value"], strict=True))
+        has_words = self._type.is_textual and any(self._values.values())
+        self.kind = "text" if has_words else self._type.kind
         shown = audit.items[audit.items["thumbnail"].notna()]
         self._thumbnails = dict(zip(keys(shown), shown["thumbnail"], strict=True))
         items = item_keys(audit.findings, audit.annotations)
@@ -58,9 +59,9 @@ class Items:
         self._left = PICTURE_BUDGET
 
     @property
-    def are_rows(self) -> bool:
-        """The items are rows of a table, recognised by their fields."""
-        return self._type.kind == "row"
+    def title(self) -> str:
+        """What a column of the items' words is headed."""
+        return self._type.words_title
 
     def item_of(self, row: Any) -> Key:
         """The item that a row of the findings is about."""

@@ -221,7 +221,7 @@ def task(row: Any, items: Items, *, picture: bool = False) -> Cell:
 
 
 def text_column(items: Items) -> tuple[Column, ...]:
-    return (Column("Fields" if items.are_rows else "Text"),) if items.kind == "text" else ()
+    return (Column(items.title),) if items.kind == "text" else ()
 
 
 def item_text(row: Any, items: Items) -> tuple[Cell, ...]:

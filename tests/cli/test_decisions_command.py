@@ -63,3 +63,14 @@ def test_export_replaces_a_file_only_when_told_to(folder, capsys, tmp_path) -> N
     assert code == 3
     assert "--overwrite" in said
     assert out.read_text() == "mine"
+
+
+@pytest.mark.parametrize("command", [["push"], ["push", "--project", "3"], ["decisions"]])
+def test_an_audit_of_plain_arrays_has_no_project(tmp_path, capsys, monkeypatch, command: list[str]) -> None:
+    monkeypatch.delenv("LABEL_STUDIO_URL", raising=False)
+    audit = audit_of()
+    plain = audit.manifest["data"] | {"project_id": None, "control": None}
+    folder = str(replace(audit, manifest=audit.manifest | {"data": plain}).save(tmp_path / "audit"))
+    code, err = failing(capsys, command[0], folder, *command[1:])
+    assert code == 3
+    assert "The audit is of plain arrays, not of a Label Studio project" in err
