@@ -100,9 +100,9 @@ def bde_of(gram: Any, labels: Any) -> float:
 
 
 def predicted(features: Any, labels: Any) -> np.ndarray:
-    """What a fitted audit says of the same items once more; a generator can be read once."""
+    """The labels that a fitted audit gives the same items; a generator can be read once."""
     again = list(features) if inspect.isgenerator(features) else features
-    return LabelAudit(**FAST).fit(again, labels).predict_proba(again)
+    return LabelAudit(**FAST).fit(again, labels).predict(again)
 
 
 OF_BOTH: dict[str, Callable[[Any, Any], Any]] = {
