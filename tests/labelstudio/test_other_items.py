@@ -70,7 +70,7 @@ def labels(dataset: LabeledDataset) -> list[str]:
 def features(folder: Path, dataset: LabeledDataset) -> Path:
     """Two numbers an item that tell its class; regions have their ids beside them."""
     codes = dataset.label_codes
-    noise = np.random.default_rng(0).normal(0, 0.1, (len(dataset), 2))
+    noise = np.random.default_rng(0).normal(0, 0.05, (len(dataset), 2))
     rows = np.stack([np.cos(codes), np.sin(codes)], axis=1) + noise
     regions = {"region_ids": dataset.item_regions.astype(str)} if "region_id" in dataset.items else {}
     np.savez(folder / "f.npz", ids=dataset.items["task_id"], features=rows, **regions)
