@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
-from ntk_labelqa.errors import LabelStudioError, UsageError
+from ntk_labelqa.errors import LabelQAError, LabelStudioError, UsageError
 
 if TYPE_CHECKING:
+    import httpx
     from label_studio_sdk.client import LabelStudio
 
     from ntk_labelqa.labelstudio.answers import RedirectedAnswer
@@ -20,6 +22,8 @@ TIMEOUT = 600.0
 
 TRY_TIMEOUT = 60
 """Seconds that a server may take to say who we are; one that does not answer at all should not be waited for."""
+
+SOMETHING_ELSE = "The address leads to something else, such as a login page in front of it or another program."
 
 ONCE: Any = {"max_retries": 0}
 """Request options of every write: a write that was repeated by the SDK could be done twice."""
@@ -42,19 +46,30 @@ def connect(url: str, api_key: str, *, timeout: float = TIMEOUT) -> LabelStudio:
     from label_studio_sdk.client import LabelStudio
 
     from ntk_labelqa.labelstudio.answers import ACCEPTED, bounding, refusing_redirects
+    from ntk_labelqa.labelstudio.shapes import checking_shapes
 
     key, address = _checked_key(api_key), _checked_address(url)
     http = httpx.Client(
         timeout=timeout,
         follow_redirects=False,
         headers={"Accept-Encoding": ACCEPTED},
-        event_hooks={"response": [refusing_redirects(address), bounding()]},
+        event_hooks={
+            "request": [_not_waiting_for_tokens],
+            "response": [refusing_redirects(address), bounding(), checking_shapes(address)],
+        },
     )
     with translating_errors(f"Connecting to {address}"):
         # Personal access tokens are refreshed below the address's own path, which a missing slash would cut off.
         client = LabelStudio(base_url=f"{address}/", api_key=key, timeout=timeout, httpx_client=http)
         client.users.whoami(request_options={"max_retries": 0, "timeout_in_seconds": TRY_TIMEOUT})
     return client
+
+
+def _not_waiting_for_tokens(request: httpx.Request) -> None:
+    """A hook for httpx's requests: an access token is made at once or never."""
+    if request.url.path.rstrip("/").endswith("api/token/refresh"):
+        waits: dict[str, float | None] = request.extensions["timeout"]
+        request.extensions["timeout"] = {what: min(given or TRY_TIMEOUT, TRY_TIMEOUT) for what, given in waits.items()}
 
 
 def _checked_address(url: str) -> str:
@@ -129,12 +144,14 @@ def describe_server(client: LabelStudio) -> str:
 def translating_errors(doing: str) -> Iterator[None]:
     """Turn the SDK's and httpx's errors in the body into a LabelStudioError that says what was being done.
 
-    The SDK does not wrap httpx's errors in its own, so both have to be caught.
+    The SDK does not wrap httpx's errors in its own, so both have to be caught. Answers that it cannot make sense of
+    end in whatever its code then raises.
     """
     import httpx
     from label_studio_sdk.core.api_error import ApiError
 
     from ntk_labelqa.labelstudio.answers import RedirectedAnswer, RefusedAnswer
+    from ntk_labelqa.labelstudio.shapes import OddAnswer
 
     try:
         yield
@@ -142,6 +159,12 @@ def translating_errors(doing: str) -> Iterator[None]:
         raise _from_status(doing, error.status_code, error.body) from error
     except RedirectedAnswer as error:
         raise _from_redirect(doing, error) from error
+    except OddAnswer as error:
+        raise LabelStudioError(
+            f"{doing} failed: what answers is not Label Studio, or not as it should ({error}).",
+            why=SOMETHING_ELSE,
+            remedy=f"Open the address in a browser, and check {URL_VARIABLE}.",
+        ) from error
     except RefusedAnswer as error:
         raise LabelStudioError(
             f"{doing} failed: the server's answer is refused, as {error}.",
@@ -166,6 +189,22 @@ def translating_errors(doing: str) -> Iterator[None]:
             why="The connection broke, or the address is not one of a Label Studio server.",
             remedy=f"Check {URL_VARIABLE} and try again.",
         ) from error
+    except LabelQAError:
+        raise
+    except Exception as error:
+        if not _is_of_the_sdk(error):
+            raise
+        raise LabelStudioError(
+            f"{doing} failed: the SDK of Label Studio cannot read the answer ({type(error).__name__}).",
+            why=SOMETHING_ELSE,
+            remedy=f"Open the address in a browser, and check {URL_VARIABLE}.",
+        ) from error
+
+
+def _is_of_the_sdk(error: Exception) -> bool:
+    """Whether *error* was raised by the SDK or by what it called: our own faults must not look like the server's."""
+    modules = (frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__))
+    return any(str(module).startswith("label_studio_sdk.") for module in modules)
 
 
 def _from_redirect(doing: str, error: RedirectedAnswer) -> LabelStudioError:
@@ -195,7 +234,7 @@ def _from_status(doing: str, status: int | None, body: object) -> LabelStudioErr
     if status is not None and status < 400:
         return LabelStudioError(
             f"{doing} failed: what answers is not Label Studio.",
-            why="The address leads to something else, such as a login page in front of it or another program.",
+            why=SOMETHING_ELSE,
             remedy=f"Open the address in a browser, and check {URL_VARIABLE}.",
         )
     detail = body.get("detail") if isinstance(body, dict) else None
