@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from ntk_labelqa.shown import without_logins
+from ntk_labelqa.shown import printable, without_logins
 
 
 @pytest.mark.parametrize(
@@ -18,3 +20,14 @@ from ntk_labelqa.shown import without_logins
 )
 def test_logins_are_taken_out_of_addresses_and_nothing_else_is(text: str, shown: str) -> None:
     assert without_logins(text) == shown
+
+
+def test_what_steers_a_terminal_is_written_as_numbers_and_json_stays_the_same() -> None:
+    steering = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x202A, 0x202E, 0x2066, 0x2069)]
+    kept = "\n\t"
+    for character in steering:
+        assert (printable(character) == character) == (character in kept)
+    ordinary = "Zoë 猫 👍 \xa0 ٣ — “x”\n\t"
+    assert printable(ordinary) == ordinary
+    document = json.dumps(["".join(steering), ordinary], ensure_ascii=False)
+    assert json.loads(printable(document)) == json.loads(document)
