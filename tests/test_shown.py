@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ntk_labelqa.shown import printable, without_logins
+from ntk_labelqa.shown import printable, without_logins, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,16 @@ def test_what_steers_a_terminal_is_written_as_numbers_and_json_stays_the_same() 
     assert printable(ordinary) == ordinary
     document = json.dumps(["".join(steering), ordinary], ensure_ascii=False)
     assert json.loads(printable(document)) == json.loads(document)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Set the Token of your account, or a Bearer of it, with a key.",
+        "The password is wrong, and the access was refused: token 7 of 12.",
+        "Basic statistics of the tokens: 12",
+        "https://labels.example.org/data/a.png?d=pets/a.png&page=2",
+    ],
+)
+def test_words_about_secrets_are_none(text: str) -> None:
+    assert without_secrets(text) == text
