@@ -61,7 +61,7 @@ def _failed(error: BaseException) -> int:
             _say("Interrupted.")
             return INTERRUPTED
         case click.ClickException():
-            error.message = without_secrets(error.message)
+            vars(error)["message"] = without_secrets(error.message)
             error.show()
             return error.exit_code if isinstance(error, click.UsageError) else COULD_NOT_RUN
         case LabelQAError():
