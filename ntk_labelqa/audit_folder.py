@@ -22,6 +22,7 @@ from ntk_labelqa import findings
 from ntk_labelqa.errors import InvalidInputError, LabelQAError
 from ntk_labelqa.files import clear_leftovers, in_words, whole_file, whole_folder, write_whole
 from ntk_labelqa.paths import nearest_there, real_place
+from ntk_labelqa.shown import without_logins
 
 FORMAT = 1
 MANIFEST = "audit.json"
@@ -186,7 +187,16 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             why="It was written by another version of ntk-labelqa.",
             remedy="Run the audit again, or use the version that wrote it.",
         )
-    return manifest
+    return _without_logins_of_servers(manifest)
+
+
+def _without_logins_of_servers(manifest: dict[str, Any]) -> dict[str, Any]:
+    """*manifest* as it is written today: early versions took addresses with a login in them."""
+    data = manifest.get("data")
+    if not isinstance(data, dict):
+        return manifest
+    addresses = {key: without_logins(data[key]) for key in ("source", "server_url") if isinstance(data.get(key), str)}
+    return {**manifest, "data": {**data, **addresses}}
 
 
 def check_target(folder: Path, *, overwrite: bool) -> None:

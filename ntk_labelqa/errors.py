@@ -1,10 +1,13 @@
 """Failures that a user can act on.
 
 Every error says what happened, why it may have, and what to do about it. The command line prints those three parts and
-exits with ``exit_code``; Python callers get them as the exception's text. No secret ever enters a message.
+exits with ``exit_code``; Python callers get them as the exception's text. No secret ever enters a message, and no
+character of somebody else's that steers a terminal.
 """
 
 from __future__ import annotations
+
+from ntk_labelqa.shown import printable
 
 
 class LabelQAError(Exception):
@@ -19,8 +22,8 @@ class LabelQAError(Exception):
     exit_code = 3
 
     def __init__(self, what: str, *, why: str = "", remedy: str = "") -> None:
-        self.what, self.why, self.remedy = what, why, remedy
-        super().__init__(" ".join(part for part in (what, why, remedy) if part))
+        self.what, self.why, self.remedy = printable(what), printable(why), printable(remedy)
+        super().__init__(" ".join(part for part in (self.what, self.why, self.remedy) if part))
 
 
 class UsageError(LabelQAError):

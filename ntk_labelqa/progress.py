@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from ntk_labelqa.shown import canvas, printable
+
 Tick = Callable[[int, int], None]
 """Called with (done, total) as work proceeds."""
 
@@ -30,7 +32,7 @@ class Stages:
     def note(self, text: object) -> None:
         """Say *text* on standard error: a decision made on the user's behalf, or what the next stage will take."""
         if not self.quiet:
-            print(text, file=sys.stderr, flush=True)
+            print(printable(str(text)), file=sys.stderr, flush=True)
 
     @contextmanager
     def stage(self, title: str) -> Iterator[Tick]:
@@ -54,7 +56,7 @@ def _bar(title: str) -> Iterator[Tick]:
 
     title_column = TextColumn("{task.description:<32}")
     columns = (title_column, BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), Remaining())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    with Progress(*columns, console=Console(file=canvas(sys.stderr))) as bars:
         task = bars.add_task(title, total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)
         total = bars.tasks[0].total or 1

@@ -7,6 +7,8 @@ import re
 import shutil
 from collections.abc import Collection, Sequence
 
+from ntk_labelqa.shown import printable
+
 UNKNOWN = 80
 """Columns that are taken where no terminal says how many it has."""
 NARROWEST = 40
@@ -33,11 +35,12 @@ def aligned(rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -> li
     from rich.text import Text
 
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    rows = [[printable(cell).replace(_BEGIN, "") for cell in row] for row in rows]
     whole = _kept_whole(list(zip(*rows, strict=True)))
     for column in range(len(rows[0])):
         table.add_column(justify="right" if column in right else "left", overflow="fold", no_wrap=column in whole)
     for row in rows:
-        first, *others = (cell.replace(_BEGIN, "") for cell in row)
+        first, *others = row
         table.add_row(Text(_BEGIN + first), *map(Text, others))
     page = Console(file=io.StringIO(), width=width(), color_system=None)
     with page.capture() as drawn:
@@ -65,7 +68,7 @@ def wrapped(text: str, indent: str = "") -> str:
     from rich.cells import cell_len
 
     lines: list[str] = []
-    for paragraph in text.split("\n"):
+    for paragraph in printable(text).split("\n"):
         line, *words = re.split(r"(?<=\S) +", paragraph)
         for word in words:
             if cell_len(f"{line} {word}") <= width():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 
 import click
@@ -23,6 +24,7 @@ def doctor() -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from ntk_labelqa.shown import canvas, printable
     from ntk_labelqa.terminal import width
 
     table = Table("", "check", "found", "what to do", title="ntk-labelqa doctor", title_justify="left")
@@ -33,8 +35,8 @@ def doctor() -> None:
             mark = "[yellow]![/]" if advice else "[green]✓[/]"
         except LabelQAError as error:
             found, advice, mark, failed = error.what, error.remedy, "[red]✗[/]", True
-        table.add_row(mark, name, Text(found), Text(advice))
-    Console(width=width()).print(table)
+        table.add_row(mark, name, Text(printable(found)), Text(printable(advice)))
+    Console(file=canvas(sys.stdout), width=width()).print(table)
     if failed:
         click.get_current_context().exit(LabelQAError.exit_code)
 

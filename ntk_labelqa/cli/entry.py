@@ -19,6 +19,7 @@ import click
 from ntk_labelqa.cli import streams
 from ntk_labelqa.cli.commands import cli
 from ntk_labelqa.errors import LabelQAError
+from ntk_labelqa.shown import without_secrets
 
 PROGRAM = "ntk-labelqa"
 COULD_NOT_RUN, INTERRUPTED, TERMINATED, CLOSED_PIPE = 3, 130, 143, 141
@@ -60,6 +61,7 @@ def _failed(error: BaseException) -> int:
             _say("Interrupted.")
             return INTERRUPTED
         case click.ClickException():
+            vars(error)["message"] = without_secrets(error.message)
             error.show()
             return error.exit_code if isinstance(error, click.UsageError) else COULD_NOT_RUN
         case LabelQAError():
@@ -68,7 +70,7 @@ def _failed(error: BaseException) -> int:
             _say(f"Error: {error.what}", error.why, error.remedy)
             return error.exit_code
     _say(
-        f"Error: {_without_secrets(_in_short(error))}",
+        f"Error: {_in_short(error)}",
         "This is a fault of ntk-labelqa, not of your data.",
         f"Please report it with the details in {_write_crash_log(error)}.",
     )
@@ -94,12 +96,7 @@ def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _say(*lines: str) -> None:
-    click.echo("\n".join(line for line in lines if line), err=True)
-
-
-def _without_secrets(text: str) -> str:
-    secret = os.environ.get("LABEL_STUDIO_API_KEY", "")
-    return text.replace(secret, "[key]") if secret else text
+    click.echo(without_secrets("\n".join(line for line in lines if line)), err=True)
 
 
 def _in_short(error: BaseException) -> str:
@@ -114,7 +111,7 @@ def _write_crash_log(error: BaseException) -> Path | str:
     import tempfile
     import traceback
 
-    text = _without_secrets("".join(traceback.format_exception(error)))
+    text = without_secrets("".join(traceback.format_exception(error)))
     try:
         with tempfile.NamedTemporaryFile("wb", prefix=f"{PROGRAM}-", suffix=".log", delete=False) as log:
             log.write(text.encode("utf-8", "backslashreplace"))

@@ -12,6 +12,7 @@ import click
 
 from ntk_labelqa.errors import LabelQAError, PartialDeliveryError, UsageError
 from ntk_labelqa.paths import real_place
+from ntk_labelqa.shown import without_logins
 
 if TYPE_CHECKING:
     from ntk_labelqa.audit_folder import Audit
@@ -41,7 +42,7 @@ def audit_summary(audit: Audit) -> dict[str, Any]:
     return {
         "event": "audit",
         "created_at": audit.manifest["created_at"],
-        "server": _without_login(data["server_url"]),
+        "server": without_logins(data["server_url"]),
         "project_id": data["project_id"],
         "project_title": data["project_title"],
         "fingerprint": data["fingerprint"],
@@ -115,8 +116,3 @@ def _checked(ctx: click.Context, param: click.Parameter, value: str | None) -> s
 
 def _is_address(target: str) -> bool:
     return target.lower().startswith(("http://", "https://"))
-
-
-def _without_login(url: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

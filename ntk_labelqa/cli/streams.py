@@ -1,11 +1,12 @@
 """Standard streams that change no exit code: any encoding will do, and what goes wrong on them is distinguished.
 
 Results matter: where standard output is closed or full, nobody can know them, and that is an error in words. Notes do
-not: where standard error cannot be written, they are lost and the work goes on.
+not: where standard error cannot be written, they are lost and the work goes on. No text on either steers a terminal.
 """
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import sys
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from ntk_labelqa.errors import LabelQAError
+from ntk_labelqa.shown import PrintableText, printable
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -63,7 +65,7 @@ def prepare() -> None:
 
 def print_document(text: str) -> None:
     """Print what other programs read: UTF-8, whatever the encoding of the terminal."""
-    click.echo(text.encode("utf-8", "backslashreplace"))
+    click.echo(printable(text).encode("utf-8", "backslashreplace"))
 
 
 def silence(descriptor: int) -> None:
@@ -81,8 +83,12 @@ def _fill_gaps() -> None:
 
 
 def _text(raw: io.FileIO, before: TextIO | None, *, line_buffering: bool) -> io.TextIOWrapper:
-    """A text stream over *raw* in the encoding of *before*; letters that it lacks are written as their numbers."""
+    """A text stream over *raw* in the encoding of *before*; letters that it lacks are written as their numbers.
+
+    Click puts a stream of its own in the place of one in ASCII, in UTF-8 and unfiltered: hence UTF-8 here.
+    """
     encoding = before.encoding if before is not None else "utf-8"
-    return io.TextIOWrapper(
+    encoding = "utf-8" if codecs.lookup(encoding).name == "ascii" else encoding
+    return PrintableText(
         io.BufferedWriter(raw), encoding=encoding, errors="backslashreplace", line_buffering=line_buffering
     )

@@ -17,9 +17,19 @@ from pathlib import Path
 from ntk_labelqa.cache import cache_root
 from ntk_labelqa.errors import LabelQAError
 from ntk_labelqa.files import in_words, open_locked, private_folder
+from ntk_labelqa.shown import without_logins
 
 VERSION = "1.23.2"
 BINARY_VARIABLE = "NTK_LABELQA_LABEL_STUDIO"
+OF_THE_SYSTEM = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
+"""Variables that every program of ours may need. No other is passed on unseen: keys are among them."""
+OF_INSTALLERS = (
+    *("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "NETRC"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
+)
+"""Variables by which a package index is reached; and all that begin with :data:`SETTINGS_OF_INSTALLERS`."""
+SETTINGS_OF_INSTALLERS = ("PIP_", "UV_")
 
 
 def label_studio_binary() -> Path:
@@ -88,13 +98,25 @@ def _uv() -> list[str]:
     return [found] if found else []
 
 
+def inherited(*further: str) -> dict[str, str]:
+    """The variables of ours that a program gets: those of the system, and those named *further*."""
+    return {name: os.environ[name] for name in (*OF_THE_SYSTEM, *further) if name in os.environ}
+
+
 def _run(command: Sequence[str]) -> None:
+    settings = [name for name in os.environ if name.startswith(SETTINGS_OF_INSTALLERS)]
     done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, close_fds=False
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        close_fds=False,
+        env=inherited(*OF_INSTALLERS, *settings),
     )
     if done.returncode:
         raise LabelQAError(
-            f"Label Studio {VERSION} could not be installed: {done.stderr.strip()[-500:]}",
+            f"Label Studio {VERSION} could not be installed: {without_logins(done.stderr).strip()[-500:]}",
             why="The package index may be out of reach, or the disk full.",
             remedy=f"Install it yourself, and name its program in {BINARY_VARIABLE}.",
         )

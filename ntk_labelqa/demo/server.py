@@ -21,7 +21,7 @@ from typing import Self
 
 import httpx
 
-from ntk_labelqa.demo.environment import label_studio_binary, make_once, server_cache
+from ntk_labelqa.demo.environment import inherited, label_studio_binary, make_once, server_cache
 from ntk_labelqa.errors import LabelQAError
 from ntk_labelqa.files import write_whole
 
@@ -33,8 +33,6 @@ PEOPLE = (
     "reviewer-1@example.org",
     "reviewer-2@example.org",
 )
-INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
-"""All that the server gets of our environment: it reads settings from names as common as HOST, PORT and LOG_LEVEL."""
 GUARD = Path(__file__).with_name("guard.py")
 START_SECONDS = 240.0
 STOP_SECONDS = 10.0
@@ -166,7 +164,10 @@ def _add_people(binary: Path, variables: Mapping[str, str], login: Login) -> Non
 
 
 def _variables(home: Path, login: Login) -> dict[str, str]:
-    """The server's environment: everything it writes stays below *home*, and it calls nobody."""
+    """The server's environment: everything it writes stays below *home*, and it calls nobody.
+
+    It reads settings from names as common as HOST, PORT and LOG_LEVEL, hence so little of ours.
+    """
     own = {
         "HOME": str(home),
         "XDG_CONFIG_HOME": str(home / "config"),
@@ -185,7 +186,7 @@ def _variables(home: Path, login: Login) -> dict[str, str]:
         "FRONTEND_SENTRY_DSN": "",
         "PYTHONUNBUFFERED": "1",
     }
-    return {name: os.environ[name] for name in INHERITED if name in os.environ} | own
+    return inherited() | own
 
 
 def _refuse_busy(port: int) -> None:

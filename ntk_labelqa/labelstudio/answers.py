@@ -25,6 +25,45 @@ class RefusedAnswer(httpx.RemoteProtocolError):
     """An answer that is not read to its end, and why, in words."""
 
 
+class RedirectedAnswer(httpx.RequestError):
+    """A redirect, which is not followed.
+
+    Attributes:
+        server: where it leads, without what comes after the server's own address.
+        is_same: whether it leads to the same page of another address, as a Label Studio that has moved does.
+    """
+
+    def __init__(self, server: str, *, is_same: bool, request: httpx.Request) -> None:
+        super().__init__(f"The server redirects to {server}.", request=request)
+        self.server, self.is_same = server, is_same
+
+
+def refusing_redirects(base: str) -> Callable[[httpx.Response], None]:
+    """A hook for httpx's responses that raises RedirectedAnswer instead of following.
+
+    Args:
+        base: the server's address, without a slash at its end.
+    """
+    below = httpx.URL(base).path.rstrip("/")
+
+    def refuse(response: httpx.Response) -> None:
+        if not response.has_redirect_location:
+            return
+        asked = response.request.url
+        try:
+            target = asked.join(response.headers["Location"])
+        except (httpx.InvalidURL, ValueError):
+            raise RedirectedAnswer("no address", is_same=False, request=response.request) from None
+        page, found = asked.path.removeprefix(below).rstrip("/"), target.path.rstrip("/")
+        is_same = found.endswith(page) and target.scheme in ("http", "https")
+        # What else a redirect holds may be anything, a token among it.
+        path = found.removesuffix(page) if is_same else "/"
+        server = target.copy_with(path=path or "/", query=None, fragment=None, username="", password="")
+        raise RedirectedAnswer(str(server).rstrip("/"), is_same=is_same, request=response.request)
+
+    return refuse
+
+
 def bounding(most_seconds: float | None = None) -> Callable[[httpx.Response], None]:
     """A hook for httpx's responses, whose bodies then raise RefusedAnswer where they go beyond a bound.
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
-from ntk_labelqa.errors import LabelStudioError, UsageError
+from ntk_labelqa.errors import LabelQAError, LabelStudioError, UsageError
 
 if TYPE_CHECKING:
+    import httpx
     from label_studio_sdk.client import LabelStudio
+
+    from ntk_labelqa.labelstudio.answers import RedirectedAnswer
 
 URL_VARIABLE, KEY_VARIABLE = "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"
 TIMEOUT = 600.0
@@ -19,6 +23,8 @@ TIMEOUT = 600.0
 TRY_TIMEOUT = 60
 """Seconds that a server may take to say who we are; one that does not answer at all should not be waited for."""
 
+SOMETHING_ELSE = "The address leads to something else, such as a login page in front of it or another program."
+
 ONCE: Any = {"max_retries": 0}
 """Request options of every write: a write that was repeated by the SDK could be done twice."""
 
@@ -26,8 +32,10 @@ ONCE: Any = {"max_retries": 0}
 def connect(url: str, api_key: str, *, timeout: float = TIMEOUT) -> LabelStudio:
     """A client of the server at *url*, whose address and key have been tried.
 
+    Redirects are not followed: the key would go where they lead.
+
     Args:
-        url: base address; a sub-path is fine.
+        url: base address, without a login; a sub-path is fine.
         api_key: a legacy token or a personal access token.
         timeout: seconds a request may take.
 
@@ -37,25 +45,59 @@ def connect(url: str, api_key: str, *, timeout: float = TIMEOUT) -> LabelStudio:
     import httpx
     from label_studio_sdk.client import LabelStudio
 
-    from ntk_labelqa.labelstudio.answers import ACCEPTED, bounding
+    from ntk_labelqa.labelstudio.answers import ACCEPTED, bounding, refusing_redirects
+    from ntk_labelqa.labelstudio.shapes import checking_shapes
 
-    key = _checked_key(api_key)
-    if not url.strip().lower().startswith(("http://", "https://")):
-        raise LabelStudioError(
-            f"{_without_login(url)!r} is not the address of a server.",
-            remedy=f"Set {URL_VARIABLE} to the address that the browser shows, from http:// or https:// on.",
-        )
-    # Personal access tokens are refreshed below the address's own path, which a missing slash would cut off.
+    key, address = _checked_key(api_key), _checked_address(url)
     http = httpx.Client(
         timeout=timeout,
-        follow_redirects=True,
+        follow_redirects=False,
         headers={"Accept-Encoding": ACCEPTED},
-        event_hooks={"response": [bounding()]},
+        event_hooks={
+            "request": [_not_waiting_for_tokens],
+            "response": [refusing_redirects(address), bounding(), checking_shapes(address)],
+        },
     )
-    client = LabelStudio(base_url=url.strip().rstrip("/") + "/", api_key=key, timeout=timeout, httpx_client=http)
-    with translating_errors(f"Connecting to {_without_login(url)}"):
+    with translating_errors(f"Connecting to {address}"):
+        # Personal access tokens are refreshed below the address's own path, which a missing slash would cut off.
+        client = LabelStudio(base_url=f"{address}/", api_key=key, timeout=timeout, httpx_client=http)
         client.users.whoami(request_options={"max_retries": 0, "timeout_in_seconds": TRY_TIMEOUT})
     return client
+
+
+def _not_waiting_for_tokens(request: httpx.Request) -> None:
+    """A hook for httpx's requests: an access token is made at once or never."""
+    if request.url.path.rstrip("/").endswith("api/token/refresh"):
+        waits: dict[str, float | None] = request.extensions["timeout"]
+        request.extensions["timeout"] = {what: min(given or TRY_TIMEOUT, TRY_TIMEOUT) for what, given in waits.items()}
+
+
+def _checked_address(url: str) -> str:
+    """*url* without the slash at its end; raises LabelStudioError where it is none, or has more in it.
+
+    A login is refused: its header is the one that the key needs, and addresses stand in reports and journals.
+    """
+    import httpx
+
+    address = url.strip().rstrip("/")
+    scheme = next((scheme for scheme in ("http://", "https://") if address.lower().startswith(scheme)), "")
+    bare = scheme + address[len(scheme) :].rpartition("@")[2]
+    try:
+        parsed = httpx.URL(bare) if scheme else None
+    except (httpx.InvalidURL, ValueError):
+        parsed = None
+    if parsed is None or not parsed.host or parsed.query or parsed.fragment:
+        raise LabelStudioError(
+            f"{bare.partition('?')[0]!r} is not the address of a server.",
+            remedy=f"Set {URL_VARIABLE} to the address that the browser shows, from http:// or https:// on.",
+        )
+    if bare != address:
+        raise LabelStudioError(
+            f"The address of Label Studio, {bare}, comes with a login.",
+            why="Label Studio takes a key alone, and addresses stand in reports and logs.",
+            remedy=f"Set {URL_VARIABLE} to {bare}, and {KEY_VARIABLE} to your key.",
+        )
+    return address
 
 
 def _checked_key(api_key: str) -> str:
@@ -72,13 +114,6 @@ def _checked_key(api_key: str) -> str:
             remedy=f"Copy it again from Account & Settings, and set {KEY_VARIABLE}.",
         )
     return key
-
-
-def _without_login(url: str) -> str:
-    """*url* as it may be shown: a password that it carries stays out of messages."""
-    before, at, after = url.rpartition("@")
-    scheme, colon, _ = before.partition("://")
-    return f"{scheme + colon if colon else ''}…@{after}" if at else url
 
 
 def connect_from_environment() -> LabelStudio:
@@ -109,17 +144,27 @@ def describe_server(client: LabelStudio) -> str:
 def translating_errors(doing: str) -> Iterator[None]:
     """Turn the SDK's and httpx's errors in the body into a LabelStudioError that says what was being done.
 
-    The SDK does not wrap httpx's errors in its own, so both have to be caught.
+    The SDK does not wrap httpx's errors in its own, so both have to be caught. Answers that it cannot make sense of
+    end in whatever its code then raises.
     """
     import httpx
     from label_studio_sdk.core.api_error import ApiError
 
-    from ntk_labelqa.labelstudio.answers import RefusedAnswer
+    from ntk_labelqa.labelstudio.answers import RedirectedAnswer, RefusedAnswer
+    from ntk_labelqa.labelstudio.shapes import OddAnswer
 
     try:
         yield
     except ApiError as error:
         raise _from_status(doing, error.status_code, error.body) from error
+    except RedirectedAnswer as error:
+        raise _from_redirect(doing, error) from error
+    except OddAnswer as error:
+        raise LabelStudioError(
+            f"{doing} failed: what answers is not Label Studio, or not as it should ({error}).",
+            why=SOMETHING_ELSE,
+            remedy=f"Open the address in a browser, and check {URL_VARIABLE}.",
+        ) from error
     except RefusedAnswer as error:
         raise LabelStudioError(
             f"{doing} failed: the server's answer is refused, as {error}.",
@@ -144,6 +189,32 @@ def translating_errors(doing: str) -> Iterator[None]:
             why="The connection broke, or the address is not one of a Label Studio server.",
             remedy=f"Check {URL_VARIABLE} and try again.",
         ) from error
+    except LabelQAError:
+        raise
+    except Exception as error:
+        if not _is_of_the_sdk(error):
+            raise
+        raise LabelStudioError(
+            f"{doing} failed: the SDK of Label Studio cannot read the answer ({type(error).__name__}).",
+            why=SOMETHING_ELSE,
+            remedy=f"Open the address in a browser, and check {URL_VARIABLE}.",
+        ) from error
+
+
+def _is_of_the_sdk(error: Exception) -> bool:
+    """Whether *error* was raised by the SDK or by what it called: our own faults must not look like the server's."""
+    modules = (frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__))
+    return any(str(module).startswith("label_studio_sdk.") for module in modules)
+
+
+def _from_redirect(doing: str, error: RedirectedAnswer) -> LabelStudioError:
+    to_the_same = f"If that is your Label Studio, set {URL_VARIABLE} to {error.server}."
+    return LabelStudioError(
+        f"{doing} failed: the server redirects to {error.server}.",
+        why="Redirects are not followed, as the key would go where they lead."
+        + ("" if error.is_same else " A login page or another program may stand in front of Label Studio."),
+        remedy=to_the_same if error.is_same else f"Open the address in a browser, and check {URL_VARIABLE}.",
+    )
 
 
 def _from_status(doing: str, status: int | None, body: object) -> LabelStudioError:
@@ -163,7 +234,7 @@ def _from_status(doing: str, status: int | None, body: object) -> LabelStudioErr
     if status is not None and status < 400:
         return LabelStudioError(
             f"{doing} failed: what answers is not Label Studio.",
-            why="The address leads to something else, such as a login page in front of it or another program.",
+            why=SOMETHING_ELSE,
             remedy=f"Open the address in a browser, and check {URL_VARIABLE}.",
         )
     detail = body.get("detail") if isinstance(body, dict) else None

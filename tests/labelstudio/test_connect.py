@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 
+import jwt
 import pytest
 
 from ntk_labelqa.errors import LabelStudioError, UsageError
 from ntk_labelqa.labelstudio.connect import KEY_VARIABLE, URL_VARIABLE, connect, connect_from_environment, server_url
 from tests.labelstudio.samples import KEY, USER
-from tests.labelstudio.web import Reply, as_json, serving
+from tests.labelstudio.web import Reply, Request, as_json, serving
 
 
 def why_not(url: str, key: str = KEY) -> LabelStudioError:
@@ -74,9 +76,59 @@ def test_a_server_that_breaks_off() -> None:
         assert "failed" in why_not(web.url).what
 
 
-def test_a_password_in_the_address_stays_out_of_messages() -> None:
-    assert "hush" not in str(why_not("http://me:hush@127.0.0.1:1"))
-    assert "hush" not in str(why_not("me:hush@127.0.0.1:1"))
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://me:hush@127.0.0.1:1",
+        "http://hush@127.0.0.1:1/labels",
+        "http://me:hu/sh#x?@127.0.0.1:1",
+        "HTTP://me:hush%40x@127.0.0.1:1/",
+        "me:hush@127.0.0.1:1",
+    ],
+)
+def test_a_login_in_the_address_is_refused_and_not_shown(url: str) -> None:
+    error = why_not(url)
+    shown = "".join(traceback.format_exception(error)) + str(error)
+    assert "hush" not in shown
+    assert "hu/sh" not in shown
+    if "://" in url:
+        assert "comes with a login" in error.what
+        assert f"{URL_VARIABLE} to http://127.0.0.1:1" in error.remedy
+
+
+def a_refresh_token() -> str:
+    """A personal access token, as Label Studio makes them, good for a day."""
+    return jwt.encode({"token_type": "refresh", "exp": int(time.time()) + 86_400}, "x" * 32)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("key", [KEY, a_refresh_token()], ids=["legacy", "personal"])
+def test_a_redirect_is_not_followed_and_is_said(status: int, key: str) -> None:
+    with serving(lambda _: as_json(USER)) as elsewhere:
+
+        def moved(request: Request) -> Reply:
+            target = (
+                f"http://me:hush@127.0.0.1:{elsewhere.port}/new{request.path.removeprefix('/labels')}?token=hush#hush"
+            )
+            return Reply(status=status, headers={"Location": target})
+
+        with serving(moved) as web:
+            error = why_not(f"{web.url}/labels", key)
+        assert elsewhere.requests == []
+    assert f"redirects to {elsewhere.url}/new." in error.what
+    assert f"set {URL_VARIABLE} to {elsewhere.url}/new." in error.remedy
+    assert "hush" not in str(error)
+
+
+@pytest.mark.parametrize(
+    "location", ["/user/login/?next=/", "https://login.example.org/secret-path", "http://[", "mailto:x"]
+)
+def test_a_redirect_to_a_login_page_is_said(location: str) -> None:
+    with serving(lambda _: Reply(status=302, headers={"Location": location})) as web:
+        error = why_not(web.url)
+    assert "redirects to" in error.what
+    assert "login page" in error.why
+    assert "secret-path" not in str(error)
 
 
 @pytest.mark.parametrize("missing", [URL_VARIABLE, KEY_VARIABLE])

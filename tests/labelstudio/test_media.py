@@ -107,9 +107,9 @@ def test_addresses_on_the_server_are_fetched_with_the_key(fetch, studio) -> None
     studio.replies |= {
         "/data/upload/1/a.png": Reply(png(1)),
         "/data/local-files/?d=pets/b.png": Reply(png(2)),
-        "/media/c.png": Reply(png(3)),
+        "/data/c.png": Reply(png(3)),
     }
-    values = ["/data/upload/1/a.png", "/data/local-files/?d=pets/b.png", f"{studio.web.url}/media/c.png"]
+    values = ["/data/upload/1/a.png", "/data/local-files/?d=pets/b.png", f"{studio.web.url}/data/c.png"]
     client = connect(studio.web.url, KEY)
     assert shades(fetch(*values, client=client)) == [1, 2, 3]
     assert {key for _, key in studio.asked()} == {f"Token {KEY}"}
@@ -129,6 +129,78 @@ def test_other_programs_beside_a_server_below_a_path_do_not_see_the_key(fetch, s
     tricks = [f"{studio.web.url}/x.png", f"{studio.web.url}/labels/../x.png", f"{studio.web.url}/labels/%2e%2e/x.png"]
     fetch(*tricks, client=client, allowed_hosts=["127.0.0.1"])
     assert {key for _, key in studio.asked()} == {""}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/users/1",
+        "/api",
+        "/logout",
+        "/data/../api/users/",
+        "/data/..;/api/users/",
+        "/data/%2e%2e/logout",
+        "/data/%2E%2E%3Bx/api/users/",
+        "/data/%252e%252e/api/users/",
+        "/data/..%5Capi/users/",
+        "/tasks/1/resolve/%2e%2e/%2e%2e/%2e%2e/logout",
+        "/data/%2525252525252e./logout",
+        "/user/login/",
+        "/",
+    ],
+)
+@pytest.mark.parametrize("base", ["", "/labels"])
+def test_a_task_gets_nobody_to_ask_for_a_page_that_is_no_file(fetch, studio, path: str, base: str) -> None:
+    client = connect(f"{studio.web.url}{base}", KEY)
+    found = fetch(path, f"{studio.web.url}{base}{path}", client=client)
+    assert len(found) == 0
+    assert studio.asked() == []
+
+
+def test_what_lies_beside_label_studio_is_fetched_where_allowed_and_without_the_key(fetch, studio) -> None:
+    studio.replies |= {
+        "/pictures/a.png": Reply(png(4)),
+        "/static/b.png": Reply(png(5)),
+        "/user-made/c.png": Reply(png(6)),
+    }
+    client = connect(studio.web.url, KEY)
+    values = ["/pictures/a.png", "/static/b.png", "/user-made/c.png"]
+    refused = fetch(*values, client=client)
+    [reason] = reasons(refused)
+    assert reason == "image where Label Studio serves none: --allow-host 127.0.0.1 fetches it without the key"
+    assert shades(refused) == [5]
+    assert shades(fetch(*values, client=client, allowed_hosts=["127.0.0.1"])) == [4, 5, 6]
+    assert {key for _, key in studio.asked()} == {""}
+    with_key = fetch("/logout", "/api/a.png", client=client, allowed_hosts=["127.0.0.1"])
+    assert reasons(with_key) == {"image at a page of Label Studio that serves none": (100, 101)}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/tasks/7/resolve/?fileuri=a",
+        "/tasks/7/presign/?fileuri=a",
+        "/storage-data/uploaded/?filepath=a",
+        "/data/x/100%2525.png",
+    ],
+)
+def test_every_place_where_label_studio_serves_files_gets_the_key(fetch, studio, path: str) -> None:
+    studio.replies[path] = Reply(png(8))
+    assert shades(fetch(path, client=connect(studio.web.url, KEY))) == [8]
+    assert studio.asked() == [(path, f"Token {KEY}")]
+
+
+def test_a_redirect_within_the_server_leads_to_files_alone(fetch, studio) -> None:
+    studio.replies |= {"/data/a.png": leading_to("/api/users/"), "/data/b.png": leading_to("/data/upload/c.png")}
+    studio.replies["/data/upload/c.png"] = Reply(png(3))
+    assert shades(fetch("/data/a.png", "/data/b.png", client=connect(studio.web.url, KEY))) == [3]
+    assert "/api/users/" not in {path for path, _ in studio.asked()}
+
+
+def test_an_address_with_a_login_is_not_fetched_and_not_shown(fetch, studio) -> None:
+    value = f"{studio.web.url}/data/a.png".replace("//", "//me:hush@")
+    found = fetch(value, client=connect(studio.web.url, KEY), allowed_hosts=["127.0.0.1"])
+    assert reasons(found) == {"image address with a login in it": (100,)}
 
 
 def test_other_hosts_are_asked_only_if_allowed_and_never_with_the_key(fetch, studio, elsewhere) -> None:
@@ -167,10 +239,8 @@ def test_an_allowed_host_cannot_lead_to_one_that_is_not(fetch, elsewhere) -> Non
 
 
 def test_a_redirect_in_a_circle_ends(fetch, studio) -> None:
-    studio.replies["/media/a.png"] = Reply(status=302, headers={"Location": "/media/a.png"})
-    assert list(reasons(fetch("/media/a.png", client=connect(studio.web.url, KEY)))) == [
-        "image not fetched: status 302"
-    ]
+    studio.replies["/data/a.png"] = Reply(status=302, headers={"Location": "/data/a.png"})
+    assert list(reasons(fetch("/data/a.png", client=connect(studio.web.url, KEY)))) == ["image not fetched: status 302"]
 
 
 def test_a_second_run_fetches_only_what_changed(fetch, studio) -> None:
@@ -190,8 +260,8 @@ def test_a_second_run_fetches_only_what_changed(fetch, studio) -> None:
 
 
 def test_equal_images_are_kept_once(fetch, studio) -> None:
-    studio.replies |= {"/media/a.png": Reply(png(1)), "/media/b.png": Reply(png(1))}
-    found = fetch("/media/a.png", "/media/b.png", client=connect(studio.web.url, KEY))
+    studio.replies |= {"/data/a.png": Reply(png(1)), "/data/b.png": Reply(png(1))}
+    found = fetch("/data/a.png", "/data/b.png", client=connect(studio.web.url, KEY))
     assert found.items["path"].nunique() == 1
 
 
@@ -217,16 +287,16 @@ def test_unusable_images_are_left_out_named_and_counted(fetch, studio, monkeypat
     large = io.BytesIO()
     Image.fromarray(noise).save(large, "PNG")
     studio.replies |= {
-        "/good.png": Reply(png(5)),
-        "/half.png": Reply(png(5)[:45]),
-        "/page.png": Reply(b"<html>Log in</html>"),
-        "/large.png": Reply(large.getvalue()),
-        "/vast.png": Reply(huge_png(20_000, 20_000)),
-        "/wide.png": Reply(huge_png(12_000, 9_000)),
-        "/down.png": Reply(status=503),
+        "/data/good.png": Reply(png(5)),
+        "/data/half.png": Reply(png(5)[:45]),
+        "/data/page.png": Reply(b"<html>Log in</html>"),
+        "/data/large.png": Reply(large.getvalue()),
+        "/data/vast.png": Reply(huge_png(20_000, 20_000)),
+        "/data/wide.png": Reply(huge_png(12_000, 9_000)),
+        "/data/down.png": Reply(status=503),
     }
     names = ["good", "half", "page", "large", "vast", "wide", "down", "gone"]
-    found = fetch(*(f"/{name}.png" for name in names), "", client=connect(studio.web.url, KEY))
+    found = fetch(*(f"/data/{name}.png" for name in names), "", client=connect(studio.web.url, KEY))
     assert found.items["task_id"].tolist() == [100]
     assert shades(found) == [5]
     assert found.annotations["item"].tolist() == [0]
@@ -395,13 +465,19 @@ def test_files_of_other_kinds_are_fetched_as_images_are_and_called_files(
     monkeypatch.setattr(media_download, "MOST_BYTES_OF_FILE", 2**20)
     studio.replies |= {
         "/data/upload/1/a.csv": Reply(SERIES),
-        "/large.csv": Reply(SERIES + b"2,3\n" * 2**18),
-        "/page.csv": Reply(b"<html>Log in</html>"),
-        "/image.csv": Reply(png()),
+        "/data/large.csv": Reply(SERIES + b"2,3\n" * 2**18),
+        "/data/page.csv": Reply(b"<html>Log in</html>"),
+        "/data/image.csv": Reply(png()),
     }
     elsewhere.replies["/b.csv"] = Reply(SERIES)
-    paths = ["data/upload/1/a.csv", "large.csv", "page.csv", "image.csv", "gone.csv"]
-    values = [*(f"/{path}" for path in paths), f"{elsewhere.web.url}/b.csv", "", "ftp://x/y.csv", "data:,t%0A1%0A2"]
+    paths = ["upload/1/a.csv", "large.csv", "page.csv", "image.csv", "gone.csv"]
+    values = [
+        *(f"/data/{path}" for path in paths),
+        f"{elsewhere.web.url}/b.csv",
+        "",
+        "ftp://x/y.csv",
+        "data:,t%0A1%0A2",
+    ]
     found = fetch(*values, kind="series", client=connect(studio.web.url, KEY))
     assert found.items["task_id"].tolist() == [100, 108]
     assert Path(found.items["path"][0]).read_bytes() == SERIES

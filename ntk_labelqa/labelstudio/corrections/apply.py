@@ -179,7 +179,7 @@ def _reconcile(journal: Journal, correction: Correction, annotation: Mapping[str
 def _note_written(journal: Journal, intended: Mapping[str, Any], made: Mapping[str, Any]) -> None:
     saved = made["updated_at"]
     noted = {key: value for key, value in intended.items() if key not in ("event", "at")}
-    by = made["completed_by"]
+    by = made.get("completed_by")
     journal.add(
         "written",
         **noted,

@@ -13,6 +13,7 @@ from ntk_labelqa.labelstudio.corrections.apply import annotation_now
 from ntk_labelqa.labelstudio.corrections.journal import Journal
 from ntk_labelqa.labelstudio.corrections.results import correction_id, moment, same_moment
 from ntk_labelqa.labelstudio.reading.pull import take_snapshot
+from ntk_labelqa.shown import without_logins
 
 if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio
@@ -42,7 +43,7 @@ def undo_corrections(client: LabelStudio, journal: Journal, *, progress: Tick | 
     Raises InvalidInputError if the journal is of another server; LabelStudioError if the server cannot be read.
     """
     entries = [entry for entry in journal.last.values() if entry["event"] in ("intended", "written")]
-    others = {entry["server"] for entry in entries} - {server_url(client)}
+    others = {without_logins(entry["server"]) for entry in entries} - {server_url(client)}
     if others:
         raise InvalidInputError(
             f"The corrections in {journal.path} were written to {', '.join(sorted(others))}, and this is "

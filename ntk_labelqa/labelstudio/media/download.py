@@ -1,9 +1,13 @@
-"""Files over http(s): the key goes to the Label Studio server alone, and other hosts are asked only where allowed."""
+"""Files over http(s): the key goes to the Label Studio server alone, and there to where it serves files.
+
+Other hosts are asked only where allowed.
+"""
 
 from __future__ import annotations
 
 import base64
 import posixpath
+import re
 import time
 import urllib.parse
 from collections import Counter
@@ -36,6 +40,17 @@ PASSING = frozenset({429, 500, 502, 503, 504})
 REDIRECTS = 5
 CLOUDS = ("s3", "s3s", "gs", "gcs", "azure-blob", "azure_spi", "wasbs", "wasb", "dbfs")
 """Schemes of storages, which the Label Studio server reads for those who have a key of its own."""
+
+SERVING = re.compile(r"(data|storage-data/uploaded|(tasks|projects)/\d+/(?P<signing>resolve|presign))/")
+"""Where Label Studio serves files to those who have a key, below its own address. To ask there changes nothing."""
+OPEN = re.compile(r"(static|samples)/")
+"""Where it serves files to everybody."""
+NEVER = re.compile(r"(api|api-auth|logout|user|admin|django-rq|trigger500)(/|$)|$", re.IGNORECASE)
+"""What serves no files, and may change something; and where nobody knows what is asked for."""
+_STEP_UP = re.compile(r"\.{1,2}(;.*)?")
+"""A part of a path that some server or other takes for a step up the tree."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_DECODED_AT_MOST = 5
 
 What = Literal["image", "file"]
 
@@ -132,6 +147,20 @@ class Downloader:
         same = (url.scheme, url.host, url.port) == (self.server.scheme, self.server.host, self.server.port)
         return same and f"{posixpath.normpath(url.path)}/".startswith(f"{self.server.path.rstrip('/')}/")
 
+    def _page(self, url: httpx.URL) -> str:
+        """The path of *url* below the Label Studio server's own; empty where servers could disagree on where it leads.
+
+        Whatever stands in front of Label Studio may decode a path once more than it does.
+        """
+        assert self.server is not None
+        path = url.raw_path.decode("ascii").partition("?")[0]
+        for _ in range(_DECODED_AT_MOST):
+            path = urllib.parse.unquote(path)
+        parts = path.replace("\\", "/").split("/")
+        if urllib.parse.unquote(path) != path or any(map(_STEP_UP.fullmatch, parts)) or _CONTROL.search(path):
+            return ""
+        return path.removeprefix(f"{self.server.path.rstrip('/')}/")
+
     def get(self, address: str, known: Entry | None = None) -> Answer:
         """The file at *address*, or the answer that it is still as *known*; raises UnusableFile."""
         conditions = {"If-None-Match": known.etag, "If-Modified-Since": known.last_modified} if known else {}
@@ -142,7 +171,8 @@ class Downloader:
             answer = self._tried(url, conditions | self._credentials(url))
             if not (answer.location and 300 <= answer.status < 400):
                 break
-            at_storage = self.is_inside(url) and url.path.endswith("/resolve/")
+            served = SERVING.match(self._page(url)) if self.is_inside(url) else None
+            at_storage = bool(served and served["signing"])
             url = url.join(answer.location)
             if at_storage and not self.is_inside(url):
                 # An address that the server signed, of one file in a storage of its own. No key goes there.
@@ -160,11 +190,21 @@ class Downloader:
 
     def _credentials(self, url: httpx.URL) -> dict[str, str]:
         """The header that lets us in; empty for hosts that the user allowed. Raises UnusableFile for all others."""
+        if url.userinfo:
+            raise UnusableFile(f"{self.what} address with a login in it")
+        refused = f"on a host that is not allowed: --allow-host {url.host}"
         if self.client and self.is_inside(url):
-            with translating_errors("Renewing the access token"):
-                return {"Authorization": self.client._client_wrapper.get_headers()["Authorization"]}
+            page = self._page(url)
+            if SERVING.match(page):
+                with translating_errors("Renewing the access token"):
+                    return {"Authorization": self.client._client_wrapper.get_headers()["Authorization"]}
+            if OPEN.match(page):
+                return {}
+            if NEVER.match(page):
+                raise UnusableFile(f"{self.what} at a page of Label Studio that serves none")
+            refused = f"where Label Studio serves none: --allow-host {url.host} fetches it without the key"
         if url.scheme not in ("http", "https") or not {url.host, f"{url.host}:{url.port}"} & self.allowed:
-            raise UnusableFile(f"{self.what} on a host that is not allowed: --allow-host {url.host}")
+            raise UnusableFile(f"{self.what} {refused}")
         return {}
 
     def _tried(self, url: httpx.URL, headers: dict[str, str]) -> Answer:

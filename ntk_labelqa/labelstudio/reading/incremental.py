@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,8 @@ FORMAT = 1
 VIEW_TITLE = "ntk-labelqa: changed since the last audit"
 OVERLAP = timedelta(minutes=2)
 """Asked for once more: what had been stamped before the last snapshot, in a transaction that ended after it."""
+EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
+"""Before that nothing was pulled: a server that says so, or nothing, does not know the time."""
 FULL_EVERY = 30
 """Pulls after which all is pulled again: bounds for how long anything that no rule here foresees could go unseen."""
 
@@ -72,7 +74,7 @@ def since_last(client: LabelStudio, project_id: int, project: ProjectExt, *, ove
     last = read_last(path)
     why = _why_whole(project, last)
     if last is not None and not why:
-        begun, changed = _changed(client, project_id, last.begun - overlap)
+        begun, changed = _changed(client, project_id, max(last.begun, EARLIEST) - overlap)
         tasks = last.tasks | {int(task["id"]): task for task in changed}
         with translating_errors(f"Counting the tasks of project {project_id}"):
             after = client.projects.get(id=project_id)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ntk_labelqa.dataset import LabeledDataset, Provenance
-from ntk_labelqa.errors import LabelStudioError
+from ntk_labelqa.errors import InvalidInputError, LabelStudioError
 from ntk_labelqa.labelstudio.connect import ONCE, server_url, translating_errors
 from ntk_labelqa.labelstudio.reading import label_config
 from ntk_labelqa.labelstudio.reading.task_files import parse_tasks
@@ -67,7 +67,7 @@ def whole_project(client: LabelStudio, project_id: int, project: ProjectExt) -> 
 
 def _by_page(client: LabelStudio, project_id: int, stalled: StalledSnapshot) -> Pulled:
     pages = tasks_by_page(client, project_id)
-    tasks, notes = parse_tasks(json.dumps(pages.tasks).encode(), f"Project {project_id}")
+    tasks, notes = _parsed(json.dumps(pages.tasks).encode(), f"Project {project_id}")
     said = f"{stalled.what} The tasks were read page by page instead."
     if pages.unreadable:
         said += f" {pages.unreadable} of them the server cannot send: they are left out."
@@ -191,10 +191,34 @@ def snapshot_of(
             # It is ours, and of no use to anyone else. That it could not be deleted must not hide what went wrong.
             with suppress(LabelStudioError), translating_errors("Deleting the snapshot"):
                 client.projects.exports.delete(project_id, snapshot.id)
+    tasks, notes = _parsed(content, f"The snapshot of project {project_id}")
     # A server that does not say when is taken to have begun at the dawn of time: all is then pulled again.
-    begun = snapshot.created_at or datetime.min.replace(tzinfo=UTC)
-    tasks, notes = parse_tasks(content, f"The snapshot of project {project_id}")
+    begun = snapshot.created_at or datetime.min
+    begun = begun if begun.tzinfo else begun.replace(tzinfo=UTC)
+    if drafts and not all(isinstance(draft, Mapping) for task in tasks for draft in task.get("drafts") or ()):
+        raise LabelStudioError(
+            f"The snapshot of project {project_id} names its drafts, and does not hold them.",
+            why="The server is of a release that this version does not know.",
+            remedy="Bring Label Studio up to date.",
+        )
     return Snapshot(tasks, begun, notes)
+
+
+def _parsed(content: bytes, name: str) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """:func:`parse_tasks` of what a server sent; raises LabelStudioError, as there is no file to be put right."""
+    from ntk_labelqa.labelstudio.shapes import what_is_odd
+
+    try:
+        tasks, notes = parse_tasks(content, name)
+        if odd := what_is_odd(tasks):
+            raise InvalidInputError(f"{name} has what cannot be in it: {odd}.")
+    except InvalidInputError as error:
+        raise LabelStudioError(
+            error.what,
+            why="The server sent something else than a snapshot, or not all of it.",
+            remedy="Run it again; if it stays so, look into the server's log.",
+        ) from error
+    return tasks, notes
 
 
 def _wait_until_made(client: LabelStudio, project_id: int, snapshot_id: int, tasks: int | None) -> None:

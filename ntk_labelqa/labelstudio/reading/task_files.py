@@ -162,6 +162,8 @@ def _task(record: Any, number: int, name: str) -> Record:
     if "data" not in record:  # an annotation of a target storage, which holds its task
         task, annotation = record["task"], {key: value for key, value in record.items() if key != "task"}
         return {**_task(task, number, name), "annotations": [annotation], _STORED: True}
+    if isinstance(record.get("id"), list | dict):
+        raise _no_tasks(name, f"The id of task number {number} is no whole number: {_shown(record['id'])}.")
     annotations = record.get("annotations", record.get("completions")) or []
     if not isinstance(annotations, list) or not all(isinstance(one, Mapping) for one in annotations):
         raise _no_tasks(name, f"The annotations of number {number} are none: {_shown(annotations)}.")
@@ -190,7 +192,7 @@ def _number(records: Sequence[Record], of: str, name: str, notes: list[str]) -> 
         return
     for number, (record, key) in enumerate(zip(records, ids, strict=True), 1):
         whole = int(key) if isinstance(key, str) and key.strip().isascii() and key.strip().isdigit() else key
-        if not isinstance(whole, int) or isinstance(whole, bool):
+        if not isinstance(whole, int) or isinstance(whole, bool) or abs(whole) >= 2**63:
             raise _no_tasks(name, f"The id of {of} number {number} is no whole number: {_shown(key)}.")
         record["id"] = whole
 

@@ -39,6 +39,7 @@ def tasks_by_page(client: LabelStudio, project_id: int) -> Pages:
     tasks: dict[int, dict[str, Any]] = {}
     total, unreadable, start = 1, 0, 0
     while start < total:
+        got = len(tasks) + unreadable
         for page in _pages(client, project_id, start, SIZES):
             if page is None:
                 unreadable += 1
@@ -46,6 +47,8 @@ def tasks_by_page(client: LabelStudio, project_id: int) -> Pages:
             tasks |= {int(task["id"]): task for task in page["tasks"]}
             total = int(page["total"])
         start += SIZES[0]
+        if len(tasks) + unreadable == got:  # whatever the server counts, it has no more
+            break
         if unreadable > max(1.0, MOST_UNREADABLE * total):
             raise LabelStudioError(
                 f"The server cannot send {unreadable} of the first {start} tasks of project {project_id}.",

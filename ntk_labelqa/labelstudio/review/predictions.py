@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ntk_labelqa.audit_folder import Audit
@@ -75,17 +76,18 @@ def _predictions(audit: Audit) -> dict[int, dict[str, Any]]:
     }
 
 
-def _ours(task: dict[str, Any]) -> list[dict[str, Any]]:
+def _ours(task: dict[str, Any]) -> list[Mapping[str, Any]]:
     # Suggestions of the ML backend for open tasks have more after our name: they are not what was pushed.
-    return [old for old in task["predictions"] if old.get("model_version") == OUR_MODEL]
+    every = task.get("predictions") or ()
+    return [old for old in every if isinstance(old, Mapping) and old.get("model_version") == OUR_MODEL and "id" in old]
 
 
 def _has(task: dict[str, Any], wanted: dict[str, Any]) -> bool:
     return any(_same(old, wanted) for old in _ours(task))
 
 
-def _same(old: dict[str, Any], wanted: dict[str, Any] | None) -> bool:
-    return wanted is not None and (old["score"], old["result"]) == (wanted["score"], wanted["result"])
+def _same(old: Mapping[str, Any], wanted: dict[str, Any] | None) -> bool:
+    return wanted is not None and (old.get("score"), old.get("result")) == (wanted["score"], wanted["result"])
 
 
 def _ensure_tab(client: LabelStudio, project_id: int) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.dataset import Control
+from ntk_labelqa.errors import LabelStudioError
 from ntk_labelqa.label_types.registry import audited_type
 from ntk_labelqa.labelstudio.connect import ONCE, translating_errors
 from ntk_labelqa.labelstudio.reading.label_values import control_of, is_single_choice
@@ -27,6 +28,8 @@ INSTRUCTION = (
 TITLE_LENGTH = 50
 """Characters that the server takes."""
 DELETED_AT_ONCE = 2000
+MOST_TWICE = 1000
+"""Projects that may be listed twice, as those made meanwhile move the others on; a page has a hundred."""
 _UNANSWERED: Any = {
     "conjunction": "and",
     "items": [
@@ -71,9 +74,18 @@ def find(client: LabelStudio, source_project: int, control: Control | None = Non
 
 def find_marked(client: LabelStudio, own_mark: str) -> int | None:
     """The id of the project whose description holds *own_mark*, the oldest, should there be several; else None."""
+    projects: dict[int, Any] = {}
+    twice = 0
     with translating_errors("Looking for the review project"):
-        projects: list[Any] = list(client.projects.list())
-    return min((project.id for project in projects if own_mark in (project.description or "")), default=None)
+        listed: Iterable[Any] = client.projects.list()
+        for project in listed:
+            twice += project.id in projects
+            if twice > MOST_TWICE:
+                raise LabelStudioError(
+                    "The server lists the same projects again and again.", remedy="Look into the server's log."
+                )
+            projects[project.id] = project
+    return min((project.id for project in projects.values() if own_mark in (project.description or "")), default=None)
 
 
 def find_or_create(client: LabelStudio, audit: Audit, source_project: int) -> int:

@@ -1,0 +1,336 @@
+"""Whatever answers in place of Label Studio, it ends in words, for everything that is asked of a server."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from label_studio_sdk.client import LabelStudio
+
+from ntk_labelqa.audit_folder import Audit
+from ntk_labelqa.errors import LabelStudioError, PartialDeliveryError
+from ntk_labelqa.labelstudio import connect as connecting
+from ntk_labelqa.labelstudio.connect import connect, describe_server
+from ntk_labelqa.labelstudio.corrections.apply import apply_corrections, plan_now
+from ntk_labelqa.labelstudio.corrections.journal import open_journal
+from ntk_labelqa.labelstudio.corrections.results import correction_id
+from ntk_labelqa.labelstudio.corrections.undo import undo_corrections
+from ntk_labelqa.labelstudio.reading import pull, task_pages
+from ntk_labelqa.labelstudio.reading.incremental import since_last
+from ntk_labelqa.labelstudio.reading.label_values import control_of
+from ntk_labelqa.labelstudio.reading.pull import pull_project
+from ntk_labelqa.labelstudio.review import delivery
+from ntk_labelqa.labelstudio.review import project as review_project
+from ntk_labelqa.labelstudio.review.decisions import read_decisions
+from ntk_labelqa.labelstudio.review.predictions import push_predictions
+from ntk_labelqa.labelstudio.review.push import push_findings
+from ntk_labelqa.labelstudio.review.warning_decisions import read_warning_decisions
+from tests.labelstudio.reviews import answer
+from tests.labelstudio.samples import KEY, annotation, choice, task
+from tests.labelstudio.studio import ENDPOINTS, SAVED, Studio, studio
+from tests.labelstudio.test_warnings import CLASSES, audit_with
+from tests.labelstudio.web import Reply, as_json
+
+SOURCE = 7
+CASES = int(os.environ.get("ODD_ANSWERS", "8"))
+"""Odd answers of each kind, of those below, that a row of the table is tried with."""
+SURELY = ("a page", 'only ["x"]', "deep")
+"""Of these none can pass for an answer."""
+TIDYING = ("views", "drop view")
+"""What a run tidies up with: that this fails must not spoil it."""
+VALUES: list[Any] = [None, True, 0, -1, 10**30, 1.5, "", "x", [], ["x"], [None], {}, {"x": 1}, [[]], {"id": "x"}]
+WHOLE: dict[str, Reply] = {
+    "a page": Reply(b"<html><h1>Log in</h1></html>", headers={"Content-Type": "text/html"}),
+    "a page as JSON": Reply(b"<html>Log in</html>", headers={"Content-Type": "application/json"}),
+    "nothing": Reply(),
+    "half a JSON": Reply(b'{"id": 1, "resul'),
+    "no text": Reply(b"\xff\xfe\x00\x01"),
+    "deep": Reply(b"[" * 100_000),
+    **{f"only {json.dumps(value)}": as_json(value) for value in VALUES},
+}
+
+
+def audit() -> Audit:
+    made = audit_with()
+    control = {"name": "topic", "tag": "Choices", "to_name": "text", "value_key": "text"}
+    data = made.manifest["data"] | {"control": control, "class_names": list(CLASSES)}
+    saved = made.findings[["task_id", "annotation_id", "annotator"]].assign(updated_at=SAVED)
+    return replace(made, manifest=made.manifest | {"data": data, "options": {}}, annotations=saved)
+
+
+def config() -> str:
+    escaped = (name.replace("<", "&lt;") for name in CLASSES)
+    choices = "".join(f'<Choice value="{name}"/>' for name in escaped)
+    return f'<View><Text name="text" value="$text"/><Choices name="topic" toName="text">{choices}</Choices></View>'
+
+
+def labelled() -> Studio:
+    """A project as :func:`audit` saw it."""
+    one = Studio()
+    given = [annotation(i + 100, choice(CLASSES[(i - 1) % 3]), updated_at=SAVED) for i in range(1, 31)]
+    tasks = [task(i, one) for i, one in enumerate(given, 1)]
+    one.add_project(SOURCE, tasks, title="Topics", label_config=config())
+    return one
+
+
+class Case:
+    """A connection to a server, the audit of its project, and a folder."""
+
+    def __init__(self, server: Studio, folder: Path, *, key: str = KEY) -> None:
+        self.server, self.folder, self.key, self.audit = server, folder, key, audit()
+        self.done = 1
+        self.client: LabelStudio = connect(server.web.url, key)
+
+    def pushed(self) -> int:
+        return push_findings(self.client, self.audit, project_id=SOURCE).project_id
+
+    def reviewed(self) -> None:
+        review = self.pushed()
+        for one in self.server.tasks(review):
+            if "suggested_label" in one["data"]:
+                self.server.annotate(one, answer("accept"), completed_by=1)
+
+    def applied(self) -> None:
+        _, table = read_decisions(self.client, SOURCE, control_of(self.audit.manifest))
+        with open_journal(self.folder / "journal") as journal:
+            plan, _ = plan_now(self.client, self.audit, table, SOURCE, journal.last)
+            done = apply_corrections(self.client, plan, journal)
+        for _, error in done.failed:
+            raise error
+        self.done = done.written + done.there
+
+    def corrected(self) -> None:
+        self.reviewed()
+        self.applied()
+
+
+def connecting_anew(case: Case) -> None:
+    describe_server(connect(case.server.web.url, case.key))
+
+
+def pulling(case: Case) -> None:
+    assert len(pull_project(case.client, SOURCE)) == 30
+
+
+def pulling_by_page(case: Case) -> None:
+    pages = task_pages.tasks_by_page(case.client, SOURCE)
+    pull._by_page(case.client, SOURCE, pull.StalledSnapshot("It stalled."))
+    assert len(pages.tasks) == 30
+
+
+def pulling_again(case: Case) -> None:
+    pull_project(case.client, SOURCE, take=since_last)
+    pull_project(case.client, SOURCE, take=since_last)
+
+
+def pushing(case: Case) -> None:
+    case.pushed()
+    change = case.server.change
+    case.server.change = lambda _, reply: reply
+    review = review_project.find(case.client, SOURCE, control_of(case.audit.manifest))
+    case.server.change = change
+    assert review is not None
+    review_project.delete_untouched(case.client, review, [1])
+
+
+def deciding(case: Case) -> None:
+    read_decisions(case.client, SOURCE, control_of(case.audit.manifest))
+    read_warning_decisions(case.client, SOURCE, control_of(case.audit.manifest))
+
+
+def applying(case: Case) -> None:
+    case.applied()
+
+
+def finding_a_write_again(case: Case) -> None:
+    """The server has a correction that no snapshot showed."""
+    tasks = case.server.tasks(SOURCE)
+    _, table = read_decisions(case.client, SOURCE, control_of(case.audit.manifest))
+    with open_journal(case.folder / "journal") as journal:
+        plan, _ = plan_now(case.client, case.audit, table, SOURCE, journal.last)
+        [ready] = plan.ready
+        one = next(one for one in tasks if one["id"] == ready.correction.task)
+        unique = correction_id(ready.correction.key)
+        fields = {"parent_annotation": ready.correction.annotation, "unique_id": unique}
+        case.server.annotate(one, ready.result, **fields)
+        done = apply_corrections(case.client, plan, journal)
+    for _, error in done.failed:
+        raise error
+    case.done = done.there
+
+
+def undoing(case: Case) -> None:
+    with open_journal(case.folder / "journal") as journal:
+        done = undo_corrections(case.client, journal)
+    for error in done.failed:
+        raise error
+
+
+def predicting(case: Case) -> None:
+    push_predictions(case.client, case.audit, SOURCE)
+
+
+def replacing_predictions(case: Case) -> None:
+    again = case.audit.findings.assign(error_probability=0.5)
+    push_predictions(case.client, replace(case.audit, findings=again), SOURCE)
+
+
+Step = Callable[[Case], Any]
+STEPS: tuple[tuple[Step, Step | None, tuple[str, ...]], ...] = (
+    (connecting_anew, None, ("refresh", "whoami", "version")),
+    (pulling, None, ("project", "users", "make snapshot", "snapshot", "download", "drop snapshot")),
+    (pulling_by_page, None, ("tasks",)),
+    (pulling_again, None, ("make view", "views", "drop view", "make snapshot", "download", "project")),
+    (pushing, None, ("projects", "make project", "project", "import", "act", "make snapshot", "download")),
+    (deciding, Case.reviewed, ("projects", "users", "make snapshot", "snapshot", "download")),
+    (applying, Case.reviewed, ("annotation", "make annotation", "make snapshot", "download", "project")),
+    (finding_a_write_again, Case.reviewed, ("annotations", "annotation")),
+    (undoing, Case.corrected, ("annotation", "drop annotation", "download", "make snapshot")),
+    (predicting, None, ("import predictions", "views", "make view", "download")),
+    (replacing_predictions, predicting, ("drop prediction", "import predictions", "download")),
+)
+"""What is done with a server, what has to be done before, and what is asked of the server meanwhile."""
+TABLE = [
+    pytest.param(step, before, endpoint, id=f"{step.__name__}-{endpoint}")
+    for step, before, endpoints in STEPS
+    for endpoint in endpoints
+]
+
+
+@pytest.fixture(autouse=True)
+def in_haste(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NTK_LABELQA_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(delivery, "SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(delivery, "SETTLE_MOST", 0.1)
+    monkeypatch.setattr(pull, "LONGEST_WAIT", 0.2)
+    monkeypatch.setattr(pull, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(connecting, "TRY_TIMEOUT", 2)
+
+
+def a_refresh_token() -> str:
+    return jwt.encode({"token_type": "refresh", "exp": int(time.time()) + 86_400}, "x" * 32)
+
+
+def mutated(value: Any, chance: random.Random) -> Any:
+    """*value* with something in it of another kind, missing, or one too many."""
+    if isinstance(value, dict) and value and chance.random() < 0.9:
+        key = chance.choice(list(value))
+        if chance.random() < 0.3:
+            return {name: one for name, one in value.items() if name != key}
+        # What people import as task data may be anything: that is looked at elsewhere.
+        return value | {key: chance.choice(VALUES) if key == "data" else mutated(value[key], chance)}
+    if isinstance(value, list) and value and chance.random() < 0.9:
+        at = chance.randrange(len(value))
+        return [*value[:at], mutated(value[at], chance), *value[at + 1 :]]
+    return chance.choice(VALUES)
+
+
+def going_wrong(answers: Callable[[Reply], Reply], endpoint: str) -> Callable[[str, Reply], Reply]:
+    return lambda name, reply: answers(reply) if name == endpoint and reply.status < 400 else reply
+
+
+def ends_in_words(step: Callable[[Case], None], case: Case) -> str:
+    """What the step said; empty where it went well. Anything but an error in words fails the test."""
+    try:
+        step(case)
+    except (LabelStudioError, PartialDeliveryError) as error:
+        return str(error)
+    return ""
+
+
+@pytest.fixture
+def server() -> Iterator[Studio]:
+    with studio(labelled()) as one:
+        yield one
+
+
+def prepared(server: Studio, folder: Path, before: Callable[[Case], Any] | None, number: int) -> Case:
+    """A server as at the beginning, on which *before* has been done."""
+    new = labelled()
+    server.projects, server.views, server.snapshots = new.projects, new.views, new.snapshots
+    server.change = lambda _, reply: reply
+    place = folder / str(number)
+    place.mkdir()
+    case = Case(server, place, key=a_refresh_token())
+    if before is not None:
+        before(case)
+    server.asked.clear()
+    return case
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("step", "before", "endpoint"), TABLE)
+def test_every_odd_answer_ends_in_words(server, tmp_path, monkeypatch, step, before, endpoint) -> None:
+    chance = random.Random(f"{step.__name__} {endpoint}")
+    chosen = {*chance.sample(sorted(WHOLE), min(CASES, len(WHOLE))), SURELY[0]}
+    odd = {name: (lambda _, reply=WHOLE[name]: reply) for name in sorted(chosen)}
+    for number in range(CASES):
+        odd[f"mutation {number}"] = lambda reply: as_json(mutated(json.loads(reply.body or b"null"), chance))
+    for number, (name, answers) in enumerate(odd.items()):
+        monkeypatch.setenv("NTK_LABELQA_CACHE", str(tmp_path / f"cache-{number}"))
+        case = prepared(server, tmp_path, before, number)
+        server.change = going_wrong(answers, endpoint)
+        said = ends_in_words(step, case)
+        assert endpoint in server.asked
+        if name in SURELY and ENDPOINTS[endpoint][0] == "GET" and endpoint not in TIDYING:
+            assert said, name
+
+
+def test_all_that_is_asked_of_a_server_is_in_the_table() -> None:
+    assert {param.values[2] for param in TABLE} == set(ENDPOINTS)
+
+
+@pytest.mark.parametrize(("step", "before", "endpoint"), TABLE)
+def test_right_answers_are_taken(server, tmp_path, step, before, endpoint) -> None:
+    case = prepared(server, tmp_path, before, 0)
+    assert ends_in_words(step, case) == ""
+    assert case.done == 1
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (as_json({"detail": "Token is blacklisted"}, 401), "does not take the key (401)"),
+        (Reply(b"<html>Unauthorized</html>", 401), "does not take the key (401)"),
+        (Reply(b"<html>Bad gateway</html>", 502), "status 502"),
+        (Reply(b"<html>Log in</html>"), "no JSON"),
+        (as_json({"access": "two\nlines"}), "access"),
+        (as_json({"access": jwt.encode({"exp": 10**18}, "x" * 32)}), "cannot read the answer"),
+        (as_json({"refresh": "x"}), "access"),
+        (as_json(["x"]), "object"),
+        (Reply(b"x" * 100, pause=0.2), "took too long"),
+    ],
+)
+def test_an_access_token_that_is_not_renewed(server, monkeypatch, reply: Reply, said: str) -> None:
+    monkeypatch.setattr(connecting, "TRY_TIMEOUT", 0.15)
+    server.change = going_wrong(lambda _: reply, "refresh")
+    with pytest.raises(LabelStudioError) as raised:
+        connect(server.web.url, a_refresh_token())
+    assert said in str(raised.value)
+
+
+@pytest.mark.parametrize("claims", [{}, {"exp": "soon"}, {"exp": 10**18}, {"exp": 1}, {"exp": [1]}])
+def test_a_key_that_cannot_be_one(server, claims: dict[str, Any]) -> None:
+    with pytest.raises(LabelStudioError):
+        connect(server.web.url, jwt.encode(claims, "x" * 32))
+
+
+def test_a_server_that_gives_the_same_projects_for_ever(server) -> None:
+    client = connect(server.web.url, KEY)
+    same = as_json({"results": [{"id": 7, "description": ""}]})
+    server.change = lambda name, reply: same if name == "projects" else reply
+    with pytest.raises(LabelStudioError, match="again and again"):
+        review_project.find(client, SOURCE)
+
+
+def test_faults_of_our_own_are_not_put_down_to_the_server(server) -> None:
+    with pytest.raises(ZeroDivisionError), connecting.translating_errors("Dividing"):
+        1 / 0  # noqa: B018
