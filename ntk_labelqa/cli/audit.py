@@ -190,6 +190,7 @@ def notes(audit: Audit) -> list[str]:
     """What was decided on the user's behalf, and what was left out."""
     data, options = audit.manifest["data"], audit.manifest["options"]
     gone = [f"Left out: {entry['count']} {entry['of']}s ({entry['reason']})." for entry in data["left_out"]]
-    encoder = f"Encoder {options['encoder']}, preparation {options['preparation']}"
-    how = f"{encoder}, architecture {options['architecture']}, ridge {options['ridge']:.3g}."
+    prepared = "" if options["preparation"] == "none" else f", preparation {options['preparation']}"
+    kernel = f"architecture {options['architecture']}, ridge {options['ridge']:.3g}."
+    how = f"Encoder {options['encoder']}{prepared}, {kernel}"
     return [*data["notes"], *gone, how]

@@ -267,10 +267,11 @@ def test_the_file_is_whole_or_not_there(tmp_path: Path) -> None:
 
 
 def test_where_nothing_can_be_known_the_first_lines_say_why_and_what_to_do() -> None:
-    audit = audits.digits_audit()
+    known = audits.digits_audit()
     why = "From 17% to 40% of the labels may be wrong."
     measured = {**audits.MEASURED, "is_informative": False, "why_unknown": why}
-    audit.manifest["summary"] = {**audit.summary, "self_measurement": measured}
+    summary = {**known.summary, "self_measurement": measured}
+    audit = replace(known, manifest={**known.manifest, "summary": summary})
     page = render_report(audit)
     for said in ("No label can be called wrong or right", why, "--encoder"):
         assert said in page
