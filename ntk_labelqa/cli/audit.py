@@ -90,7 +90,7 @@ def audit(
     with only_audit(out):
         options = as_before(options, out, stages) if update else options
         decisions = decisions_in(reviewed or (out,), required=bool(reviewed))
-        dataset = read_source(given, stages)
+        dataset = read_source({**given, "out": out}, stages)
 
         from ntk_labelqa.auditing import run_audit
         from ntk_labelqa.report.html import render_report

@@ -203,7 +203,7 @@ def test_killed_at_every_write(client, server, tmp_path, count) -> None:
     audit = doubting_audit(client, source)
     folder = audit.save(tmp_path / "audit")
     push_findings(client, audit)
-    _, table = read_decisions(client, source)
+    table = read_decisions(client, audit, source).table
     table.assign(decision="accept", final_label="cars", reviewers="somebody").to_parquet(tmp_path / "decisions")
     before = whole_project(client, source)
     # Each round of four kills lets one correction through, which the next process has to find on the server.

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ntk_labelqa.dataset import LabeledDataset, Provenance
 from ntk_labelqa.errors import LabelStudioError
 from ntk_labelqa.labelstudio.connect import ONCE, server_url, translating_errors
+from ntk_labelqa.labelstudio.corrections.authors import authors
 from ntk_labelqa.labelstudio.reading import label_config
 from ntk_labelqa.labelstudio.reading.task_files import parse_tasks
 from ntk_labelqa.labelstudio.reading.task_pages import tasks_by_page
@@ -80,6 +82,7 @@ def pull_project(
     *,
     control: str | None = None,
     take: Callable[[LabelStudio, int, ProjectExt], Pulled] = whole_project,
+    journals: Iterable[Path] = (),
     progress: Tick | None = None,
 ) -> LabeledDataset:
     """The annotations of a project.
@@ -95,6 +98,8 @@ def pull_project(
         control: name of the control to audit, where there are several.
         take: gets the tasks; :func:`ntk_labelqa.labelstudio.reading.incremental.since_last` gets the changed
             ones alone.
+        journals: what they list as written counts as a correction, and so does what the key's user wrote; see
+            :mod:`ntk_labelqa.labelstudio.corrections.journal`.
         progress: called with (tasks here, tasks).
 
     Raises:
@@ -121,7 +126,9 @@ def pull_project(
         label_config_sha256=hashlib.sha256(config.encode()).hexdigest(),
         notes=notes,
     )
-    return build_dataset(tasks, labelled, provenance, annotators=annotators)
+    return build_dataset(
+        tasks, labelled, provenance, annotators=annotators, authors=authors(client, project_id, journals)
+    )
 
 
 def _refuse_short(
