@@ -204,9 +204,9 @@ def show(title: str, lines: list[str]) -> None:
 
 def dry_run(client: LabelStudio, audit: Audit, table: pd.DataFrame, source: int, folder: Path, stages: Stages) -> None:
     """Print what --apply would do."""
-    from ntk_labelqa.labelstudio.corrections.apply import plan_now
+    from ntk_labelqa.labelstudio.corrections.apply import plan_now, reconcile
     from ntk_labelqa.labelstudio.corrections.authors import journals_beside
-    from ntk_labelqa.labelstudio.corrections.journal import journal_path, read_journal
+    from ntk_labelqa.labelstudio.corrections.journal import journal_path, open_journal, read_journal
     from ntk_labelqa.labelstudio.corrections.results import can_be_corrected
     from ntk_labelqa.labelstudio.reading.label_values import control_of
     from ntk_labelqa.labelstudio.review.decisions import CORRECTING
@@ -220,6 +220,10 @@ def dry_run(client: LabelStudio, audit: Audit, table: pd.DataFrame, source: int,
         return
     with stages.stage("Comparing with the source project"):
         plan, _ = plan_now(client, audit, table, source, read_journal(journal_path(folder)), journals_beside(folder))
+        if plan.unnoted:
+            with open_journal(journal_path(folder)) as journal:
+                reconcile(journal, plan)
+    say_reconciled(len(plan.unnoted), folder)
     show_conflicts(plan)
     ready = counted(len(plan.ready), "correction")
     labels = sum(len(one.correction.changes) for one in plan.ready)
@@ -227,6 +231,15 @@ def dry_run(client: LabelStudio, audit: Audit, table: pd.DataFrame, source: int,
     say(f"\n{ready} can be written to project {source}, {len(plan.there)} are there already.")
     if plan.ready:
         say(f"Nothing has been written. To write them: ntk-labelqa decisions {folder} --apply")
+
+
+def say_reconciled(count: int, folder: Path) -> None:
+    """That earlier runs had written *count* corrections without being able to note it; nothing for none."""
+    if count:
+        say(
+            f"\n{counted(count, 'correction')} of earlier runs found in the project and noted in the journal. To take "
+            f"them back: ntk-labelqa decisions {folder} --undo"
+        )
 
 
 def show_conflicts(plan: Plan | Applied) -> None:
@@ -250,6 +263,7 @@ def write_corrections(
             plan, _ = plan_now(client, audit, table, source, journal.last, journals_beside(folder))
         with stages.stage("Writing the corrections") as tick:
             applied = apply_corrections(client, plan, journal, progress=tick)
+    say_reconciled(applied.reconciled, folder)
     show_conflicts(applied)
     say(f"\n{counted(applied.written, 'correction')} written to project {source}, {applied.there} were there already.")
     say(f"Journal: {journal.path}. To take them back: ntk-labelqa decisions {folder} --undo")
@@ -283,9 +297,16 @@ def take_back(client: LabelStudio, folder: Path, stages: Stages) -> None:
         undone = undo_corrections(client, journal, progress=tick)
     show("These stay, since they are no longer as they were written:", undone.kept)
     say(f"{counted(undone.deleted, 'correction')} taken back, {undone.gone} were gone already.")
-    if undone.kept or undone.failed:
+    if undone.open:
+        say(
+            f"{counted(undone.open, 'correction')} that an earlier run had begun cannot be seen. The journal keeps "
+            "them: should one appear later, this command takes it back."
+        )
+    left = len(undone.kept) + len(undone.failed) + undone.late
+    if left:
+        late = [f"{undone.late} may still be on their way to the server"] if undone.late else []
         raise PartialDeliveryError(
-            f"{len(undone.kept) + len(undone.failed)} corrections could not be taken back.",
-            why="; ".join(str(error) for error in undone.failed[:1]),
+            f"{left} corrections could not be taken back.",
+            why="; ".join([*late, *(str(error) for error in undone.failed[:1])]),
             remedy="Look at those that stay in Label Studio; run the same command again for the others.",
         )

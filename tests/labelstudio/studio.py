@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import httpx
 from label_studio_sdk.client import LabelStudio
 
 from ntk_labelqa.labelstudio.answers import bounding
+from tests.labelstudio.reviews import answer as said_in_review
 from tests.labelstudio.samples import CONFIG, choice
 
 URL = "http://studio.test"
@@ -33,7 +35,6 @@ class Studio:
 
     Attributes:
         now: the server's clock; each write takes a second.
-        requests: how often each method was asked for.
     """
 
     def __init__(self, labels: int = 0) -> None:
@@ -107,7 +108,9 @@ class Studio:
         for pattern, respond in ROUTES:
             if found := re.fullmatch(pattern, asked):
                 body = json.loads(request.content) if request.content else {}
-                return respond(self, user, body, dict(request.url.params), *map(int, found.groups()))
+                given = respond(self, user, body, dict(request.url.params), *map(int, found.groups()))
+                given.headers["Date"] = format_datetime(self.now, usegmt=True)
+                return given
         return httpx.Response(404, text="<!doctype html><html>Page not found</html>")
 
 
@@ -302,3 +305,16 @@ def connected(server: Callable[[httpx.Request], httpx.Response], user: int = OWN
     transport = httpx.MockTransport(server)
     with httpx.Client(transport=transport, event_hooks={"response": [bounding()]}, follow_redirects=True) as http:
         yield LabelStudio(base_url=URL + "/", api_key=token_of(user), httpx_client=http)
+
+
+def accept_all(studio: Studio, review: int) -> list[dict[str, Any]]:
+    """Every review task, accepted by the reviewer."""
+    tasks = [task for task in studio.tasks.values() if task["project"] == review]
+    for task in tasks:
+        studio.add_annotation(task["id"], *said_in_review("accept"), by=REVIEWER)
+    return tasks
+
+
+def corrected(studio: Studio) -> list[int]:
+    """Annotations of the source project that have a correction."""
+    return [row["parent_annotation"] for row in studio.annotations.values() if row["parent_annotation"]]

@@ -42,7 +42,8 @@ class Server:
     def get(self, id: int) -> Answer:
         found = [row for row in self.rows if row["id"] == id]
         if not found:
-            raise ApiError(status_code=404, body="")
+            detail = "No Annotation matches the given query."
+            raise ApiError(status_code=404, body={"status_code": 404, "version": "1.23.2", "detail": detail})
         return Answer(found[0] | {"updated_at": datetime.fromisoformat(found[0]["updated_at"])})
 
     def list(self, id: int) -> list[Answer]:

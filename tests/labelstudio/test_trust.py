@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from label_studio_sdk.client import LabelStudio
 
 from ntk_labelqa.audit_folder import Audit
-from ntk_labelqa.cli.entry import run
 from ntk_labelqa.errors import LabelStudioError
-from ntk_labelqa.labelstudio import connect
 from ntk_labelqa.labelstudio.corrections.authors import Authors, authors, journals_beside
 from ntk_labelqa.labelstudio.corrections.journal import journal_path, open_journal
 from ntk_labelqa.labelstudio.corrections.results import correction_id
 from ntk_labelqa.labelstudio.reading.pull import pull_project
-from ntk_labelqa.labelstudio.review import delivery
 from ntk_labelqa.labelstudio.review.decisions import decisions_table, read_decisions
 from ntk_labelqa.labelstudio.review.known import known_projects, note_projects
 from ntk_labelqa.labelstudio.review.project import ReviewTask, mark
@@ -28,72 +22,10 @@ from ntk_labelqa.labelstudio.review.tasks import review_key
 from ntk_labelqa.labelstudio.review.trust import EDITED, OF_ANOTHER_AUDIT, distrust, is_ours
 from tests.labelstudio.reviews import PEOPLE, PROJECT, answer, raised, review_task, said
 from tests.labelstudio.samples import annotation, choice
-from tests.labelstudio.studio import COLLEAGUE, OWNER, REVIEWER, Studio, connected
-from tests.live.topics import doubting_audit
+from tests.labelstudio.studio import COLLEAGUE, OWNER, REVIEWER, Studio, accept_all, corrected
 
+pytestmark = pytest.mark.usefixtures("own_cache")
 TASK = review_task(103, said(1, 4, answer("accept")))
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "cache_root", lambda: tmp_path / "cache")
-    monkeypatch.setattr(delivery, "SETTLE_SECONDS", 0.0)
-
-
-@pytest.fixture
-def studio() -> Studio:
-    return Studio(labels=4)
-
-
-@pytest.fixture
-def client(studio: Studio) -> Iterator[LabelStudio]:
-    with connected(studio) as client:
-        yield client
-
-
-@pytest.fixture
-def colleague(studio: Studio) -> Iterator[LabelStudio]:
-    with connected(studio, COLLEAGUE) as client:
-        yield client
-
-
-@pytest.fixture
-def audit(client: LabelStudio, studio: Studio) -> Audit:
-    return doubting_audit(client, studio.source)
-
-
-@pytest.fixture
-def folder(audit: Audit, tmp_path: Path) -> Path:
-    return audit.save(tmp_path / "audit")
-
-
-Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def command(client: LabelStudio, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs a command with the owner's key: (exit code, standard output, standard error)."""
-    monkeypatch.setattr(connect, "connect_from_environment", lambda: client)
-    monkeypatch.setenv("COLUMNS", "400")
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        code = run([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return call
-
-
-def accept_all(studio: Studio, review: int) -> list[dict[str, Any]]:
-    """Every review task, accepted by the reviewer."""
-    tasks = [task for task in studio.tasks.values() if task["project"] == review]
-    for task in tasks:
-        studio.add_annotation(task["id"], *answer("accept"), by=REVIEWER)
-    return tasks
-
-
-def corrected(studio: Studio) -> list[int]:
-    """Annotations of the source project that have a correction."""
-    return [row["parent_annotation"] for row in studio.annotations.values() if row["parent_annotation"]]
 
 
 EDITS = [

@@ -148,7 +148,7 @@ from ntk_labelqa.labelstudio.corrections.journal import Journal, journal_path, o
 
 url, token, folder, table, source, task, *points = sys.argv[1:]
 audit, decisions = Audit.load(folder), pd.read_parquet(table)
-add, create, delete = Journal.add, apply_module._create, undo_module._delete
+add, create, delete = Journal.add, apply_module._create, undo_module.delete
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -168,7 +168,7 @@ def be_killed(point):
         Journal.add = write_half_a_line_and_die
     if point == "done":
         apply_module._create = lambda *a: die(create(*a))
-        undo_module._delete = lambda *a: die(delete(*a))
+        undo_module.delete = lambda *a: die(delete(*a))
 
 def run():
     client = connect(url, token)

@@ -16,6 +16,7 @@ from ntk_labelqa.labelstudio.corrections.authors import Authors, authors
 from ntk_labelqa.labelstudio.corrections.journal import Journal
 from ntk_labelqa.labelstudio.corrections.plan import Conflict, Correction, Plan, Ready, changed, plan_corrections
 from ntk_labelqa.labelstudio.corrections.results import can_be_corrected, correction_id, marks_of
+from ntk_labelqa.labelstudio.plain_requests import says_not_there, unlike_label_studio
 from ntk_labelqa.labelstudio.reading.label_values import control_of
 from ntk_labelqa.labelstudio.reading.pull import take_snapshot
 
@@ -30,13 +31,16 @@ Tick = Callable[[int, int], None]
 
 @dataclass
 class Applied:
-    """What an apply did: corrections written now, there before, in conflict, and failed with the reason."""
+    """What an apply did: corrections written now, there before, in conflict, and failed with the reason; and how many
+    of earlier runs were found and noted.
+    """
 
     written: int = 0
     there: int = 0
     conflicts: list[Conflict] = field(default_factory=list)
     failed: list[tuple[Correction, LabelStudioError]] = field(default_factory=list)
     left: int = 0
+    reconciled: int = 0
 
 
 def plan_now(
@@ -88,9 +92,7 @@ def apply_corrections(client: LabelStudio, plan: Plan, journal: Journal, *, prog
     Cost: two requests a correction, three a second on a busy server with two cores.
     """
     applied = Applied(there=len(plan.there), conflicts=list(plan.conflicts))
-    for correction, annotation in plan.there:
-        if plan.authors.wrote(annotation):
-            reconcile(journal, correction, annotation)
+    applied.reconciled = reconcile(journal, plan)
     failed_in_a_row = 0
     for number, ready in enumerate(plan.ready):
         try:
@@ -163,7 +165,10 @@ def _create(client: LabelStudio, ready: Ready) -> dict[str, Any] | None:
             if error.status_code == 409:
                 return None
             raise
-    return made.dict()
+    answer = made.dict()
+    if not isinstance(answer.get("id"), int) or answer.get("parent_annotation") != correction.annotation:
+        raise unlike_label_studio(f"Correcting annotation {correction.annotation}")
+    return answer
 
 
 def _find(client: LabelStudio, ready: Ready, authors: Authors) -> dict[str, Any]:
@@ -184,23 +189,41 @@ def _find(client: LabelStudio, ready: Ready, authors: Authors) -> dict[str, Any]
 
 
 def annotation_now(client: LabelStudio, number: int) -> dict[str, Any] | None:
-    """The annotation as the server has it at this moment; None if it is gone."""
+    """The annotation as the server has it at this moment; None where Label Studio itself says that there is none."""
     from label_studio_sdk.core.api_error import ApiError
 
     with translating_errors(f"Looking at annotation {number}"):
         try:
-            return client.annotations.get(id=number).dict()
+            found = client.annotations.get(id=number).dict()
         except ApiError as error:
-            if error.status_code == 404:
+            if says_not_there(error.status_code, error.body, "Annotation"):
                 return None
+            raise
+    if found.get("id") != number:
+        raise unlike_label_studio(f"Looking at annotation {number}")
+    return found
+
+
+def is_gone(client: LabelStudio, number: int, task: int) -> bool:
+    """Whether the annotation is gone: the server has none with that number, and none in the task's list."""
+    from label_studio_sdk.core.api_error import ApiError
+
+    if annotation_now(client, number) is not None:
+        return False
+    with translating_errors(f"Looking at the annotations of task {task}"):
+        try:
+            return all(one.id != number for one in client.annotations.list(id=task))
+        except ApiError as error:
+            if says_not_there(error.status_code, error.body, "Task"):
+                return True
             raise
 
 
-def reconcile(journal: Journal, correction: Correction, annotation: Mapping[str, Any]) -> None:
-    """Note as written what the journal intended and the server has: the run was killed between the two."""
-    entry = journal.last.get(correction.key)
-    if entry is not None and entry["event"] == "intended":
+def reconcile(journal: Journal, plan: Plan) -> int:
+    """Note as written what earlier runs wrote without being able to note it; how many that were."""
+    for entry, annotation in plan.unnoted:
         _note_written(journal, entry, annotation)
+    return len(plan.unnoted)
 
 
 def _note_written(journal: Journal, intended: Mapping[str, Any], made: Mapping[str, Any]) -> None:

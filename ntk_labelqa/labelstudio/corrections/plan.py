@@ -86,6 +86,7 @@ class Plan:
         there: are in the project already, each with its annotation.
         conflicts: cannot be written.
         authors: whose annotations may be corrections.
+        unnoted: see :func:`unnoted`.
     """
 
     project: int
@@ -94,6 +95,7 @@ class Plan:
     there: tuple[tuple[Correction, Mapping[str, Any]], ...]
     conflicts: tuple[Conflict, ...]
     authors: Authors
+    unnoted: tuple[tuple[Mapping[str, Any], Mapping[str, Any]], ...] = ()
 
 
 def plan_corrections(
@@ -152,7 +154,22 @@ def plan_corrections(
                 conflicts.append(Conflict(writable, "its annotation holds what cannot be read: correct it by hand"))
                 continue
             ready.append(Ready(writable, result, source.data[correction.task]))
-    return Plan(project, control, tuple(ready), tuple(there), tuple(conflicts), authors)
+    late = unnoted(journal, tasks, project, authors)
+    return Plan(project, control, tuple(ready), tuple(there), tuple(conflicts), authors, late)
+
+
+def unnoted(
+    entries: Mapping[str, Mapping[str, Any]], tasks: Sequence[Mapping[str, Any]], project: int, authors: Authors
+) -> tuple[tuple[Mapping[str, Any], Mapping[str, Any]], ...]:
+    """Journal entries whose correction the server has though they do not say so, each with its annotation.
+
+    Either the run was killed between the write and the note of it, or the write came late: after it had been given up,
+    or even after an undo.
+    """
+    there = {str(one.get("unique_id")): one for task in tasks for one in task["annotations"] if authors.wrote(one)}
+    begun = [entry for entry in entries.values() if entry["event"] in ("intended", "undone")]
+    mine = [(entry, there.get(correction_id(entry["key"]))) for entry in begun if entry.get("project") == project]
+    return tuple((entry, annotation) for entry, annotation in mine if annotation is not None)
 
 
 def wanted_corrections(decisions: pd.DataFrame) -> list[Correction]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,8 +110,21 @@ def without_duplicates(client: LabelStudio, review: int, ours: Ours) -> list[Rev
     """The review tasks of *ours* that are there, once duplicates of a broken-off import are gone."""
     tasks = [task for task in review_project.tasks_of(client, review) if ours(task)]
     spare = set(review_project.spare_duplicates(tasks))
-    review_project.delete_untouched(client, review, sorted(spare))
+    withdraw(client, review, sorted(spare))
     return [task for task in tasks if task.id not in spare]
+
+
+def withdraw(client: LabelStudio, review: int, ids: Sequence[int]) -> None:
+    """Delete those of our review tasks *ids* that no person has answered; raises LabelStudioError if any stays."""
+    if not ids:
+        return
+    review_project.delete_untouched(client, review, ids)
+    stay = {task.id for task in review_project.tasks_of(client, review) if not task.annotations} & set(ids)
+    if stay:
+        raise LabelStudioError(
+            f"The server did not withdraw {len(stay)} of {len(ids)} review tasks.",
+            remedy="Push again: it goes on from here.",
+        )
 
 
 def settle(client: LabelStudio, review: int) -> None:

@@ -20,7 +20,7 @@ from ntk_labelqa.labelstudio.corrections.results import Change, stands
 from ntk_labelqa.labelstudio.reading.label_values import control_of, labels_given
 from ntk_labelqa.labelstudio.reading.pull import take_snapshot
 from ntk_labelqa.labelstudio.review import project as review_project
-from ntk_labelqa.labelstudio.review.delivery import Tick, deliver, only_push, settle, without_duplicates
+from ntk_labelqa.labelstudio.review.delivery import Tick, deliver, only_push, settle, withdraw, without_duplicates
 from ntk_labelqa.labelstudio.review.places import with_known_places
 from ntk_labelqa.labelstudio.review.push_warnings import WarningsPushed, push_warnings
 from ntk_labelqa.labelstudio.review.queue import plan_queue
@@ -107,7 +107,7 @@ def push_findings(
             audited_at=audit.manifest["created_at"],
             control=control.full_name,
         )
-        review_project.delete_untouched(client, review, queue.removed)
+        withdraw(client, review, queue.removed)
         left = {task.key for task in there if task.id not in set(queue.removed)}
         created = deliver(client, review, queue.wanted, left, progress, ours=ours) - queue.renewed
         warnings = push_warnings(client, audit, source, current, interrupted=interrupted, known=known)

@@ -15,7 +15,7 @@ from ntk_labelqa.dataset import Control
 from ntk_labelqa.labelstudio.connect import server_url
 from ntk_labelqa.labelstudio.reading.label_values import control_of, is_single_choice
 from ntk_labelqa.labelstudio.review import project as review_project
-from ntk_labelqa.labelstudio.review.delivery import deliver, settle, without_duplicates
+from ntk_labelqa.labelstudio.review.delivery import deliver, settle, withdraw, without_duplicates
 from ntk_labelqa.labelstudio.review.project import ReviewTask
 from ntk_labelqa.labelstudio.review.tasks import REVIEW_KEY, finding_key, next_round, round_of, with_key
 from ntk_labelqa.labelstudio.review.trust import is_our_warning
@@ -110,7 +110,7 @@ def push_warnings(
     ours = partial(is_our_warning, source_project=source_project)
     there = without_duplicates(client, project, ours)
     plan = plan_warnings(there, wanted, audited_at=audit.manifest["created_at"], control=control.full_name)
-    review_project.delete_untouched(client, project, plan.removed)
+    withdraw(client, project, plan.removed)
     left = {task.key for task in there if task.id not in set(plan.removed)}
     deliver(client, project, plan.wanted, left, None, ours=ours)
     before = {task.key for task in there}
