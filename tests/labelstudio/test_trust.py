@@ -235,6 +235,17 @@ def test_a_correction_by_another_key_stands_in_where_a_journal_lists_it(studio, 
     assert authors(None, None, journals).wrote(annotation(child, completed_by=9, parent_annotation=first))
 
 
+def test_a_journal_of_somebody_else_where_everybody_writes_lists_nothing(tmp_path, monkeypatch) -> None:
+    with open_journal(journal_path(tmp_path / "audit")) as journal:
+        journal.add("written", key="k")
+    tmp_path.chmod(0o1777)
+    assert journals_beside(tmp_path / "next") == [journal_path(tmp_path / "audit")]
+    monkeypatch.setattr("os.getuid", lambda: 4711)
+    assert journals_beside(tmp_path / "next") == []
+    tmp_path.chmod(0o770)
+    assert journals_beside(tmp_path / "next") == [journal_path(tmp_path / "audit")]
+
+
 def test_a_forged_correction_does_not_stop_ours(studio, client, audit, folder, command) -> None:
     accept_all(studio, push_findings(client, audit).project_id)
     first = next(iter(studio.annotations.values()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,8 +66,15 @@ def authors(client: LabelStudio | None, project: int | None, journals: Iterable[
 
 
 def journals_beside(audit_folder: Path) -> list[Path]:
-    """The journals in the folder where *audit_folder* is or will be: of this audit and of earlier ones."""
-    return sorted(real_place(audit_folder).parent.glob(f"*{SUFFIX}"))
+    """The journals in the folder where *audit_folder* is or will be: of this audit and of earlier ones.
+
+    Where everybody may write, as in a folder for temporary files, only those that this user owns.
+    """
+    parent = real_place(audit_folder).parent
+    found = sorted(parent.glob(f"*{SUFFIX}"))
+    if found and parent.stat().st_mode & stat.S_IWOTH:
+        return [path for path in found if path.stat().st_uid == os.getuid()]
+    return found
 
 
 def _entries(path: Path) -> list[dict[str, Any]]:

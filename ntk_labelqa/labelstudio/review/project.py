@@ -249,7 +249,8 @@ def create(client: LabelStudio, *, title: str, description: str, label_config: s
             expert_instruction=instruction,
             request_options=ONCE,
         )
-    assert made.id is not None  # the server's answer to a project made
+    if not isinstance(made.id, int):
+        raise unlike_label_studio("Making the review project")
     return made.id
 
 
