@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any
 
 from ntk_labelqa.errors import LabelStudioError
@@ -25,7 +24,7 @@ def json_of(client: LabelStudio, path: str, doing: str, **asked: Any) -> Any:
         answer = client._client_wrapper.httpx_client.request(path, method="GET", params=asked)
         try:
             body = answer.json()
-        except (JSONDecodeError, UnicodeDecodeError):
+        except (ValueError, RecursionError):
             raise ApiError(status_code=answer.status_code, body=answer.text) from None
         if answer.status_code != 200:
             raise ApiError(status_code=answer.status_code, body=body)

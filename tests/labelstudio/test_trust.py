@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -16,13 +18,17 @@ from ntk_labelqa.labelstudio.corrections.results import correction_id
 from ntk_labelqa.labelstudio.reading.pull import pull_project
 from ntk_labelqa.labelstudio.review.decisions import decisions_table, read_decisions
 from ntk_labelqa.labelstudio.review.known import known_projects, note_projects
+from ntk_labelqa.labelstudio.review.places import with_known_places
 from ntk_labelqa.labelstudio.review.project import ReviewTask, mark
 from ntk_labelqa.labelstudio.review.push import push_findings
 from ntk_labelqa.labelstudio.review.tasks import review_key
-from ntk_labelqa.labelstudio.review.trust import EDITED, OF_ANOTHER_AUDIT, distrust, is_ours
+from ntk_labelqa.labelstudio.review.trust import EDITED, OF_ANOTHER_AUDIT, distrust, is_our_warning, is_ours
+from ntk_labelqa.labelstudio.review.warning_decisions import warning_decisions_table
+from ntk_labelqa.labelstudio.review.warning_tasks import warning_key
 from tests.labelstudio.reviews import PEOPLE, PROJECT, answer, raised, review_task, said
 from tests.labelstudio.samples import annotation, choice
 from tests.labelstudio.stateful_studio import COLLEAGUE, OWNER, REVIEWER, Studio, accept_all, corrected
+from tests.labelstudio.test_odd_answers import VALUES, mutated
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 TASK = review_task(103, said(1, 4, answer("accept")))
@@ -56,6 +62,57 @@ def test_a_review_task_whose_key_does_not_follow_from_its_parts_is_not_ours(edit
     table = decisions_table([edited(**edit), TASK], PEOPLE, raised([TASK]), PROJECT)
     assert table["problem"].tolist() == ["", EDITED]
     assert table["decision"].tolist() == ["accept", "unreadable"]
+
+
+ODD_ENDS = ['"start": "x", "end": 2', '"start": 1', '"start": NaN, "end": 2', '"start": null, "end": []']
+ODD_PLACES = ["", "{}", *(f'{{"value": {{{ends}}}}}' for ends in ODD_ENDS)]
+
+
+@pytest.mark.parametrize("suggested", ODD_PLACES)
+def test_an_odd_suggestion_of_a_missing_region_is_at_no_place(suggested: str) -> None:
+    place = '{"value": {"start": 1.0, "end": 2.0}}'
+    wanted = [{"data": review_task(103, source_region="", kind="missing", suggested_result=place).data}]
+    odd = review_task(103, source_region="", kind="missing", suggested_result=suggested)
+    assert is_ours(odd, PROJECT)
+    assert with_known_places(wanted, [odd]) == wanted
+
+
+def warning_task(*annotations: Any, **data: Any) -> ReviewTask:
+    base = {"source_project": PROJECT, "source_control": "topic", "class_a": "sport", "class_b": "space"}
+    base |= {"overlap": 0.5, "cause": "classes"} | data
+    return ReviewTask(1, warning_key(PROJECT, "topic", "sport", "space"), True, base, annotations)
+
+
+@pytest.mark.parametrize("overlap", [None, "much", float("nan"), 10**400, -1, True])
+def test_a_class_warning_with_an_overlap_that_cannot_be_is_not_ours(overlap: Any) -> None:
+    assert is_our_warning(warning_task(), PROJECT)
+    assert not is_our_warning(warning_task(overlap=overlap), PROJECT)
+
+
+@pytest.mark.parametrize("choices", [5, {"x": 1}, [], [5], [["merge"]], "merge"])
+def test_an_odd_answer_to_a_class_warning_is_unreadable(choices: Any) -> None:
+    part = {"from_name": "decision", "to_name": "item", "type": "choices", "value": {"choices": choices}}
+    table = warning_decisions_table([warning_task(said(1, 4, [part]))], PEOPLE)
+    assert table["decision"].tolist() == ["unreadable"]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_odd_review_tasks_and_answers_end_in_words(studio, client, audit, folder, command, seed) -> None:
+    tasks = accept_all(studio, push_findings(client, audit).project_id)
+    chance = random.Random(seed)
+    for task in tasks:
+        key = chance.choice(sorted(task["data"].keys() - {"review_key"}))
+        task["data"] = task["data"] | {key: chance.choice(VALUES)}
+        [answered] = studio.annotations_of(task["id"])
+        answered["result"] = [mutated(part, chance) for part in answered["result"]]
+    before = deepcopy(studio.tasks_of(studio.source))
+    code, out, err = command("decisions", folder, "--apply")
+    assert code in (0, 4), out + err
+    table = read_decisions(client, audit, studio.source).table
+    assert len(table) == len(tasks)
+    push_findings(client, audit)
+    for was, now in zip(before, studio.tasks_of(studio.source), strict=True):
+        assert now["annotations"][: len(was["annotations"])] == was["annotations"]
 
 
 def test_a_round_of_any_kind_is_a_round() -> None:

@@ -220,8 +220,7 @@ def snapshot_of(
                 client.projects.exports.delete(project_id, snapshot.id)
     tasks, notes = _parsed(content, f"The snapshot of project {project_id}")
     # A server that does not say when is taken to have begun at the dawn of time: all is then pulled again.
-    begun = snapshot.created_at or datetime.min
-    begun = begun if begun.tzinfo else begun.replace(tzinfo=UTC)
+    begun = _in_utc(snapshot.created_at or datetime.min)
     if drafts and not all(isinstance(draft, Mapping) for task in tasks for draft in task.get("drafts") or ()):
         raise LabelStudioError(
             f"The snapshot of project {project_id} names its drafts, and does not hold them.",
@@ -262,7 +261,7 @@ def remove_leftovers(client: LabelStudio, project_id: int) -> None:
             # Once it is made, a run fetches it at once; until then it may wait for its turn.
             waits = ABANDONED_AFTER if one.status in ("completed", "failed") else LONGEST_WAIT
             begun = one.finished_at or one.created_at
-            if now and begun and by == user and one.id is not None and (now - begun).total_seconds() > waits:
+            if now and begun and by == user and one.id is not None and (now - _in_utc(begun)).total_seconds() > waits:
                 client.projects.exports.delete(project_id, one.id, request_options=ONCE)
 
 
@@ -270,9 +269,14 @@ def _server_time(client: LabelStudio) -> datetime | None:
     """What time the server says it is; None where it does not."""
     answer = client._client_wrapper.httpx_client.request("api/current-user/whoami", method="GET", request_options=ONCE)
     try:
-        return parsedate_to_datetime(answer.headers.get("Date", ""))
+        return _in_utc(parsedate_to_datetime(answer.headers.get("Date", "")))
     except (ValueError, TypeError):
         return None
+
+
+def _in_utc(at: datetime) -> datetime:
+    """*at*, taken to be in UTC where it does not say."""
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _wait_until_made(client: LabelStudio, project_id: int, snapshot_id: int, tasks: int | None) -> None:

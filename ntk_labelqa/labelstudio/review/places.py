@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,7 +30,7 @@ def with_known_places(wanted: Sequence[dict[str, Any]], there: Sequence[ReviewTa
         asked = known.get(data["source_annotation"], ()) if data["kind"] == MISSING else ()
         same = next((task for task in asked if same_place(task.data, data)), None)
         if same is not None:
-            about = {"source_region": same.data["source_region"], REVIEW_KEY: finding_key(same.key)}
+            about = {"source_region": same.data.get("source_region", ""), REVIEW_KEY: finding_key(same.key)}
             finding = {**finding, "data": {**data, **about}}
         found.append(finding)
     return found
@@ -37,9 +38,19 @@ def with_known_places(wanted: Sequence[dict[str, Any]], there: Sequence[ReviewTa
 
 def same_place(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether the suggested regions of two review tasks overlap by half."""
-    first, second = (json.loads(data["suggested_result"]).get("value", {}) for data in (one, other))
-    if "start" in first and "start" in second:
-        ends = (float(value[side]) for value in (first, second) for side in ("start", "end"))
-        return overlap_of_ranges(*ends) >= SAME
+    # Anybody can edit the suggestion of a review task: its key does not go by it.
+    first, second = (json.loads(data.get("suggested_result") or "{}").get("value", {}) for data in (one, other))
+    stretch, another = _stretch(first), _stretch(second)
+    if stretch and another:
+        return overlap_of_ranges(*stretch, *another) >= SAME
     boxes = [Box.read(value, (0, 0)) for value in (first, second)]
     return boxes[0] is not None and boxes[1] is not None and boxes[0].overlap(boxes[1]) >= SAME
+
+
+def _stretch(value: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Where a region on a line begins and ends; None where it is no such region."""
+    try:
+        start, end = float(value["start"]), float(value["end"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    return (start, end) if math.isfinite(start) and math.isfinite(end) else None

@@ -149,10 +149,10 @@ def _all_projects(client: LabelStudio) -> list[dict[str, Any]]:
     while len(found) < count:
         page += 1
         answer = json_of(client, "api/projects", "Looking for the review project", page=page, page_size=PROJECTS_A_PAGE)
-        listed = answer.get("results") if isinstance(answer, dict) else None
-        if not isinstance(listed, list) or not isinstance(answer["count"], int):
+        listed, counted = (answer.get("results"), answer.get("count")) if isinstance(answer, dict) else (None, None)
+        if not isinstance(listed, list) or not isinstance(counted, int):
             raise unlike_label_studio("Looking for the review project")
-        count, before = answer["count"], len(found)
+        count, before = counted, len(found)
         found |= {_id(one): one for one in listed}
         if len(found) == before and len(found) < count:
             raise LabelStudioError(

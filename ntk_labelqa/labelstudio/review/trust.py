@@ -59,7 +59,7 @@ def is_our_warning(task: ReviewTask, source_project: int) -> bool:
     names = ("class_a", "class_b", "cause", "source_control")
     if not all(isinstance(data.get(name), str) for name in names) or not isinstance(data.get("audited_at", ""), str):
         return False
-    if data.get("source_project") != source_project or not isinstance(data.get("overlap"), int | float):
+    if data.get("source_project") != source_project or not _is_probability(data.get("overlap")):
         return False
     key = warning_key(source_project, data["source_control"], data["class_a"], data["class_b"])
     return _is_round_of(task.key, key)

@@ -91,7 +91,7 @@ def _decision(annotation: Mapping[str, Any]) -> str:
     if annotation.get("was_cancelled"):
         return "skipped"
     chosen = answers_in(annotation).get(DECISION, {}).get("choices") or []
-    return chosen[0] if len(chosen) == 1 and chosen[0] in (GUIDELINE, MERGE, RELABEL, FINE) else "unreadable"
+    return next((word for word in (GUIDELINE, MERGE, RELABEL, FINE) if chosen == [word]), "unreadable")
 
 
 def _together(said: Sequence[str]) -> str:
