@@ -54,7 +54,7 @@ def main() -> None:
                 f"{result.renewed} made anew)",
                 flush=True,
             )
-        print(f"decisions: {seconds(lambda: read_decisions(client, project)):.1f} s")
+        print(f"decisions: {seconds(lambda: read_decisions(client, audit, project)):.1f} s")
     finally:
         for made in (project, review):
             if made is not None:

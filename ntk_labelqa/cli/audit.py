@@ -98,7 +98,7 @@ def audit(
         earlier = like or (out if update and (out / MANIFEST).is_file() else None)
         options = as_before(options, earlier, stages) if earlier else options
         decisions = decisions_in(reviewed or (out,), required=bool(reviewed))
-        dataset = read_source(given, stages)
+        dataset = read_source({**given, "out": out}, stages)
 
         from ntk_labelqa.auditing import run_audit
         from ntk_labelqa.report.html import render_report

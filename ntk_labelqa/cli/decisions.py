@@ -69,9 +69,10 @@ def decisions(folder: Path, project: int | None, write: bool, undo: bool, quiet:
     if undo:
         take_back(client, folder, stages)
         return
-    table = read(client, audit, source, folder, stages)
+    review, table = read(client, audit, source, folder, stages)
     read_warnings(client, audit, source, folder, stages)
     if write:
+        check_review_project(client, audit, source, folder, review)
         write_corrections(client, audit, table, source, folder, stages)
     else:
         dry_run(client, audit, table, source, folder, stages)
@@ -93,16 +94,19 @@ def source_project(audit: Audit, project: int | None) -> int:
     return int(source)
 
 
-def read(client: LabelStudio, audit: Audit, source: int, folder: Path, stages: Stages) -> pd.DataFrame:
-    """The decisions, saved in the audit folder and shown."""
+def read(client: LabelStudio, audit: Audit, source: int, folder: Path, stages: Stages) -> tuple[int, pd.DataFrame]:
+    """The review project, and the decisions, saved in the audit folder and shown."""
     from ntk_labelqa.diagnostics.hit_rate import hit_rates
     from ntk_labelqa.labelstudio.connect import server_url
-    from ntk_labelqa.labelstudio.reading.label_values import control_of
     from ntk_labelqa.labelstudio.review.decisions import read_decisions, save_decisions
+    from ntk_labelqa.labelstudio.review.known import known_projects
+    from ntk_labelqa.labelstudio.review.trust import EDITED
 
     with stages.stage("Reading the decisions"):
-        review, table = read_decisions(client, source, control_of(audit.manifest))
+        review, table, said = read_decisions(client, audit, source, known_projects(client, folder))
         save_decisions(table, folder)
+    for note in said:
+        click.echo(note, err=True)
     say(f"Review project: {server_url(client)}/projects/{review}, {len(table)} review tasks")
     counts = table["decision"].value_counts()
     for decision, words in WORDS.items():
@@ -114,7 +118,21 @@ def read(client: LabelStudio, audit: Audit, source: int, folder: Path, stages: S
         f"Reviewers disagree on {counted(len(disputed), 'finding')}:",
         [dispute(row) for row in disputed.to_dict("records")],
     )
-    return table
+    edited = table[table["problem"] == EDITED]
+    show(
+        f"Not relied upon, {counted(len(edited), 'review task')}:",
+        [f"review task {row['review_task']}: {row['problem']}" for row in edited.to_dict("records")],
+    )
+    return review, table
+
+
+def check_review_project(client: LabelStudio, audit: Audit, source: int, folder: Path, review: int) -> None:
+    """Raise LabelStudioError unless the review project is ours still, just before anything is written."""
+    from ntk_labelqa.labelstudio.reading.label_values import control_of
+    from ntk_labelqa.labelstudio.review.known import known_projects
+    from ntk_labelqa.labelstudio.review.project import check_author, mark
+
+    check_author(client, review, mark(source, control_of(audit.manifest)), known_projects(client, folder))
 
 
 def read_warnings(client: LabelStudio, audit: Audit, source: int, folder: Path, stages: Stages) -> None:
@@ -123,10 +141,11 @@ def read_warnings(client: LabelStudio, audit: Audit, source: int, folder: Path, 
     from ntk_labelqa.labelstudio.connect import server_url
     from ntk_labelqa.labelstudio.reading.label_values import control_of
     from ntk_labelqa.labelstudio.review.decisions import save_decisions
+    from ntk_labelqa.labelstudio.review.known import known_projects
     from ntk_labelqa.labelstudio.review.warning_decisions import read_warning_decisions
 
     with stages.stage("Reading the decisions on class warnings"):
-        found = read_warning_decisions(client, source, control_of(audit.manifest))
+        found = read_warning_decisions(client, source, control_of(audit.manifest), known_projects(client, folder))
     if found is None:
         return
     project, table = found
@@ -185,8 +204,9 @@ def show(title: str, lines: list[str]) -> None:
 
 def dry_run(client: LabelStudio, audit: Audit, table: pd.DataFrame, source: int, folder: Path, stages: Stages) -> None:
     """Print what --apply would do."""
-    from ntk_labelqa.labelstudio.corrections.apply import plan_now
-    from ntk_labelqa.labelstudio.corrections.journal import journal_path, read_journal
+    from ntk_labelqa.labelstudio.corrections.apply import plan_now, reconcile
+    from ntk_labelqa.labelstudio.corrections.authors import journals_beside
+    from ntk_labelqa.labelstudio.corrections.journal import journal_path, open_journal, read_journal
     from ntk_labelqa.labelstudio.corrections.results import can_be_corrected
     from ntk_labelqa.labelstudio.reading.label_values import control_of
     from ntk_labelqa.labelstudio.review.decisions import CORRECTING
@@ -199,7 +219,11 @@ def dry_run(client: LabelStudio, audit: Audit, table: pd.DataFrame, source: int,
         say(f"\nCorrections of {control.tag} {control.full_name!r} cannot be written; decisions.parquet has them.")
         return
     with stages.stage("Comparing with the source project"):
-        plan, _ = plan_now(client, audit, table, source, read_journal(journal_path(folder)))
+        plan, _ = plan_now(client, audit, table, source, read_journal(journal_path(folder)), journals_beside(folder))
+        if plan.unnoted:
+            with open_journal(journal_path(folder)) as journal:
+                reconcile(journal, plan)
+    say_reconciled(len(plan.unnoted), folder)
     show_conflicts(plan)
     ready = counted(len(plan.ready), "correction")
     labels = sum(len(one.correction.changes) for one in plan.ready)
@@ -209,10 +233,19 @@ def dry_run(client: LabelStudio, audit: Audit, table: pd.DataFrame, source: int,
         say(f"Nothing has been written. To write them: ntk-labelqa decisions {folder} --apply")
 
 
+def say_reconciled(count: int, folder: Path) -> None:
+    """That earlier runs had written *count* corrections without being able to note it; nothing for none."""
+    if count:
+        say(
+            f"\n{counted(count, 'correction')} of earlier runs found in the project and noted in the journal. To take "
+            f"them back: ntk-labelqa decisions {folder} --undo"
+        )
+
+
 def show_conflicts(plan: Plan | Applied) -> None:
-    """The corrections that meet something that has changed."""
+    """The corrections that are not written, each with its reason."""
     show(
-        f"Left alone, since they no longer fit the source project, {counted(len(plan.conflicts), 'correction')}:",
+        f"Left alone, {counted(len(plan.conflicts), 'correction')}:",
         [str(conflict) for conflict in plan.conflicts],
     )
 
@@ -222,13 +255,15 @@ def write_corrections(
 ) -> None:
     """Apply; raises PartialDeliveryError unless every correction is there in the end."""
     from ntk_labelqa.labelstudio.corrections.apply import apply_corrections, plan_now
+    from ntk_labelqa.labelstudio.corrections.authors import journals_beside
     from ntk_labelqa.labelstudio.corrections.journal import journal_path, open_journal
 
     with open_journal(journal_path(folder)) as journal:
         with stages.stage("Comparing with the source project"):
-            plan, _ = plan_now(client, audit, table, source, journal.last)
+            plan, _ = plan_now(client, audit, table, source, journal.last, journals_beside(folder))
         with stages.stage("Writing the corrections") as tick:
             applied = apply_corrections(client, plan, journal, progress=tick)
+    say_reconciled(applied.reconciled, folder)
     show_conflicts(applied)
     say(f"\n{counted(applied.written, 'correction')} written to project {source}, {applied.there} were there already.")
     say(f"Journal: {journal.path}. To take them back: ntk-labelqa decisions {folder} --undo")
@@ -240,7 +275,7 @@ def write_corrections(
             f"{missing} of {missing + applied.written + applied.there} corrections were not written.",
             why="; ".join(
                 [
-                    *([f"{len(applied.conflicts)} no longer fit the source project"] if applied.conflicts else []),
+                    *([f"{len(applied.conflicts)} were left alone"] if applied.conflicts else []),
                     *(str(error) for _, error in applied.failed[:1]),
                 ]
             ),
@@ -262,9 +297,16 @@ def take_back(client: LabelStudio, folder: Path, stages: Stages) -> None:
         undone = undo_corrections(client, journal, progress=tick)
     show("These stay, since they are no longer as they were written:", undone.kept)
     say(f"{counted(undone.deleted, 'correction')} taken back, {undone.gone} were gone already.")
-    if undone.kept or undone.failed:
+    if undone.open:
+        say(
+            f"{counted(undone.open, 'correction')} that an earlier run had begun cannot be seen. The journal keeps "
+            "them: should one appear later, this command takes it back."
+        )
+    left = len(undone.kept) + len(undone.failed) + undone.late
+    if left:
+        late = [f"{undone.late} may still be on their way to the server"] if undone.late else []
         raise PartialDeliveryError(
-            f"{len(undone.kept) + len(undone.failed)} corrections could not be taken back.",
-            why="; ".join(str(error) for error in undone.failed[:1]),
+            f"{left} corrections could not be taken back.",
+            why="; ".join([*late, *(str(error) for error in undone.failed[:1])]),
             remedy="Look at those that stay in Label Studio; run the same command again for the others.",
         )

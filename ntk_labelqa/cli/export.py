@@ -29,19 +29,22 @@ def export(folder: Path, out: Path, project: int | None, overwrite: bool, quiet:
     from ntk_labelqa.cli.decisions import counted, show_conflicts, source_project
     from ntk_labelqa.labelstudio.connect import connect_from_environment
     from ntk_labelqa.labelstudio.corrections.apply import plan_now
+    from ntk_labelqa.labelstudio.corrections.authors import journals_beside
     from ntk_labelqa.labelstudio.corrections.clean_export import clean_export, write_export
     from ntk_labelqa.labelstudio.corrections.journal import journal_path, read_journal
-    from ntk_labelqa.labelstudio.reading.label_values import control_of
     from ntk_labelqa.labelstudio.review.decisions import read_decisions
+    from ntk_labelqa.labelstudio.review.known import known_projects
 
     stages = Stages(quiet=quiet)
     audit = Audit.load(folder)
     source = source_project(audit, project)
     client = connect_from_environment()
     with stages.stage("Reading the decisions"):
-        _, table = read_decisions(client, source, control_of(audit.manifest))
+        table = read_decisions(client, audit, source, known_projects(client, folder)).table
     with stages.stage("Reading the source project"):
-        plan, tasks = plan_now(client, audit, table, source, read_journal(journal_path(folder)))
+        plan, tasks = plan_now(
+            client, audit, table, source, read_journal(journal_path(folder)), journals_beside(folder)
+        )
     clean = clean_export(tasks, plan)
     write_export(clean.tasks, out)
     show_conflicts(plan)

@@ -262,6 +262,8 @@ def read_source(given: dict[str, Any], stages: Stages) -> LabeledDataset:
 
     With ``since`` among the values, only the tasks that changed since the last pull are pulled from the project.
 
+    With ``out`` among them, an audit folder, the journals beside it say which annotations are corrections.
+
     With both an export and a project, the labels are those of the export, and the files come by way of the project.
     Raises UsageError where there is neither.
     """
@@ -276,6 +278,9 @@ def read_source(given: dict[str, Any], stages: Stages) -> LabeledDataset:
         )
     prepare_encoder(given, stages)
     client = None
+    from ntk_labelqa.labelstudio.corrections.authors import journals_beside
+
+    journals = journals_beside(given["out"]) if given.get("out") else []
     if project is not None:
         from ntk_labelqa.labelstudio.connect import connect_from_environment
 
@@ -284,7 +289,9 @@ def read_source(given: dict[str, Any], stages: Stages) -> LabeledDataset:
         from ntk_labelqa.labelstudio.reading.export_file import read_export
 
         with stages.stage("Reading the export"):
-            dataset = read_export(source, label_config=given["label_config"], control=given["control"])
+            dataset = read_export(
+                source, label_config=given["label_config"], control=given["control"], client=client, journals=journals
+            )
     else:
         from ntk_labelqa.labelstudio.reading.incremental import since_last
         from ntk_labelqa.labelstudio.reading.pull import pull_project, whole_project
@@ -293,7 +300,9 @@ def read_source(given: dict[str, Any], stages: Stages) -> LabeledDataset:
         with stages.stage("Pulling the annotations") as tick:
             assert client is not None
             assert project is not None
-            dataset = pull_project(client, project, control=given["control"], take=take, progress=tick)
+            dataset = pull_project(
+                client, project, control=given["control"], take=take, journals=journals, progress=tick
+            )
     from ntk_labelqa.encoders.choose import reads_files
     from ntk_labelqa.encoders.encoder import FILES
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ntk_labelqa.cli.options import FOLDER, quiet_option
+from ntk_labelqa.errors import LabelQAError
 from ntk_labelqa.progress import Stages
 
 
@@ -29,6 +30,7 @@ def push(folder: Path, project: int | None, predictions: bool, quiet: bool) -> N
     from ntk_labelqa.audit_folder import Audit
     from ntk_labelqa.cli.decisions import source_project
     from ntk_labelqa.labelstudio.connect import connect_from_environment
+    from ntk_labelqa.labelstudio.review.known import known_projects, note_projects
     from ntk_labelqa.labelstudio.review.push import push_findings
 
     stages = Stages(quiet=quiet)
@@ -36,7 +38,18 @@ def push(folder: Path, project: int | None, predictions: bool, quiet: bool) -> N
     source_project(audit, project)
     client = connect_from_environment()
     with stages.stage("Pushing the review tasks") as tick:
-        result = push_findings(client, audit, project_id=project, predictions=predictions, progress=tick)
+        result = push_findings(
+            client,
+            audit,
+            project_id=project,
+            predictions=predictions,
+            known=known_projects(client, folder),
+            progress=tick,
+        )
+    try:
+        note_projects(client, folder, result)
+    except LabelQAError as error:
+        click.echo(f"Other keys than this one will not find the review project: {error}", err=True)
     click.echo(f"Review project: {result.url}")
     click.echo(f"{result.created} review tasks added, {result.already_there} were there already.")
     for count, what in (
@@ -52,6 +65,8 @@ def push(folder: Path, project: int | None, predictions: bool, quiet: bool) -> N
         click.echo(f"{pairs.created} pairs of classes added, {pairs.already_there} were there already.")
         if pairs.withdrawn:
             click.echo(f"{pairs.withdrawn} unanswered class warnings withdrawn: they no longer hold.")
+    for note in result.notes:
+        click.echo(note, err=True)
     if result.behind:
         click.echo(
             f"New findings stand at the end of the queue: {result.behind} review tasks would have to be made again for "

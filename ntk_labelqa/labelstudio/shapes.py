@@ -49,9 +49,11 @@ class _Project(_Made):
     total_annotations_number: Count | None = None
     skipped_annotations_number: Count | None = None
     total_predictions_number: Count | None = None
+    created_by: _Made | None = None
 
 
 class _Projects(BaseModel):
+    count: Count
     results: list[_Project]
 
 
@@ -63,6 +65,13 @@ class _Snapshot(_MadeSnapshot):
     """Another state would be waited through for an hour."""
 
     status: Literal["created", "in_progress", "failed", "completed"]
+
+
+class _KeptSnapshot(_MadeSnapshot):
+    title: StrictStr | None = None
+    status: StrictStr | None = None
+    finished_at: Moment | None = None
+    created_by: _Made | None = None
 
 
 class _Tasks(BaseModel):
@@ -117,6 +126,7 @@ SHAPES: tuple[tuple[str, str, Any], ...] = (
     ("GET", "api/projects", _Projects),
     ("POST", "api/projects", _Made),
     ("GET", r"api/projects/\d+", _Project),
+    ("GET", r"api/projects/\d+/exports", list[_KeptSnapshot]),
     ("POST", r"api/projects/\d+/exports", _MadeSnapshot),
     ("GET", r"api/projects/\d+/exports/\d+", _Snapshot),
     ("POST", r"api/projects/\d+/import", _Taken),

@@ -18,14 +18,13 @@ from ntk_labelqa.labelstudio.corrections.plan import plan_corrections
 from ntk_labelqa.labelstudio.media.fetch import fetch_media
 from ntk_labelqa.labelstudio.reading.label_config import parse
 from ntk_labelqa.labelstudio.reading.tasks import build_dataset
-from ntk_labelqa.labelstudio.review.decisions import decisions_table
+from ntk_labelqa.labelstudio.review.places import with_known_places
 from ntk_labelqa.labelstudio.review.project import ReviewTask
 from ntk_labelqa.labelstudio.review.push import still_standing
-from ntk_labelqa.labelstudio.review.queue import with_known_places
 from ntk_labelqa.labelstudio.review.tasks import review_tasks
 from ntk_labelqa.options import AuditOptions
 from ntk_labelqa.report.html import render_report
-from tests.labelstudio.reviews import PEOPLE, answer, said
+from tests.labelstudio.reviews import OURS, answer, said, table_of
 from tests.labelstudio.samples import annotation, task
 
 BOXES = """<View><Image name="i" value="$image"/><RectangleLabels name="b" toName="i"><Label value="disc"/>
@@ -138,8 +137,8 @@ def test_each_region_is_asked_about_once_and_what_is_accepted_is_made(made) -> N
     assert "add the region" in by_kind["missing"]["question"]
     assert "duplicate" in by_kind["rule"]["question"]
     assert still_standing(asked, tasks, parse(BOXES).control) == asked
-    table = decisions_table(answered(asked), PEOPLE)
-    plan = plan_corrections(table, tasks, BOXES, project=7, control=parse(BOXES).control, journal={})
+    table = table_of(answered(asked))
+    plan = plan_corrections(table, tasks, BOXES, project=7, control=parse(BOXES).control, journal={}, authors=OURS)
     assert [str(one) for one in plan.conflicts if "does not know when" not in one.why] == []
     ready = {one.correction.annotation: one for one in plan.ready}
     for one in asked:
@@ -158,12 +157,13 @@ def test_each_region_is_asked_about_once_and_what_is_accepted_is_made(made) -> N
         ]
     assert missing[EMPTY] not in ready[EMPTY].result
     kept = plan_corrections(
-        decisions_table(answered(asked, "keep"), PEOPLE),
+        table_of(answered(asked, "keep")),
         tasks,
         BOXES,
         project=7,
         control=parse(BOXES).control,
         journal={},
+        authors=OURS,
     )
     assert (kept.ready, kept.conflicts) == ((), ())
 
@@ -229,8 +229,8 @@ def test_spans_that_nobody_marked_are_found_and_added() -> None:
     assert set(worst["task_id"]) == set(range(1, 7))
     assert (worst["label"] == "town").all()
     asked = [one for one in review_tasks(audit, project_id=7) if one["data"]["kind"] == "missing"]
-    table = decisions_table(answered(asked), PEOPLE)
-    plan = plan_corrections(table, tasks, SPANS, project=7, control=parse(SPANS).control, journal={})
+    table = table_of(answered(asked))
+    plan = plan_corrections(table, tasks, SPANS, project=7, control=parse(SPANS).control, journal={}, authors=OURS)
     added = next(one for one in plan.ready if one.correction.task <= 6)
     value = added.result[-1]["value"]
     assert added.data["text"][value["start"] : value["end"]] == value["text"]

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
+from ntk_labelqa.labelstudio.corrections.authors import Authors
+from ntk_labelqa.labelstudio.corrections.results import superseded_in
+from ntk_labelqa.labelstudio.review.decisions import decisions_table
 from ntk_labelqa.labelstudio.review.project import ReviewTask
-from ntk_labelqa.labelstudio.review.tasks import review_key
+from ntk_labelqa.labelstudio.review.tasks import LABEL, finding_key, review_key
 from tests.labelstudio.samples import annotation
 
 PEOPLE = {1: "owner@example.org", 4: "reviewer-1@example.org", 5: "reviewer-2@example.org"}
 PROJECT = 7
 SAVED = "2025-05-01T10:00:00Z"
+OURS = Authors(user=1)
 
 
 def answer(decision: str, label: str = "", *, comment: str = "", taxonomy: bool = False) -> list[dict[str, Any]]:
@@ -49,7 +56,23 @@ def review_task(source: int, *annotations: dict[str, Any], number: int = 0, roun
         "error_probability": 0.9,
     } | data
     region = base.get("source_region", "")
-    key = review_key(PROJECT, base["source_task"], source, base["given_label"], region)
+    kind = base.get("kind", LABEL)
+    key = review_key(PROJECT, base["source_task"], source, base["given_label"], region, kind)
     key += f"~{round}" if round > 1 else ""
     base["review_key"] = key
     return ReviewTask(number or source, key, bool(annotations), base, annotations)
+
+
+def raised(tasks: Sequence[ReviewTask]) -> dict[str, Mapping[str, Any]]:
+    """What an audit that raised all of *tasks* as they are would say of them."""
+    return {finding_key(task.key): task.data for task in tasks}
+
+
+def table_of(tasks: Sequence[ReviewTask]) -> pd.DataFrame:
+    """The decisions on *tasks*, all of them raised by the audit."""
+    return decisions_table(tasks, PEOPLE, raised(tasks), PROJECT)
+
+
+def superseded(task: Mapping[str, Any]) -> set[int]:
+    """Ids of the annotations that corrections by user 1 stand in for."""
+    return superseded_in(task, OURS)

@@ -37,6 +37,7 @@ class Studio:
     def add_project(self, number: int, tasks: list[dict[str, Any]], **fields: Any) -> None:
         """A project, with what a task and an annotation have besides what *tasks* say."""
         self.projects[number] = {"id": number, "title": "", "description": "", "label_config": "", **fields}
+        self.projects[number]["created_by"] = {"id": USER["id"]}
         self.projects[number]["tasks"] = []
         for task in tasks:
             self._add_task(number, task)
@@ -50,6 +51,7 @@ class Studio:
         made = {"id": self._number(), "task": task["id"], "completed_by": 1, "was_cancelled": False}
         made |= {"created_at": SAVED, "updated_at": SAVED, "parent_annotation": None, "result": result} | fields
         task["annotations"].append(made)
+        task["updated_at"] = made["updated_at"]
         return made
 
     def __call__(self, request: Request) -> Reply:
@@ -61,7 +63,7 @@ class Studio:
                 sent = json.loads(request.body) if request.body else None
                 asked = {name: values[0] for name, values in parse_qs(query).items()}
                 return self.change(endpoint, answer(self, sent, asked, *map(int, found.groups())))
-        return as_json({"detail": "Not found."}, 404)
+        return Reply(b"<html>Page not found</html>", 404)
 
     def _number(self) -> int:
         self._next += 1
@@ -74,7 +76,7 @@ class Studio:
             {"task": number, "created_at": SAVED, "parent_annotation": None, **one}
             for one in mine.get("annotations", ())
         ]
-        self.projects[project]["tasks"].append({"predictions": [], "drafts": [], **mine})
+        self.projects[project]["tasks"].append({"updated_at": SAVED, "predictions": [], "drafts": [], **mine})
 
     def _task(self, number: int) -> dict[str, Any]:
         return next(task for one in self.projects.values() for task in one["tasks"] if task["id"] == number)
@@ -104,7 +106,7 @@ class Studio:
 
     def list_projects(self, sent: Any, asked: dict[str, str]) -> Reply:
         if asked.get("page", "1") != "1":
-            return as_json({"detail": "Invalid page."}, 404)
+            return missing("page")
         found = [self._described(number) for number in self.projects]
         return as_json({"count": len(found), "next": None, "previous": None, "results": found})
 
@@ -114,7 +116,16 @@ class Studio:
         return as_json(self._described(number), 201)
 
     def project(self, sent: Any, asked: Any, number: int) -> Reply:
-        return as_json(self._described(number)) if number in self.projects else as_json({"detail": "Not found."}, 404)
+        return as_json(self._described(number)) if number in self.projects else missing("Project")
+
+    def drop_project(self, sent: Any, asked: Any, number: int) -> Reply:
+        del self.projects[number]
+        return Reply(status=204)
+
+    def list_snapshots(self, sent: Any, asked: Any, project: int) -> Reply:
+        mine = [(number, sent) for number, (of, sent) in self.snapshots.items() if of == project]
+        state = {"status": "completed", "created_at": SAVED, "finished_at": SAVED, "created_by": {"id": USER["id"]}}
+        return as_json([{"id": number, "title": sent["title"], **state} for number, sent in mine])
 
     def make_snapshot(self, sent: Any, asked: Any, project: int) -> Reply:
         number = self._number()
@@ -135,7 +146,7 @@ class Studio:
         tasks = self.tasks(int(asked["project"]))
         page, size = int(asked["page"]), int(asked["page_size"])
         mine = tasks[(page - 1) * size : page * size]
-        return as_json({"tasks": mine, "total": len(tasks)}) if mine else as_json({"detail": "Invalid page."}, 404)
+        return as_json({"tasks": mine, "total": len(tasks)}) if mine else missing("page")
 
     def import_tasks(self, sent: Any, asked: Any, project: int) -> Reply:
         for task in sent:
@@ -173,7 +184,7 @@ class Studio:
     def annotation(self, sent: Any, asked: Any, number: int) -> Reply:
         every = (one for project in self.projects.values() for task in project["tasks"] for one in task["annotations"])
         found = next((one for one in every if one["id"] == number), None)
-        return as_json({"detail": "Not found."}, 404) if found is None else as_json(found)
+        return missing("Annotation") if found is None else as_json(found)
 
     def drop_annotation(self, sent: Any, asked: Any, number: int) -> Reply:
         for task in (task for one in self.projects.values() for task in one["tasks"]):
@@ -190,6 +201,12 @@ class Studio:
         return as_json(self.annotate(task, **sent), 201)
 
 
+def missing(what: str) -> Reply:
+    """What Label Studio says of an id that it does not have."""
+    detail = f"No {what} matches the given query."
+    return as_json({"id": "x", "status_code": 404, "version": "1.23.2", "detail": detail}, 404)
+
+
 ENDPOINTS: dict[str, tuple[str, str, Callable[..., Reply]]] = {
     "refresh": ("POST", "/api/token/refresh", Studio.refresh),
     "whoami": ("GET", "/api/current-user/whoami", Studio.whoami),
@@ -198,6 +215,8 @@ ENDPOINTS: dict[str, tuple[str, str, Callable[..., Reply]]] = {
     "projects": ("GET", "/api/projects", Studio.list_projects),
     "make project": ("POST", "/api/projects", Studio.make_project),
     "project": ("GET", r"/api/projects/(\d+)", Studio.project),
+    "drop project": ("DELETE", r"/api/projects/(\d+)", Studio.drop_project),
+    "snapshots": ("GET", r"/api/projects/(\d+)/exports", Studio.list_snapshots),
     "make snapshot": ("POST", r"/api/projects/(\d+)/exports", Studio.make_snapshot),
     "snapshot": ("GET", r"/api/projects/(\d+)/exports/(\d+)", Studio.snapshot),
     "download": ("GET", r"/api/projects/(\d+)/exports/(\d+)/download", Studio.download),

@@ -13,8 +13,7 @@ from label_studio_sdk.core.api_error import ApiError
 from ntk_labelqa.labelstudio.corrections.apply import Applied, apply_corrections
 from ntk_labelqa.labelstudio.corrections.journal import open_journal
 from ntk_labelqa.labelstudio.corrections.plan import Plan, plan_corrections
-from ntk_labelqa.labelstudio.review.decisions import decisions_table
-from tests.labelstudio.reviews import PEOPLE, PROJECT, SAVED, answer, review_task, said
+from tests.labelstudio.reviews import OURS, PROJECT, SAVED, answer, review_task, said, table_of
 from tests.labelstudio.samples import CONFIG, annotation, choice, task
 from tests.labelstudio.test_correction_plan import CONTROL
 
@@ -43,7 +42,8 @@ class Server:
     def get(self, id: int) -> Answer:
         found = [row for row in self.rows if row["id"] == id]
         if not found:
-            raise ApiError(status_code=404, body="")
+            detail = "No Annotation matches the given query."
+            raise ApiError(status_code=404, body={"status_code": 404, "version": "1.23.2", "detail": detail})
         return Answer(found[0] | {"updated_at": datetime.fromisoformat(found[0]["updated_at"])})
 
     def list(self, id: int) -> list[Answer]:
@@ -63,8 +63,10 @@ class Server:
 
     def plan(self, journal) -> Plan:
         tasks = [task(i - 100, *(row for row in self.rows if row["task"] == i - 100), project=PROJECT) for i in SOURCES]
-        table = decisions_table(REVIEWED, PEOPLE)
-        return plan_corrections(table, tasks, CONFIG, project=PROJECT, control=CONTROL, journal=journal.last)
+        table = table_of(REVIEWED)
+        return plan_corrections(
+            table, tasks, CONFIG, project=PROJECT, control=CONTROL, journal=journal.last, authors=OURS
+        )
 
     def corrections(self) -> list[int]:
         return [row["parent_annotation"] for row in self.rows if row.get("parent_annotation")]

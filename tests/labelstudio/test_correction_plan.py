@@ -14,12 +14,10 @@ from ntk_labelqa.labelstudio.corrections.results import (
     correction_id,
     given_label,
     marks_of,
-    superseded_in,
 )
 from ntk_labelqa.labelstudio.reading.tasks import SUPERSEDED as REASON
 from ntk_labelqa.labelstudio.reading.tasks import build_dataset
-from ntk_labelqa.labelstudio.review.decisions import decisions_table
-from tests.labelstudio.reviews import PEOPLE, PROJECT, SAVED, answer, review_task, said
+from tests.labelstudio.reviews import OURS, PROJECT, SAVED, answer, review_task, said, superseded, table_of
 from tests.labelstudio.samples import CONFIG, TOPIC, annotation, choice, task
 
 HERE = Provenance("test")
@@ -31,8 +29,10 @@ AUDITED = annotation(103, choice("sport"), updated_at=SAVED)
 
 def plan(*annotations, config: str = CONFIG, journal=None, tasks=(ACCEPTED,)) -> Plan:
     source = [task(3, *annotations, project=PROJECT)] if annotations else []
-    table = decisions_table(list(tasks), PEOPLE)
-    return plan_corrections(table, source, config, project=PROJECT, control=CONTROL, journal=journal or {})
+    table = table_of(list(tasks))
+    return plan_corrections(
+        table, source, config, project=PROJECT, control=CONTROL, journal=journal or {}, authors=OURS
+    )
 
 
 def written(**fields):
@@ -174,13 +174,13 @@ def test_other_controls_of_whole_items(control, before, given, final, after) -> 
     accepted = review_task(103, said(1, 4, answer("accept")), given_label=given, suggested_label=final)
     beside = other("mood", "choices", choices=["glad"])
     source = [task(3, annotation(103, *before, beside, updated_at=SAVED), project=PROJECT)]
-    table = decisions_table([accepted], PEOPLE)
-    found = plan_corrections(table, source, MANY, project=PROJECT, control=control, journal={})
+    table = table_of([accepted])
+    found = plan_corrections(table, source, MANY, project=PROJECT, control=control, journal={}, authors=OURS)
     result = {part["from_name"]: part for part in found.ready[0].result}
     assert result[control.name]["value"] == after
     assert result["mood"] == beside
     child = annotation(900, *found.ready[0].result, parent_annotation=103, unique_id=correction_id(accepted.key))
-    assert superseded_in({**source[0], "annotations": [*source[0]["annotations"], child]}) == {103}
+    assert superseded({**source[0], "annotations": [*source[0]["annotations"], child]}) == {103}
     assert given_label(child, control, {}) == final
 
 
@@ -191,20 +191,20 @@ def test_single_levels_of_a_taxonomy_are_not_corrected() -> None:
 
 def test_the_next_audit_leaves_out_what_is_superseded() -> None:
     tasks = [task(3, AUDITED, written(), project=PROJECT), task(4, annotation(104, choice("cars")), project=PROJECT)]
-    dataset = build_dataset(tasks, TOPIC, HERE)
+    dataset = build_dataset(tasks, TOPIC, HERE, authors=OURS)
     assert dataset.annotations["annotation_id"].tolist() == [900, 104]
     assert [(gone.reason, gone.ids) for gone in dataset.left_out] == [(REASON, (103,))]
 
 
 def test_a_label_that_a_person_gave_since_counts_again() -> None:
     relabelled = {**AUDITED, "result": [choice("cars")]}
-    dataset = build_dataset([task(3, relabelled, written(), project=PROJECT)], TOPIC, HERE)
+    dataset = build_dataset([task(3, relabelled, written(), project=PROJECT)], TOPIC, HERE, authors=OURS)
     assert dataset.annotations["annotation_id"].tolist() == [103, 900]
 
 
 def test_anybody_elses_child_supersedes_nothing() -> None:
     copied = annotation(901, choice("space"), parent_annotation=103, unique_id="somebody's")
-    assert len(build_dataset([task(3, AUDITED, copied, project=PROJECT)], TOPIC, HERE).annotations) == 2
+    assert len(build_dataset([task(3, AUDITED, copied, project=PROJECT)], TOPIC, HERE, authors=OURS).annotations) == 2
 
 
 def test_the_export_holds_what_counts_and_keeps_the_rest_under_a_mark() -> None:

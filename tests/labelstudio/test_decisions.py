@@ -5,12 +5,12 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from ntk_labelqa.labelstudio.review.decisions import COLUMNS, decisions_table, save_decisions
-from tests.labelstudio.reviews import PEOPLE, answer, review_task, said
+from ntk_labelqa.labelstudio.review.decisions import COLUMNS, save_decisions
+from tests.labelstudio.reviews import answer, review_task, said, table_of
 
 
 def decided(*annotations, **data) -> dict:
-    return decisions_table([review_task(103, *annotations, **data)], PEOPLE).iloc[0].to_dict()
+    return table_of([review_task(103, *annotations, **data)]).iloc[0].to_dict()
 
 
 @pytest.mark.parametrize(
@@ -78,13 +78,13 @@ def test_comments_say_whose_they_are() -> None:
 
 def test_tasks_that_ask_the_same_are_one_decision() -> None:
     tasks = [review_task(103, said(1, 4, answer("accept"))), review_task(103, said(2, 5, answer("keep")), number=9)]
-    table = decisions_table(tasks, PEOPLE)
+    table = table_of(tasks)
     assert table["decision"].tolist() == ["conflict"]
 
 
 def test_the_table_has_its_columns_and_goes_by_probability(tmp_path) -> None:
     tasks = [review_task(103, error_probability=0.7), review_task(104, error_probability=0.95)]
-    save_decisions(decisions_table(tasks, PEOPLE), tmp_path)
+    save_decisions(table_of(tasks), tmp_path)
     table = pd.read_parquet(tmp_path / "decisions.parquet")
     assert table.columns.tolist() == list(COLUMNS)
     assert table["annotation_id"].tolist() == [104, 103]
@@ -92,5 +92,5 @@ def test_the_table_has_its_columns_and_goes_by_probability(tmp_path) -> None:
 
 
 def test_a_project_without_review_tasks_gives_an_empty_table(tmp_path) -> None:
-    table = decisions_table([], PEOPLE)
+    table = table_of([])
     assert (len(table), table.columns.tolist()) == (0, list(COLUMNS))

@@ -16,15 +16,16 @@ import pytest
 from label_studio_sdk.client import LabelStudio
 
 from ntk_labelqa.audit_folder import Audit
-from ntk_labelqa.errors import LabelStudioError, PartialDeliveryError
+from ntk_labelqa.errors import InvalidInputError, LabelStudioError, PartialDeliveryError
 from ntk_labelqa.labelstudio import connect as connecting
 from ntk_labelqa.labelstudio.connect import connect, describe_server
 from ntk_labelqa.labelstudio.corrections.apply import apply_corrections, plan_now
 from ntk_labelqa.labelstudio.corrections.journal import open_journal
 from ntk_labelqa.labelstudio.corrections.results import correction_id
 from ntk_labelqa.labelstudio.corrections.undo import undo_corrections
+from ntk_labelqa.labelstudio.plain_requests import delete
 from ntk_labelqa.labelstudio.reading import pull, task_pages
-from ntk_labelqa.labelstudio.reading.incremental import since_last
+from ntk_labelqa.labelstudio.reading.incremental import since_last, stamps_of
 from ntk_labelqa.labelstudio.reading.label_values import control_of
 from ntk_labelqa.labelstudio.reading.pull import pull_project
 from ntk_labelqa.labelstudio.review import delivery
@@ -44,7 +45,7 @@ CASES = int(os.environ.get("ODD_ANSWERS", "8"))
 """Odd answers of each kind, of those below, that a row of the table is tried with."""
 SURELY = ("a page", 'only ["x"]', "deep")
 """Of these none can pass for an answer."""
-TIDYING = ("views", "drop view")
+TIDYING = ("views", "drop view", "snapshots")
 """What a run tidies up with: that this fails must not spoil it."""
 VALUES: list[Any] = [None, True, 0, -1, 10**30, 1.5, "", "x", [], ["x"], [None], {}, {"x": 1}, [[]], {"id": "x"}]
 WHOLE: dict[str, Reply] = {
@@ -99,7 +100,7 @@ class Case:
                 self.server.annotate(one, answer("accept"), completed_by=1)
 
     def applied(self) -> None:
-        _, table = read_decisions(self.client, SOURCE, control_of(self.audit.manifest))
+        table = read_decisions(self.client, self.audit, SOURCE).table
         with open_journal(self.folder / "journal") as journal:
             plan, _ = plan_now(self.client, self.audit, table, SOURCE, journal.last)
             done = apply_corrections(self.client, plan, journal)
@@ -141,8 +142,19 @@ def pushing(case: Case) -> None:
     review_project.delete_untouched(case.client, review, [1])
 
 
+def retiring(case: Case) -> None:
+    """Another machine has made a second review project in the same moment."""
+    review = review_project.find(case.client, SOURCE, control_of(case.audit.manifest))
+    assert review is not None
+    first = case.server.projects[review]
+    second = 10**6
+    case.server.add_project(second, [], title=first["title"], description=first["description"])
+    assert case.pushed() == review
+    assert second not in case.server.projects
+
+
 def deciding(case: Case) -> None:
-    read_decisions(case.client, SOURCE, control_of(case.audit.manifest))
+    read_decisions(case.client, case.audit, SOURCE)
     read_warning_decisions(case.client, SOURCE, control_of(case.audit.manifest))
 
 
@@ -153,7 +165,7 @@ def applying(case: Case) -> None:
 def finding_a_write_again(case: Case) -> None:
     """The server has a correction that no snapshot showed."""
     tasks = case.server.tasks(SOURCE)
-    _, table = read_decisions(case.client, SOURCE, control_of(case.audit.manifest))
+    table = read_decisions(case.client, case.audit, SOURCE).table
     with open_journal(case.folder / "journal") as journal:
         plan, _ = plan_now(case.client, case.audit, table, SOURCE, journal.last)
         [ready] = plan.ready
@@ -189,7 +201,9 @@ STEPS: tuple[tuple[Step, Step | None, tuple[str, ...]], ...] = (
     (pulling, None, ("project", "users", "make snapshot", "snapshot", "download", "drop snapshot")),
     (pulling_by_page, None, ("tasks",)),
     (pulling_again, None, ("make view", "views", "drop view", "make snapshot", "download", "project")),
-    (pushing, None, ("projects", "make project", "project", "import", "act", "make snapshot", "download")),
+    (pushing, None, ("projects", "whoami", "make project", "project", "import", "act", "make snapshot", "download")),
+    (pushing, None, ("snapshots",)),
+    (retiring, Case.pushed, ("drop project",)),
     (deciding, Case.reviewed, ("projects", "users", "make snapshot", "snapshot", "download")),
     (applying, Case.reviewed, ("annotation", "make annotation", "make snapshot", "download", "project")),
     (finding_a_write_again, Case.reviewed, ("annotations", "annotation")),
@@ -241,7 +255,7 @@ def ends_in_words(step: Callable[[Case], None], case: Case) -> str:
     """What the step said; empty where it went well. Anything but an error in words fails the test."""
     try:
         step(case)
-    except (LabelStudioError, PartialDeliveryError) as error:
+    except (LabelStudioError, PartialDeliveryError, InvalidInputError) as error:
         return str(error)
     return ""
 
@@ -323,11 +337,66 @@ def test_a_key_that_cannot_be_one(server, claims: dict[str, Any]) -> None:
         connect(server.web.url, jwt.encode(claims, "x" * 32))
 
 
+DEEP = Reply(b"[" * 100_000, 404)
+ELSEWHERE = Reply(status=302, headers={"Location": "https://elsewhere.example.org/login?token=x"})
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (ELSEWHERE, "redirects"),
+        (DEEP, "404"),
+        (as_json({"results": []}), "count: field required"),
+        (as_json({"count": 1, "results": [{"id": 1, "created_by": "x"}]}), "created_by"),
+        (as_json({"count": 1, "results": [{"id": "1"}]}), "results.0.id"),
+    ],
+)
+def test_odd_lists_of_projects(server, reply: Reply, said: str) -> None:
+    client = connect(server.web.url, KEY)
+    server.change = lambda name, right: reply if name == "projects" else right
+    with pytest.raises(LabelStudioError, match=said):
+        review_project.find(client, SOURCE)
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (ELSEWHERE, "redirects"),
+        (DEEP, "404"),
+        (as_json({"tasks": [], "total": "30"}), "total"),
+        (as_json({"tasks": ["x"], "total": 1}), "tasks.0"),
+    ],
+)
+def test_odd_lists_of_stamps(server, reply: Reply, said: str) -> None:
+    client = connect(server.web.url, KEY)
+    server.change = lambda name, right: reply if name == "tasks" else right
+    with pytest.raises(LabelStudioError, match=said):
+        stamps_of(client, SOURCE)
+
+
+def test_a_delete_is_not_redirected(server) -> None:
+    client = connect(server.web.url, KEY)
+    server.change = lambda name, right: ELSEWHERE if name == "drop annotation" else right
+    with pytest.raises(LabelStudioError, match="redirects"):
+        delete(client, "api/annotations/101/", "Taking it back")
+
+
+def test_snapshots_of_killed_runs_whose_times_lack_a_zone(server) -> None:
+    client = connect(server.web.url, KEY)
+    server.snapshots[5] = (SOURCE, {"title": pull.SNAPSHOT_TITLE})
+    at = SAVED.removesuffix("Z")
+    kept = {"id": 5, "title": pull.SNAPSHOT_TITLE, "status": "completed", "created_by": {"id": 1}}
+    listed = as_json([kept | {"created_at": at, "finished_at": at}])
+    server.change = lambda name, right: listed if name == "snapshots" else right
+    pull.remove_leftovers(client, SOURCE)
+    assert server.snapshots == {}
+
+
 def test_a_server_that_gives_the_same_projects_for_ever(server) -> None:
     client = connect(server.web.url, KEY)
-    same = as_json({"results": [{"id": 7, "description": ""}]})
+    same = as_json({"count": 9, "results": [{"id": 7, "description": ""}]})
     server.change = lambda name, reply: same if name == "projects" else reply
-    with pytest.raises(LabelStudioError, match="again and again"):
+    with pytest.raises(LabelStudioError, match="lists 1 of its 9 projects"):
         review_project.find(client, SOURCE)
 
 

@@ -17,7 +17,7 @@ from ntk_labelqa.dataset import Control, LabeledDataset, Provenance
 from ntk_labelqa.encoders.choose import encode
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.label_types.control_type import Said
-from ntk_labelqa.labelstudio.corrections.results import Change, can_be_corrected, corrected_result, superseded_in
+from ntk_labelqa.labelstudio.corrections.results import Change, can_be_corrected, corrected_result
 from ntk_labelqa.labelstudio.reading.label_config import parse
 from ntk_labelqa.labelstudio.reading.label_values import labels_given
 from ntk_labelqa.labelstudio.reading.tasks import build_dataset
@@ -25,6 +25,7 @@ from ntk_labelqa.labelstudio.review.tasks import finding_key
 from ntk_labelqa.options import AuditOptions
 from ntk_labelqa.readable import readable
 from ntk_labelqa.report.html import render_report
+from tests.labelstudio.reviews import superseded
 from tests.labelstudio.samples import annotation, task
 
 A_OR_B = '<Choice value="a"/><Choice value="b"/>'
@@ -278,7 +279,7 @@ def test_corrections_of_numbers_and_pairs(
     assert corrected[0]["value"] == after
     assert corrected[0]["meta"]["ntk_labelqa"]["review_key"] == finding_key("1:2:round")
     child = annotation(9, *corrected, parent_annotation=1)
-    assert superseded_in(task(1, annotation(1, said), child)) == {1}
+    assert superseded(task(1, annotation(1, said), child)) == {1}
     [now] = labels_given(child, control, {})
     assert isinstance(now, Said)
     assert now.label == final

@@ -11,12 +11,11 @@ import pytest
 from ntk_labelqa.dataset import Provenance
 from ntk_labelqa.labelstudio.corrections.clean_export import SUPERSEDED, clean_export
 from ntk_labelqa.labelstudio.corrections.plan import Plan, plan_corrections
-from ntk_labelqa.labelstudio.corrections.results import correction_id, given_label, superseded_in
+from ntk_labelqa.labelstudio.corrections.results import correction_id, given_label
 from ntk_labelqa.labelstudio.reading.label_config import parse
 from ntk_labelqa.labelstudio.reading.tasks import build_dataset
-from ntk_labelqa.labelstudio.review.decisions import decisions_table
 from ntk_labelqa.labelstudio.review.project import ReviewTask
-from tests.labelstudio.reviews import PEOPLE, PROJECT, SAVED, answer, review_task, said
+from tests.labelstudio.reviews import OURS, PROJECT, SAVED, answer, review_task, said, superseded, table_of
 from tests.labelstudio.samples import annotation, task
 
 BOXES = """<View><Image name="image" value="$image"/><RectangleLabels name="box" toName="image">
@@ -65,9 +64,9 @@ def plan(
     **fields: Any,
 ) -> Plan:
     source = [task(3, *annotations, project=PROJECT, **fields)] if annotations else []
-    table = decisions_table(reviews, PEOPLE)
+    table = table_of(reviews)
     return plan_corrections(
-        table, source, xml, project=PROJECT, control=parse(xml, control).control, journal=journal or {}
+        table, source, xml, project=PROJECT, control=parse(xml, control).control, journal=journal or {}, authors=OURS
     )
 
 
@@ -98,7 +97,7 @@ def test_two_regions_of_one_annotation_become_one_correction_and_the_rest_is_as_
 def test_the_next_audit_takes_the_correction_in_place_of_the_annotation() -> None:
     child = written(plan([AUDITED], [A, C]))
     tasks = [task(3, AUDITED, child, project=PROJECT, data={"image": "a.png"})]
-    assert superseded_in(tasks[0]) == {103}
+    assert superseded(tasks[0]) == {103}
     dataset = build_dataset(tasks, parse(BOXES, "box"), Provenance("file"))
     labels = dict(zip(dataset.annotation_regions, dataset.label_codes, strict=True))
     assert {region: dataset.class_names[code] for region, code in labels.items()} == {
@@ -129,9 +128,9 @@ def test_a_correction_has_one_name_whichever_regions_it_is_of_and_another_once_t
 def test_a_child_stands_in_no_more_once_a_person_changes_a_corrected_region() -> None:
     child = written(plan([AUDITED], [A, C]))
     changed = {**AUDITED, "result": [*RESULT[:4], box("c", "bus", left=60)]}
-    assert superseded_in(task(3, changed, child)) == set()
-    assert superseded_in(task(3, {**AUDITED, "result": RESULT[1:]}, child)) == set()
-    assert superseded_in(task(3, AUDITED, {**child, "unique_id": "somebody's copy"})) == set()
+    assert superseded(task(3, changed, child)) == set()
+    assert superseded(task(3, {**AUDITED, "result": RESULT[1:]}, child)) == set()
+    assert superseded(task(3, AUDITED, {**child, "unique_id": "somebody's copy"})) == set()
 
 
 @pytest.mark.parametrize(
@@ -162,7 +161,7 @@ def test_a_choice_of_one_region_is_corrected_with_its_place() -> None:
     [ready] = found.ready
     assert ready.result[1]["value"] == {**PLACE, "choices": ["old"]}
     assert [ready.result[0], *ready.result[2:]] == [RESULT[0], *RESULT[2:]]
-    assert superseded_in(task(3, AUDITED, written(found))) == {103}
+    assert superseded(task(3, AUDITED, written(found))) == {103}
 
 
 def test_spans_are_corrected_where_they_stand() -> None:
@@ -192,7 +191,7 @@ def test_one_label_of_several_is_taken_off_or_put_on(
     control = parse(BOXES, "box:bus").control
     child = written(found)
     assert given_label(child, control, {}, "a") == final
-    assert superseded_in(task(3, source, child)) == {103}
+    assert superseded(task(3, source, child)) == {103}
 
 
 def test_the_only_label_of_a_region_is_not_taken_off() -> None:
@@ -210,7 +209,7 @@ def test_an_export_has_the_corrections_in_place() -> None:
 
 def test_a_correction_that_was_deleted_in_label_studio_is_not_written_again() -> None:
     key = plan([AUDITED], [A]).ready[0].correction.key
-    found = plan([AUDITED], [A, C], journal={key: {"event": "written"}})
+    found = plan([AUDITED], [A, C], journal={key: {"event": "written"}}, authors=OURS)
     assert found.ready == ()
     assert {one.why for one in found.conflicts} == {"its correction was deleted in Label Studio since"}
 
@@ -230,7 +229,7 @@ def test_a_region_that_is_taken_away_goes_with_all_that_was_said_of_it_and_nothi
     assert ready.result == [RESULT[2], RESULT[4]]  # its state and its relation go with it
     assert str(ready.correction.changes[0]) == "region a, 'car' to be taken away"
     child = written(found)
-    assert superseded_in(task(3, AUDITED, child, project=PROJECT)) == {103}
+    assert superseded(task(3, AUDITED, child, project=PROJECT)) == {103}
     there = plan([AUDITED, child], [removal("a", "car")])
     assert (len(there.there), there.ready, there.conflicts) == (1, (), ())
 
@@ -238,8 +237,8 @@ def test_a_region_that_is_taken_away_goes_with_all_that_was_said_of_it_and_nothi
 def test_a_correction_without_a_mark_stands_in_as_long_as_nobody_saves_its_parent() -> None:
     child = written(plan([AUDITED], [removal("a", "car")]))
     again = {**AUDITED, "updated_at": "2025-07-01T10:00:00Z"}
-    assert superseded_in(task(3, again, child, project=PROJECT)) == set()
-    assert superseded_in(task(3, AUDITED, {**child, "unique_id": "copied"}, project=PROJECT)) == set()
+    assert superseded(task(3, again, child, project=PROJECT)) == set()
+    assert superseded(task(3, AUDITED, {**child, "unique_id": "copied"}, project=PROJECT)) == set()
     other = plan([AUDITED, child], [removal("c", "van")])
     assert "another correction of its annotation" in other.conflicts[0].why
 
@@ -248,7 +247,7 @@ def test_the_only_region_can_be_taken_away() -> None:
     source = annotation(103, box("a", "car"), updated_at=SAVED)
     found = plan([source], [removal("a", "car")])
     assert found.ready[0].result == []
-    assert superseded_in(task(3, source, written(found), project=PROJECT)) == {103}
+    assert superseded(task(3, source, written(found), project=PROJECT)) == {103}
 
 
 def test_a_missing_region_is_added_at_the_end_with_a_mark() -> None:
@@ -261,9 +260,9 @@ def test_a_missing_region_is_added_at_the_end_with_a_mark() -> None:
     assert {name: made[name] for name in box("new")} == {**box("new"), "value": made["value"]}
     assert made["meta"]["ntk_labelqa"]["given_label"] == ""
     child = written(found)
-    assert superseded_in(task(3, AUDITED, child, project=PROJECT)) == {103}
+    assert superseded(task(3, AUDITED, child, project=PROJECT)) == {103}
     drawn_since = {**AUDITED, "result": [*RESULT, box("new", "bus")]}
-    assert superseded_in(task(3, drawn_since, child, project=PROJECT)) == set()
+    assert superseded(task(3, drawn_since, child, project=PROJECT)) == set()
     assert "its region is there already" in plan([drawn_since], [new]).conflicts[0].why
     assert len(plan([AUDITED, child], [new, C]).there) == 1
 
@@ -284,16 +283,16 @@ def test_a_region_that_moves_keeps_its_label_and_all_else() -> None:
     assert now["value"] == {**RESULT[2]["value"], "x": 5.0, "width": 4.0}
     assert now["meta"]["text"] == ["a note"]
     child = written(found)
-    assert superseded_in(task(3, AUDITED, child, project=PROJECT)) == {103}
+    assert superseded(task(3, AUDITED, child, project=PROJECT)) == {103}
     moved = {**AUDITED, "result": [*RESULT[:2], {**RESULT[2], "value": {**RESULT[2]["value"], "x": 31}}, *RESULT[3:]]}
-    assert superseded_in(task(3, moved, child, project=PROJECT)) == set()
+    assert superseded(task(3, moved, child, project=PROJECT)) == set()
 
 
 def test_keeping_a_place_and_moving_it_are_no_agreement() -> None:
     about = {"source_region": "b", "given_label": "bus", "suggested_label": "bus", "source_control": "box"}
     votes = (said(1, 4, answer("accept")), said(2, 5, answer("keep")))
     both = review_task(103, *votes, number=9, kind="rule", suggested_result=MOVED, **about)
-    assert decisions_table([both], PEOPLE)["decision"].tolist() == ["conflict"]
+    assert table_of([both])["decision"].tolist() == ["conflict"]
     kept = review_task(103, votes[1], number=9, kind="rule", suggested_result=MOVED, **about)
     assert plan([AUDITED], [kept]).ready == ()
 
@@ -312,7 +311,6 @@ def test_a_region_whose_id_stands_there_twice_is_not_taken_away() -> None:
 
 def test_two_corrections_of_one_region_are_a_conflict_in_any_order() -> None:
     relabel, remove = asked("a", "car", "bus"), removal("a", "car", number=77)
-    remove = ReviewTask(remove.id, remove.key + "-x", remove.touched, remove.data, remove.annotations)
     for reviews in ([relabel, remove, C], [remove, relabel, C]):
         found = plan([AUDITED], reviews)
         assert [change.region_id for change in found.ready[0].correction.changes] == ["c"]
@@ -322,7 +320,7 @@ def test_two_corrections_of_one_region_are_a_conflict_in_any_order() -> None:
 def test_another_label_without_a_label_is_no_answer() -> None:
     told = said(1, 4, answer("other"))
     new = review_task(103, told, number=9, **removal("a", "car").data)
-    assert decisions_table([new], PEOPLE)["decision"].tolist() == ["unreadable"]
+    assert table_of([new])["decision"].tolist() == ["unreadable"]
 
 
 @pytest.mark.parametrize(
@@ -348,5 +346,5 @@ def test_odd_parts_of_a_result_stay_where_they_are(odd: Any) -> None:
 def test_what_only_looks_like_a_correction_replaces_nothing(fields: dict[str, Any]) -> None:
     child = {**annotation(900, box("a", "bus")), **fields}
     tasks = [task(3, {**AUDITED, "updated_at": 5}, child, project=PROJECT, data={"image": "a.png"})]
-    assert superseded_in(tasks[0]) == set()
+    assert superseded(tasks[0]) == set()
     assert len(build_dataset(tasks, parse(BOXES, "box"), Provenance("test"))) >= 3

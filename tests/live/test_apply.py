@@ -148,7 +148,7 @@ from ntk_labelqa.labelstudio.corrections.journal import Journal, journal_path, o
 
 url, token, folder, table, source, task, *points = sys.argv[1:]
 audit, decisions = Audit.load(folder), pd.read_parquet(table)
-add, create, delete = Journal.add, apply_module._create, undo_module._delete
+add, create, delete = Journal.add, apply_module._create, undo_module.delete
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -168,7 +168,7 @@ def be_killed(point):
         Journal.add = write_half_a_line_and_die
     if point == "done":
         apply_module._create = lambda *a: die(create(*a))
-        undo_module._delete = lambda *a: die(delete(*a))
+        undo_module.delete = lambda *a: die(delete(*a))
 
 def run():
     client = connect(url, token)
@@ -203,7 +203,7 @@ def test_killed_at_every_write(client, server, tmp_path, count) -> None:
     audit = doubting_audit(client, source)
     folder = audit.save(tmp_path / "audit")
     push_findings(client, audit)
-    _, table = read_decisions(client, source)
+    table = read_decisions(client, audit, source).table
     table.assign(decision="accept", final_label="cars", reviewers="somebody").to_parquet(tmp_path / "decisions")
     before = whole_project(client, source)
     # Each round of four kills lets one correction through, which the next process has to find on the server.

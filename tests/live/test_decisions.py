@@ -122,7 +122,7 @@ def test_from_audit_to_second_audit_and_back(client, server, reviewers, command,
     told = command("decisions", folder)
     assert re.search(r"reviewers disagree +1\n", told)
     assert "looks right to me" in told
-    _, table = read_decisions(client, source)
+    table = read_decisions(client, Audit.load(folder), source).table
     first = table.set_index("annotation_id").loc[[task.data["source_annotation"] for task in tasks[:4]]]
     assert first["reviewers"].tolist()[:2] == [PEOPLE[3], PEOPLE[4]]
     assert first["decision"].tolist() == ["accept", "accept", "accept", "conflict"]

@@ -84,7 +84,7 @@ def test_deleted_tasks_make_it_a_whole_pull(client) -> None:
     # As many are added, so that the number alone would not tell.
     added = {"data": {"text": "new"}, "annotations": [{"result": [topic("space")]}]}
     client.projects.import_tasks(id=project, request=[added], request_options=ONCE)
-    assert "Pulled all 6 tasks: tasks or annotations were deleted" in same_as_whole(client, project)
+    assert "Pulled all 6 tasks: tasks were deleted" in same_as_whole(client, project)
     assert same_as_whole(client, project) == "Pulled the 0 of 6 tasks that changed."
 
 

@@ -76,7 +76,7 @@ def there_and_back(client: LabelStudio, audit: Audit) -> tuple[PushResult, list[
     assert (again.project_id, again.created, again.renewed) == (pushed.project_id, 0, 0)
     found = pushed_findings(client, audit, pushed)
     assert pushed.created == len(found)
-    _, table = read_decisions(client, audit.manifest["data"]["project_id"], control_of(audit.manifest))
+    table = read_decisions(client, audit, audit.manifest["data"]["project_id"]).table
     assert sorted(table["region_id"]) == sorted(data["source_region"] for data in found)
     assert "<html" in render_report(audit)
     return pushed, found
@@ -118,7 +118,7 @@ def decide(client: LabelStudio, page: Page, audit: Audit, pushed: PushResult, pi
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
     page.keyboard.press("k")
     submit(page)
-    _, table = read_decisions(client, audit.manifest["data"]["project_id"], control_of(audit.manifest))
+    table = read_decisions(client, audit, audit.manifest["data"]["project_id"]).table
     assert (table["decision"] == "keep").any()
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -11,9 +12,11 @@ import pandas as pd
 from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.errors import InvalidInputError, LabelStudioError
 from ntk_labelqa.labelstudio.connect import ONCE, server_url, translating_errors
+from ntk_labelqa.labelstudio.corrections.authors import Authors, authors
 from ntk_labelqa.labelstudio.corrections.journal import Journal
 from ntk_labelqa.labelstudio.corrections.plan import Conflict, Correction, Plan, Ready, changed, plan_corrections
 from ntk_labelqa.labelstudio.corrections.results import can_be_corrected, correction_id, marks_of
+from ntk_labelqa.labelstudio.plain_requests import says_not_there, unlike_label_studio
 from ntk_labelqa.labelstudio.reading.label_values import control_of
 from ntk_labelqa.labelstudio.reading.pull import take_snapshot
 
@@ -28,13 +31,16 @@ Tick = Callable[[int, int], None]
 
 @dataclass
 class Applied:
-    """What an apply did: corrections written now, there before, in conflict, and failed with the reason."""
+    """What an apply did: corrections written now, there before, in conflict, and failed with the reason; and how many
+    of earlier runs were found and noted.
+    """
 
     written: int = 0
     there: int = 0
     conflicts: list[Conflict] = field(default_factory=list)
     failed: list[tuple[Correction, LabelStudioError]] = field(default_factory=list)
     left: int = 0
+    reconciled: int = 0
 
 
 def plan_now(
@@ -43,8 +49,12 @@ def plan_now(
     decisions: pd.DataFrame,
     source_project: int,
     journal: Mapping[str, Mapping[str, Any]],
+    journals: Iterable[Path] = (),
 ) -> tuple[Plan, list[dict[str, Any]]]:
-    """The plan against the source project as it is now, and the snapshot it was made from. Writes nothing."""
+    """The plan against the source project as it is now, and the snapshot it was made from. Writes nothing.
+
+    *journals* list corrections that count whoever wrote them; see :mod:`ntk_labelqa.labelstudio.corrections.authors`.
+    """
     control = control_of(audit.manifest)
     if not can_be_corrected(control):
         raise InvalidInputError(
@@ -55,7 +65,15 @@ def plan_now(
     tasks = take_snapshot(client, source_project, predictions=False)
     with translating_errors(f"Reading the labelling config of project {source_project}"):
         config = client.projects.get(id=source_project).label_config or ""
-    plan = plan_corrections(decisions, tasks, config, project=source_project, control=control, journal=journal)
+    plan = plan_corrections(
+        decisions,
+        tasks,
+        config,
+        project=source_project,
+        control=control,
+        journal=journal,
+        authors=authors(client, source_project, journals),
+    )
     return plan, tasks
 
 
@@ -74,8 +92,7 @@ def apply_corrections(client: LabelStudio, plan: Plan, journal: Journal, *, prog
     Cost: two requests a correction, three a second on a busy server with two cores.
     """
     applied = Applied(there=len(plan.there), conflicts=list(plan.conflicts))
-    for correction, annotation in plan.there:
-        _reconcile(journal, correction, annotation)
+    applied.reconciled = reconcile(journal, plan)
     failed_in_a_row = 0
     for number, ready in enumerate(plan.ready):
         try:
@@ -94,7 +111,8 @@ def apply_corrections(client: LabelStudio, plan: Plan, journal: Journal, *, prog
 
 def _write(client: LabelStudio, plan: Plan, ready: Ready, journal: Journal, applied: Applied) -> None:
     correction = ready.correction
-    if why := changed(correction, annotation_now(client, correction.annotation), plan.control, ready.data):
+    now = annotation_now(client, correction.annotation)
+    if why := _elsewhere(now, plan, correction) or changed(correction, now, plan.control, ready.data):
         applied.conflicts.append(Conflict(correction, why))
         return
     intended = journal.add(
@@ -110,11 +128,21 @@ def _write(client: LabelStudio, plan: Plan, ready: Ready, journal: Journal, appl
     made = _create(client, ready)
     if made is None:
         # Taken before: a request of ours was still on its way when its sender was killed.
-        made = _find(client, ready)
+        made = _find(client, ready, plan.authors)
         applied.there += 1
     else:
         applied.written += 1
     _note_written(journal, intended, made)
+
+
+def _elsewhere(annotation: Mapping[str, Any] | None, plan: Plan, correction: Correction) -> str:
+    """Whether the annotation is of another task or project than the correction; empty where it is of the same."""
+    if annotation is None:
+        return ""
+    for what, expected in (("task", correction.task), ("project", plan.project)):
+        if annotation.get(what) not in (None, expected):
+            return f"its annotation is of {what} {annotation[what]}"
+    return ""
 
 
 def _create(client: LabelStudio, ready: Ready) -> dict[str, Any] | None:
@@ -137,43 +165,65 @@ def _create(client: LabelStudio, ready: Ready) -> dict[str, Any] | None:
             if error.status_code == 409:
                 return None
             raise
-    return made.dict()
+    answer = made.dict()
+    if not isinstance(answer.get("id"), int) or answer.get("parent_annotation") != correction.annotation:
+        raise unlike_label_studio(f"Correcting annotation {correction.annotation}")
+    return answer
 
 
-def _find(client: LabelStudio, ready: Ready) -> dict[str, Any]:
+def _find(client: LabelStudio, ready: Ready, authors: Authors) -> dict[str, Any]:
     correction = ready.correction
     with translating_errors(f"Looking for the correction of annotation {correction.annotation}"):
         annotations = [annotation.dict() for annotation in client.annotations.list(id=correction.task)]
     keys = {change.key for change in correction.changes}
     for annotation in annotations:
         same = annotation.get("parent_annotation") == correction.annotation and annotation["result"] == ready.result
-        if same or any(mark["review_key"] in keys for mark in marks_of(annotation)):
+        marked = same or any(mark["review_key"] in keys for mark in marks_of(annotation))
+        if marked and authors.wrote(annotation):
             return annotation
     raise LabelStudioError(
-        f"The correction of annotation {correction.annotation} is in the server, but not in its task.",
-        why="Somebody may just have changed it.",
+        f"The correction of annotation {correction.annotation} is in the server, but its task has none of this key.",
+        why="Somebody may just have changed it, or another key has written it.",
         remedy="Run the same command again.",
     )
 
 
 def annotation_now(client: LabelStudio, number: int) -> dict[str, Any] | None:
-    """The annotation as the server has it at this moment; None if it is gone."""
+    """The annotation as the server has it at this moment; None where Label Studio itself says that there is none."""
     from label_studio_sdk.core.api_error import ApiError
 
     with translating_errors(f"Looking at annotation {number}"):
         try:
-            return client.annotations.get(id=number).dict()
+            found = client.annotations.get(id=number).dict()
         except ApiError as error:
-            if error.status_code == 404:
+            if says_not_there(error.status_code, error.body, "Annotation"):
                 return None
+            raise
+    if found.get("id") != number:
+        raise unlike_label_studio(f"Looking at annotation {number}")
+    return found
+
+
+def is_gone(client: LabelStudio, number: int, task: int) -> bool:
+    """Whether the annotation is gone: the server has none with that number, and none in the task's list."""
+    from label_studio_sdk.core.api_error import ApiError
+
+    if annotation_now(client, number) is not None:
+        return False
+    with translating_errors(f"Looking at the annotations of task {task}"):
+        try:
+            return all(one.id != number for one in client.annotations.list(id=task))
+        except ApiError as error:
+            if says_not_there(error.status_code, error.body, "Task"):
+                return True
             raise
 
 
-def _reconcile(journal: Journal, correction: Correction, annotation: Mapping[str, Any]) -> None:
-    """Note as written what the journal intended and the server has: the run was killed between the two."""
-    entry = journal.last.get(correction.key)
-    if entry is not None and entry["event"] == "intended":
+def reconcile(journal: Journal, plan: Plan) -> int:
+    """Note as written what earlier runs wrote without being able to note it; how many that were."""
+    for entry, annotation in plan.unnoted:
         _note_written(journal, entry, annotation)
+    return len(plan.unnoted)
 
 
 def _note_written(journal: Journal, intended: Mapping[str, Any], made: Mapping[str, Any]) -> None:

@@ -39,7 +39,7 @@ def clean_export(tasks: Sequence[Mapping[str, Any]], plan: Plan) -> CleanExport:
     applied = 0
     cleaned = []
     for task in tasks:
-        superseded = superseded_in(task)
+        superseded = superseded_in(task, plan.authors)
         applied += len(superseded)
         replaced = [one for one in task["annotations"] if one["id"] in superseded | pending.keys()]
         kept = []

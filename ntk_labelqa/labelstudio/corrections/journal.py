@@ -19,13 +19,15 @@ from ntk_labelqa.errors import InvalidInputError, LabelQAError
 from ntk_labelqa.files import append, open_locked
 from ntk_labelqa.paths import real_place
 
-Event = Literal["intended", "written", "undone"]
+Event = Literal["intended", "written", "undone", "pushed"]
+"""What became of a correction; or, under the mark of a review project, which project a push made or filled."""
+SUFFIX = ".corrections.jsonl"
 
 
 def journal_path(audit_folder: Path) -> Path:
     """``NAME.corrections.jsonl`` beside the audit folder ``NAME``, links followed."""
     folder = real_place(audit_folder)
-    return folder.with_name(f"{folder.name}.corrections.jsonl")
+    return folder.with_name(f"{folder.name}{SUFFIX}")
 
 
 class Journal:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from ntk_labelqa.dataset import Control
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.labelstudio.corrections.authors import Authors
 from ntk_labelqa.labelstudio.corrections.results import (
     Change,
     corrected_result,
@@ -26,6 +27,7 @@ from ntk_labelqa.labelstudio.corrections.results import (
 from ntk_labelqa.labelstudio.reading import label_config
 from ntk_labelqa.labelstudio.review.decisions import CORRECTING
 from ntk_labelqa.labelstudio.review.tasks import finding_key, round_of
+from ntk_labelqa.labelstudio.review.trust import EDITED
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,9 @@ class Correction:
     Attributes:
         key: names it: the finding's, where it is of a whole item.
         task, annotation: in the source project.
-        changes: one label each; at least one.
+        changes: one label each; none where a review task does not say anything that can be relied upon.
         source_updated_at: when the annotation had last been saved at the time of the audit.
+        review_task: where there are no changes, the review task.
     """
 
     key: str
@@ -44,8 +47,11 @@ class Correction:
     annotation: int
     changes: tuple[Change, ...]
     source_updated_at: str
+    review_task: int = 0
 
     def __str__(self) -> str:
+        if not self.changes:
+            return f"review task {self.review_task}"
         return f"task {self.task}, annotation {self.annotation}, {'; '.join(map(str, self.changes))}"
 
 
@@ -79,6 +85,8 @@ class Plan:
         ready: can be written.
         there: are in the project already, each with its annotation.
         conflicts: cannot be written.
+        authors: whose annotations may be corrections.
+        unnoted: see :func:`unnoted`.
     """
 
     project: int
@@ -86,6 +94,8 @@ class Plan:
     ready: tuple[Ready, ...]
     there: tuple[tuple[Correction, Mapping[str, Any]], ...]
     conflicts: tuple[Conflict, ...]
+    authors: Authors
+    unnoted: tuple[tuple[Mapping[str, Any], Mapping[str, Any]], ...] = ()
 
 
 def plan_corrections(
@@ -96,6 +106,7 @@ def plan_corrections(
     project: int,
     control: Control,
     journal: Mapping[str, Mapping[str, Any]],
+    authors: Authors,
 ) -> Plan:
     """Hold the decisions against the source project as it is now.
 
@@ -106,9 +117,18 @@ def plan_corrections(
         project: its id.
         control: the audited control.
         journal: the last entry of each finding; see :mod:`ntk_labelqa.labelstudio.corrections.journal`.
+        authors: whose annotations may be corrections.
+
+    What has a ``problem`` among the decisions is a conflict, unless it is in the project already.
     """
-    source = _Source(tasks, config, control, journal, project)
+    source = _Source(tasks, config, control, journal, project, authors)
     ready, there, conflicts = [], [], []
+    for correction, problem in refused_corrections(decisions):
+        existing = source.corrections.get(correction_id(correction.key))
+        if existing is not None and correction.changes and source.is_made(existing, correction, correction.changes[0]):
+            there.append((correction, existing))
+        else:
+            conflicts.append(Conflict(correction, problem))
     for correction in wanted_corrections(decisions):
         existing = source.corrections.get(correction_id(correction.key))
         to_write, done = [], []
@@ -134,34 +154,67 @@ def plan_corrections(
                 conflicts.append(Conflict(writable, "its annotation holds what cannot be read: correct it by hand"))
                 continue
             ready.append(Ready(writable, result, source.data[correction.task]))
-    return Plan(project, control, tuple(ready), tuple(there), tuple(conflicts))
+    late = unnoted(journal, tasks, project, authors)
+    return Plan(project, control, tuple(ready), tuple(there), tuple(conflicts), authors, late)
+
+
+def unnoted(
+    entries: Mapping[str, Mapping[str, Any]], tasks: Sequence[Mapping[str, Any]], project: int, authors: Authors
+) -> tuple[tuple[Mapping[str, Any], Mapping[str, Any]], ...]:
+    """Journal entries whose correction the server has though they do not say so, each with its annotation.
+
+    Either the run was killed between the write and the note of it, or the write came late: after it had been given up,
+    or even after an undo.
+    """
+    there = {str(one.get("unique_id")): one for task in tasks for one in task["annotations"] if authors.wrote(one)}
+    begun = [entry for entry in entries.values() if entry["event"] in ("intended", "undone")]
+    mine = [(entry, there.get(correction_id(entry["key"]))) for entry in begun if entry.get("project") == project]
+    return tuple((entry, annotation) for entry, annotation in mine if annotation is not None)
 
 
 def wanted_corrections(decisions: pd.DataFrame) -> list[Correction]:
     """The corrections that the last round of each finding's review asks for, by task and annotation."""
-    last: dict[str, dict[str, Any]] = {}
-    for row in decisions.to_dict("records"):
-        key = finding_key(row["review_key"])
-        if key not in last or round_of(row["review_key"]) > round_of(last[key]["review_key"]):
-            last[key] = {str(column): value for column, value in row.items()}
     found: dict[str, Correction] = {}
-    for key, row in last.items():
-        if row["decision"] not in CORRECTING:
-            continue
-        region, saved = str(row.get("region_id") or ""), row["source_updated_at"]
-        placed = row["decision"] == "accept" or not row["given_label"]
-        result = str(row.get("suggested_result") or "") if placed else ""
-        change = Change(key, row["given_label"], row["final_label"], region, row["reviewers"], result)
-        together = regions_key(key, saved) if region else key
-        known = found.get(together)
-        found[together] = Correction(
-            together,
-            int(row["task_id"]),
-            int(row["annotation_id"]),
-            (*(known.changes if known else ()), change),
-            saved,
-        )
+    for row in _last_rounds(decisions):
+        if row["decision"] in CORRECTING and not row["problem"]:
+            one = _correction(row)
+            known = found.get(one.key)
+            found[one.key] = replace(one, changes=(*(known.changes if known else ()), *one.changes))
     return sorted(found.values(), key=lambda correction: (correction.task, correction.annotation))
+
+
+def refused_corrections(decisions: pd.DataFrame) -> list[tuple[Correction, str]]:
+    """What is not acted upon though reviewers said something of it, one change each, and why not."""
+    answered = decisions[(decisions["problem"] == EDITED) & (decisions["decision"] != "open")]
+    edited = [
+        Correction(f"review task {row['review_task']}", 0, 0, (), "", int(row["review_task"]))
+        for row in answered.to_dict("records")
+    ]
+    asked = [row for row in _last_rounds(decisions) if row["decision"] in CORRECTING and row["problem"]]
+    return [*((one, EDITED) for one in edited), *((_correction(row), row["problem"]) for row in asked)]
+
+
+def _last_rounds(decisions: pd.DataFrame) -> list[dict[str, Any]]:
+    last: dict[str, dict[str, Any]] = {}
+    for row in decisions[decisions["problem"] != EDITED].to_dict("records"):
+        key = finding_key(row["review_key"])
+        if key not in last or _rank(row) > _rank(last[key]):
+            last[key] = {str(column): value for column, value in row.items()}
+    return list(last.values())
+
+
+def _rank(row: Mapping[Any, Any]) -> tuple[bool, int]:
+    """What the audit raised counts before anything else, then the later round."""
+    return not row["problem"], round_of(row["review_key"])
+
+
+def _correction(row: Mapping[str, Any]) -> Correction:
+    key, region, saved = finding_key(row["review_key"]), str(row.get("region_id") or ""), row["source_updated_at"]
+    placed = row["decision"] == "accept" or not row["given_label"]
+    result = str(row.get("suggested_result") or "") if placed else ""
+    change = Change(key, row["given_label"], row["final_label"], region, row["reviewers"], result)
+    together = regions_key(key, saved) if region else key
+    return Correction(together, int(row["task_id"]), int(row["annotation_id"]), (change,), saved)
 
 
 class _Source:
@@ -174,16 +227,21 @@ class _Source:
         control: Control,
         journal: Mapping[str, Mapping[str, Any]],
         project: int,
+        authors: Authors,
     ) -> None:
         self.control, self.journal = control, journal
+        self.tasks = {int(one["id"]): int(task["id"]) for task in tasks for one in task["annotations"]}
         self.data = {int(task["id"]): task.get("data") or {} for task in tasks}
         self.annotations = {int(one["id"]): one for task in tasks for one in task["annotations"]}
         self.corrected = {
             one.get("parent_annotation")
             for task in tasks
             for one in task["annotations"]
-            if marks_of(one)
-            or corrects({**one, "task": task["id"]}, self.annotations.get(one.get("parent_annotation")), project)
+            if authors.wrote(one)
+            and (
+                marks_of(one)
+                or corrects({**one, "task": task["id"]}, self.annotations.get(one.get("parent_annotation")), project)
+            )
         }
         self.corrections = {str(one.get("unique_id")): one for one in self.annotations.values()}
         self.labels, self.config_problem = self._labels(config)
@@ -223,6 +281,8 @@ class _Source:
                 return f"the labelling config no longer has the label {label!r}"
         if correction.task not in self.data:
             return "its task is gone"
+        if self.tasks.get(correction.annotation, correction.task) != correction.task:
+            return f"its annotation is of task {self.tasks[correction.annotation]}"
         if correction.annotation in self.corrected:
             return "another correction of its annotation is there already; audit again"
         return changed(

@@ -22,6 +22,7 @@ from ntk_labelqa.label_types.choices import opposite
 from ntk_labelqa.label_types.control_type import Said
 from ntk_labelqa.label_types.registry import control_type, region_type
 from ntk_labelqa.label_types.results import is_of_part, value_of
+from ntk_labelqa.labelstudio.corrections.authors import Authors
 from ntk_labelqa.labelstudio.reading.config_xml import choice_paths, read
 from ntk_labelqa.labelstudio.reading.label_values import labels_given, regions_drawn
 from ntk_labelqa.labelstudio.review.tasks import finding_key
@@ -288,8 +289,8 @@ def corrects(child: Mapping[str, Any], parent: Mapping[str, Any] | None, project
     return bool(child.get("unique_id", correction_id(key)) == correction_id(key))  # else somebody's copy of one
 
 
-def superseded_in(task: Mapping[str, Any]) -> set[int]:
-    """Ids of the annotations of *task* that a reviewed correction stands in for.
+def superseded_in(task: Mapping[str, Any], authors: Authors) -> set[int]:
+    """Ids of the annotations of *task* that a reviewed correction by *authors* stands in for.
 
     Only as long as the annotation still has the labels that were corrected: what a person says later counts again.
     Needs ``parent_annotation``, which Label Studio's snapshots and JSON exports have.
@@ -301,7 +302,7 @@ def superseded_in(task: Mapping[str, Any]) -> set[int]:
         parent = annotations.get(number) if isinstance(number, int) else None
         about = {**child, "task": task.get("id")}
         with suppress(KeyError, TypeError, ValueError, AttributeError):  # marks that are none of ours: no correction
-            if parent is None or not corrects(about, parent, task.get("project")):
+            if parent is None or not authors.wrote(child) or not corrects(about, parent, task.get("project")):
                 continue
             if all(_still_has(parent, child, mark) for mark in marks_of(child)):
                 found.add(int(parent["id"]))
@@ -323,6 +324,12 @@ def _still_has(parent: Mapping[str, Any], child: Mapping[str, Any], mark: Mappin
         return labels == [mark["labels"]] and all(own[0]["value"].get(name) == was for name, was in place.items())
     control = Control(mark["control"], "", kind.capitalize(), part=mark["part"])
     return given_label(parent, control, {}) == mark["given_label"]
+
+
+def claimed_in(task: Mapping[str, Any], authors: Authors) -> set[int]:
+    """Ids of the annotations of *task* that bear our mark and are not by *authors*: they stand in for nothing."""
+    children = task.get("annotations") or ()
+    return {int(one["id"]) for one in children if marks_of(one) and not authors.wrote(one)}
 
 
 def same_moment(one: object, other: object) -> bool:

@@ -7,19 +7,31 @@ import hashlib
 import io
 import sys
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ntk_labelqa.dataset import LabeledDataset, Provenance
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.labelstudio.corrections.authors import authors
 from ntk_labelqa.labelstudio.reading import label_config as config
 from ntk_labelqa.labelstudio.reading.task_files import REMEDY, parse_tasks, too_large
 from ntk_labelqa.labelstudio.reading.tasks import build_dataset
 from ntk_labelqa.paths import STANDARD_INPUT
 from ntk_labelqa.unpacking import TooLargeError, most_of, read_at_most
 
+if TYPE_CHECKING:
+    from label_studio_sdk.client import LabelStudio
 
-def read_export(path: Path, *, label_config: Path | None = None, control: str | None = None) -> LabeledDataset:
+
+def read_export(
+    path: Path,
+    *,
+    label_config: Path | None = None,
+    control: str | None = None,
+    client: LabelStudio | None = None,
+    journals: Iterable[Path] = (),
+) -> LabeledDataset:
     """The data set of an export file.
 
     Args:
@@ -27,6 +39,8 @@ def read_export(path: Path, *, label_config: Path | None = None, control: str | 
             :mod:`ntk_labelqa.labelstudio.reading.task_files`; :data:`ntk_labelqa.paths.STANDARD_INPUT` for either.
         label_config: file with the labelling config; None infers control and classes from the results, and says so.
         control: name of the control, where there are several.
+        client: whose key's user wrote corrections. Without one, only what *journals* list counts as a correction.
+        journals: see :mod:`ntk_labelqa.labelstudio.corrections.journal`.
 
     Raises:
         InvalidInputError: not readable, cut off, not a list of tasks, or nothing in it can be audited.
@@ -46,7 +60,7 @@ def read_export(path: Path, *, label_config: Path | None = None, control: str | 
         labelled, notes = config.parse(text, control), ()
         digest = hashlib.sha256(text.encode()).hexdigest()
     provenance = Provenance(source=name, label_config_sha256=digest, notes=(*said, *notes))
-    return build_dataset(tasks, labelled, provenance)
+    return build_dataset(tasks, labelled, provenance, authors=authors(client, None, journals))
 
 
 def _read(path: Path, name: str) -> bytes:

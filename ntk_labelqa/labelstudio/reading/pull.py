@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ntk_labelqa.dataset import LabeledDataset, Provenance
 from ntk_labelqa.errors import InvalidInputError, LabelStudioError
 from ntk_labelqa.labelstudio.connect import ONCE, server_url, translating_errors
+from ntk_labelqa.labelstudio.corrections.authors import authors, user_of
+from ntk_labelqa.labelstudio.plain_requests import unlike_label_studio
 from ntk_labelqa.labelstudio.reading import label_config
 from ntk_labelqa.labelstudio.reading.task_files import parse_tasks
 from ntk_labelqa.labelstudio.reading.task_pages import tasks_by_page
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
     from label_studio_sdk.projects.client_ext import ProjectExt
 
 SNAPSHOT_TITLE = "ntk-labelqa audit"
+ABANDONED_AFTER = 600.0
+"""Seconds after which a snapshot that is made, and that no run has fetched and deleted, was left by a killed one."""
 POLL_SECONDS = 0.2
 LONGEST_WAIT = 3600.0
 """Seconds. A server with a queue of its own prepares snapshots when their turn comes, or never if the queue is down."""
@@ -80,6 +86,7 @@ def pull_project(
     *,
     control: str | None = None,
     take: Callable[[LabelStudio, int, ProjectExt], Pulled] = whole_project,
+    journals: Iterable[Path] = (),
     progress: Tick | None = None,
 ) -> LabeledDataset:
     """The annotations of a project.
@@ -95,6 +102,8 @@ def pull_project(
         control: name of the control to audit, where there are several.
         take: gets the tasks; :func:`ntk_labelqa.labelstudio.reading.incremental.since_last` gets the changed
             ones alone.
+        journals: what they list as written counts as a correction, and so does what the key's user wrote; see
+            :mod:`ntk_labelqa.labelstudio.corrections.journal`.
         progress: called with (tasks here, tasks).
 
     Raises:
@@ -121,7 +130,9 @@ def pull_project(
         label_config_sha256=hashlib.sha256(config.encode()).hexdigest(),
         notes=notes,
     )
-    return build_dataset(tasks, labelled, provenance, annotators=annotators)
+    return build_dataset(
+        tasks, labelled, provenance, annotators=annotators, authors=authors(client, project_id, journals)
+    )
 
 
 def _refuse_short(
@@ -146,16 +157,31 @@ def _refuse_short(
 
 
 def counts(project: ProjectExt) -> dict[str, int]:
-    """How many tasks and annotations, skipped ones included, the server counts in *project*."""
+    """How many tasks and annotations, skipped ones included, the server counts in *project*.
+
+    Raises LabelStudioError where it does not say.
+    """
+    if not isinstance(project.task_number, int):
+        raise unlike_label_studio("Counting the tasks of the project")
     annotations = (project.total_annotations_number or 0) + (project.skipped_annotations_number or 0)
-    return {"tasks": project.task_number or 0, "annotations": annotations}
+    return {"tasks": project.task_number, "annotations": annotations}
 
 
 def take_snapshot(
     client: LabelStudio, project_id: int, *, predictions: bool = True, drafts: bool = False
 ) -> list[dict[str, Any]]:
-    """All tasks of the project with their annotations, at one moment; predictions and drafts in full or as bare ids."""
-    return snapshot_of(client, project_id, predictions=predictions, drafts=drafts).tasks
+    """All tasks of the project with their annotations, at one moment; predictions and drafts in full or as bare ids.
+
+    Raises LabelStudioError where it has fewer tasks or annotations than the server counts before and after.
+    """
+    doing = f"Counting the tasks of project {project_id}"
+    with translating_errors(doing):
+        before = client.projects.get(id=project_id)
+    tasks = snapshot_of(client, project_id, predictions=predictions, drafts=drafts).tasks
+    with translating_errors(doing):
+        after = client.projects.get(id=project_id)
+    _refuse_short(tasks, before, after)
+    return tasks
 
 
 def snapshot_of(
@@ -172,6 +198,7 @@ def snapshot_of(
     Raises StalledSnapshot where it is not made in the time that *expected* tasks take at most; with None it
     is waited for.
     """
+    remove_leftovers(client, project_id)
     which: Any = {} if view is None else {"task_filter_options": {"view": view}}
     in_full: Any = {"predictions": {"only_id": not predictions}, "drafts": {"only_id": not drafts}}
     with translating_errors(f"Taking a snapshot of project {project_id}"):
@@ -193,8 +220,7 @@ def snapshot_of(
                 client.projects.exports.delete(project_id, snapshot.id)
     tasks, notes = _parsed(content, f"The snapshot of project {project_id}")
     # A server that does not say when is taken to have begun at the dawn of time: all is then pulled again.
-    begun = snapshot.created_at or datetime.min
-    begun = begun if begun.tzinfo else begun.replace(tzinfo=UTC)
+    begun = _in_utc(snapshot.created_at or datetime.min)
     if drafts and not all(isinstance(draft, Mapping) for task in tasks for draft in task.get("drafts") or ()):
         raise LabelStudioError(
             f"The snapshot of project {project_id} names its drafts, and does not hold them.",
@@ -219,6 +245,38 @@ def _parsed(content: bytes, name: str) -> tuple[list[dict[str, Any]], tuple[str,
             remedy="Run it again; if it stays so, look into the server's log.",
         ) from error
     return tasks, notes
+
+
+def remove_leftovers(client: LabelStudio, project_id: int) -> None:
+    """Delete the project's snapshots that killed runs of ours left: with our title, by the key's user, and too old for
+    a run that is still at work. Ages go by the server's own clock. What cannot be deleted is left to the next run.
+    """
+    with suppress(LabelStudioError), translating_errors("Looking for snapshots of killed runs"):
+        ours = [one for one in client.projects.exports.list(project_id) if one.title == SNAPSHOT_TITLE]
+        if not ours:
+            return
+        user, now = user_of(client), _server_time(client)
+        for one in ours:
+            by = one.created_by.id if one.created_by else None
+            # Once it is made, a run fetches it at once; until then it may wait for its turn.
+            waits = ABANDONED_AFTER if one.status in ("completed", "failed") else LONGEST_WAIT
+            begun = one.finished_at or one.created_at
+            if now and begun and by == user and one.id is not None and (now - _in_utc(begun)).total_seconds() > waits:
+                client.projects.exports.delete(project_id, one.id, request_options=ONCE)
+
+
+def _server_time(client: LabelStudio) -> datetime | None:
+    """What time the server says it is; None where it does not."""
+    answer = client._client_wrapper.httpx_client.request("api/current-user/whoami", method="GET", request_options=ONCE)
+    try:
+        return _in_utc(parsedate_to_datetime(answer.headers.get("Date", "")))
+    except (ValueError, TypeError):
+        return None
+
+
+def _in_utc(at: datetime) -> datetime:
+    """*at*, taken to be in UTC where it does not say."""
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _wait_until_made(client: LabelStudio, project_id: int, snapshot_id: int, tasks: int | None) -> None:

@@ -23,7 +23,8 @@ from ntk_labelqa.dataset import (
 from ntk_labelqa.label_types.control_type import Said, Unusable
 from ntk_labelqa.label_types.place import Place, same_regions
 from ntk_labelqa.label_types.registry import region_type
-from ntk_labelqa.labelstudio.corrections.results import superseded_in
+from ntk_labelqa.labelstudio.corrections.authors import Authors
+from ntk_labelqa.labelstudio.corrections.results import claimed_in, superseded_in
 from ntk_labelqa.labelstudio.reading.label_config import LabelledControl
 from ntk_labelqa.labelstudio.reading.label_values import NO_REGION, UNKNOWN_LABEL, labels_given, regions_drawn
 from ntk_labelqa.labelstudio.reading.plausibility import nothing_left, refuse_other_units
@@ -37,6 +38,7 @@ OUR_MODEL = "ntk-labelqa"
 UNANNOTATED, SKIPPED = "no annotation", "skipped by the annotator"
 SUPERSEDED = "superseded by a reviewed correction"
 SHOWN_LABELS = 10
+NOBODY = Authors()
 
 
 def build_dataset(
@@ -45,6 +47,7 @@ def build_dataset(
     provenance: Provenance,
     *,
     annotators: Mapping[int, str] | None = None,
+    authors: Authors = NOBODY,
 ) -> LabeledDataset:
     """The data set of *tasks*, items in the order of their task ids.
 
@@ -57,6 +60,8 @@ def build_dataset(
         labelled: what the labelling config says.
         provenance: goes along; labels that the config does not have are added to its notes.
         annotators: names by user id.
+        authors: whose corrections stand in for what they correct. Other annotations that bear our mark count as any
+            annotation does, and so does what they say they correct; the notes say how many there are.
 
     Raises:
         InvalidInputError: no annotation is left; or boxes are not in per cent.
@@ -64,7 +69,7 @@ def build_dataset(
     if labelled.open_classes:
         labelled = replace(labelled, class_names=_classes_used(tasks, labelled.control))
     refuse_other_units(tasks, labelled.control)
-    reader = _Reader(labelled, annotators or {})
+    reader = _Reader(labelled, annotators or {}, authors)
     for task in sorted(tasks, key=lambda task: int(task["id"])):
         reader.read(task)
     if not reader.annotations:
@@ -104,10 +109,11 @@ def _table(rows: list[tuple[Any, ...]], columns: list[str], regions: bool) -> pd
 class _Reader:
     """Gathers rows task by task."""
 
-    def __init__(self, labelled: LabelledControl, annotators: Mapping[int, str]) -> None:
+    def __init__(self, labelled: LabelledControl, annotators: Mapping[int, str], authors: Authors) -> None:
         self.labelled, self.control = labelled, labelled.control
         self.codes = {name: code for code, name in enumerate(labelled.class_names)}
-        self.annotators = annotators
+        self.annotators, self.authors = annotators, authors
+        self.claimed: list[int] = []
         self.reads_places = self.control.of_regions and region_type(self.control) is not None
         self.items: list[tuple[Any, ...]] = []
         self.annotations: list[tuple[Any, ...]] = []
@@ -120,7 +126,8 @@ class _Reader:
     def read(self, task: Mapping[str, Any]) -> None:
         first = len(self.items)
         places: list[Place] = []
-        superseded = superseded_in(task)
+        superseded = superseded_in(task, self.authors)
+        self.claimed += claimed_in(task, self.authors)
         for annotation in sorted(task.get("annotations") or (), key=lambda one: int(one["id"])):
             if annotation["id"] in superseded:
                 self._leave_out(annotation, SUPERSEDED)
@@ -205,6 +212,11 @@ class _Reader:
     def notes(self) -> list[str]:
         """Which other controls there are, and which labels the config lacks: a renamed class is easily corrected."""
         others = [self.labelled.note] if self.labelled.note else []
+        if self.claimed:
+            others.append(
+                f"{len(self.claimed)} annotations bear the mark of a correction, but were not written with this key, "
+                "and no journal beside the audit lists them: they count as anybody's, and hide nothing."
+            )
         if not self.unknown:
             return others
         shown = ", ".join(f"{label!r} ({count})" for label, count in self.unknown.most_common(SHOWN_LABELS))

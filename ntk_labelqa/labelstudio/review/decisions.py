@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pandas as pd
 
 from ntk_labelqa.audit_folder import DECISIONS as DECISIONS_FILE
-from ntk_labelqa.dataset import Control
+from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.errors import LabelStudioError
 from ntk_labelqa.files import whole_file
 from ntk_labelqa.label_types.results import choices_of, paths_of, value_of
 from ntk_labelqa.labelstudio.connect import translating_errors
+from ntk_labelqa.labelstudio.reading.label_values import control_of
 from ntk_labelqa.labelstudio.review import project as review_project
 from ntk_labelqa.labelstudio.review.config import ACCEPT, COMMENT, DECISION, KEEP, OTHER, OTHER_LABEL, UNSURE
+from ntk_labelqa.labelstudio.review.places import with_known_places
 from ntk_labelqa.labelstudio.review.project import ReviewTask
-from ntk_labelqa.labelstudio.review.tasks import LABEL
+from ntk_labelqa.labelstudio.review.tasks import LABEL, REVIEW_KEY, finding_key, raised_by
+from ntk_labelqa.labelstudio.review.trust import EDITED, distrust, is_ours
 
 if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio
@@ -52,6 +55,7 @@ COLUMNS = {
     "region_id": "str",  # of the annotation's region that the label is of; empty for whole items
     "kind": "str",  # of finding: a "label", a "spurious" or a "missing" region, or a "rule" that one breaks
     "suggested_result": "str",  # fields of a result, JSON, of a region that should come or move; else empty
+    "problem": "str",  # why nothing is written for it; empty where this audit raised it as the review task says
 }
 """Columns of ``decisions.parquet``, one row a review task."""
 
@@ -79,35 +83,65 @@ class Vote:
         return f"{self.reviewer}: {said}"
 
 
-def read_decisions(
-    client: LabelStudio, source_project: int, control: Control | None = None
-) -> tuple[int, pd.DataFrame]:
-    """The review project's id, and a table with the columns :data:`COLUMNS`, the most probable errors first.
+class Read(NamedTuple):
+    """What was read.
+
+    Attributes:
+        project: the review project's id.
+        table: with the columns :data:`COLUMNS`, the most probable errors first.
+        notes: what is to be said of other projects that bear its mark.
+    """
+
+    project: int
+    table: pd.DataFrame
+    notes: tuple[str, ...]
+
+
+def read_decisions(client: LabelStudio, audit: Audit, source_project: int, known: Collection[int] = ()) -> Read:
+    """What reviewers decided on the findings of an audit.
+
+    Findings of other controls are not in it. Of those that this audit raised, the row holds what the audit says.
 
     Args:
         client: see :func:`ntk_labelqa.labelstudio.connect.connect`.
+        audit: what its findings are held against.
         source_project: the project that was audited.
-        control: only findings of this labelling; None takes those of all single choices.
+        known: projects that a journal of ours names as review projects, whoever made them.
 
     Raises LabelStudioError where there is no review project, or the server refuses.
 
     Cost: one snapshot, 600 review tasks a second.
     """
-    review = review_project.find(client, source_project, control)
-    if review is None:
+    control = control_of(audit.manifest)
+    found = review_project.marked(client, review_project.mark(source_project, control), known)
+    if not found.ours:
+        foreign = "".join(found.notes("review project"))
         raise LabelStudioError(
-            f"Project {source_project} has no review project.",
-            why="Nothing has been pushed yet, or the review project or the mark in its description was deleted.",
-            remedy="Push the audit first: ntk-labelqa push DIR.",
+            f"Project {source_project} has no review project.{' ' + foreign if foreign else ''}",
+            why="Nothing has been pushed yet, or the review project or the mark in its description was deleted, or "
+            "another key pushed it.",
+            remedy="Push the audit first: ntk-labelqa push DIR. Where another key did, use that one, or its audit "
+            "folder with the journal beside it.",
         )
     people = people_by_id(client)
     tasks = [
         task
-        for task in review_project.tasks_of(client, review)
-        if task.data.get("source_project") == source_project
-        and (control is None or task.data.get("source_control", control.full_name) == control.full_name)
+        for task in review_project.tasks_of(client, found.ours[0])
+        if not is_ours(task, source_project) or task.data.get("source_control", control.full_name) == control.full_name
     ]
-    return review, decisions_table(tasks, people)
+    raised = raised_findings(audit, source_project, tasks)
+    table = decisions_table(tasks, people, raised, source_project)
+    return Read(found.ours[0], table, found.notes("review project"))
+
+
+def raised_findings(audit: Audit, source_project: int, tasks: Sequence[ReviewTask]) -> dict[str, Mapping[str, Any]]:
+    """What the review tasks of *audit* hold, by finding key.
+
+    Regions that nobody drew go by the key of the one of *tasks* that asks about the same place.
+    """
+    ours = [task for task in tasks if is_ours(task, source_project)]
+    found = with_known_places(raised_by(audit, source_project), ours)
+    return {finding["data"][REVIEW_KEY]: finding["data"] for finding in reversed(found)}
 
 
 def save_decisions(table: pd.DataFrame, audit_folder: Path, name: str = DECISIONS_FILE) -> Path:
@@ -118,20 +152,57 @@ def save_decisions(table: pd.DataFrame, audit_folder: Path, name: str = DECISION
     return path
 
 
-def decisions_table(tasks: Sequence[ReviewTask], people: Mapping[int, str]) -> pd.DataFrame:
-    """One row a review key, with the columns :data:`COLUMNS`; tasks that ask the same are counted as one."""
-    by_key: dict[str, list[ReviewTask]] = {}
+def decisions_table(
+    tasks: Sequence[ReviewTask],
+    people: Mapping[int, str],
+    raised: Mapping[str, Mapping[str, Any]],
+    source_project: int,
+) -> pd.DataFrame:
+    """One row a review key, with the columns :data:`COLUMNS`; tasks that ask the same are counted as one.
+
+    Args:
+        tasks: of the review project.
+        people: e-mail addresses by user id.
+        raised: see :func:`raised_findings`. Tasks that it does not have as they are get a row with a ``problem``.
+        source_project: the project that was audited.
+    """
+    groups: dict[tuple[str, str], list[ReviewTask]] = {}
     for task in tasks:
-        by_key.setdefault(task.key, []).append(task)
-    rows = [_row(same, people) for same in by_key.values()]
+        groups.setdefault((task.key, distrust(task, raised, source_project)), []).append(task)
+    rows = [
+        _edited_row(task)
+        if problem == EDITED
+        else _row(same, people, same[0].data if problem else raised[finding_key(key)], problem)
+        for (key, problem), same in groups.items()
+        for task in (same if problem == EDITED else same[:1])
+    ]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     typed = table.astype({column: kind for column, kind in COLUMNS.items() if kind != "str"})
     return typed.sort_values("error_probability", ascending=False, kind="stable", ignore_index=True)
 
 
-def _row(same: Sequence[ReviewTask], people: Mapping[int, str]) -> dict[str, Any]:
+def _edited_row(task: ReviewTask) -> dict[str, Any]:
+    """What is said of a task that is not relied upon in anything."""
+    nothing: dict[str, Any] = {name: "" for name, kind in COLUMNS.items() if kind == "str"}
+    numbers = {"task_id": 0, "annotation_id": 0, "error_probability": 0.0, "model_probability": 0.0}
+    answered = "unreadable" if task.annotations else "open"
+    return (
+        nothing
+        | numbers
+        | {
+            "review_key": task.key,
+            "review_task": task.id,
+            "decision": answered,
+            "final_label": None,
+            "problem": EDITED,
+        }
+    )
+
+
+def _row(
+    same: Sequence[ReviewTask], people: Mapping[int, str], data: Mapping[str, Any], problem: str
+) -> dict[str, Any]:
     task = same[0]
-    data = task.data
     votes = votes_of([said for one in same for said in one.annotations], data, people)
     decision, label = agree(votes)
     return {
@@ -156,6 +227,7 @@ def _row(same: Sequence[ReviewTask], people: Mapping[int, str]) -> dict[str, Any
         "region_id": data.get("source_region", ""),
         "kind": data.get("kind", LABEL),
         "suggested_result": data.get("suggested_result", ""),
+        "problem": problem,
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,8 +34,18 @@ SETTLE_SECONDS, SETTLE_MOST = 3.0, 120.0
 Tick = Callable[[int, int], None]
 
 
+Ours = Callable[[ReviewTask], bool]
+"""Whether a task is what it says it is; others are neither counted nor touched."""
+
+
 def deliver(
-    client: LabelStudio, review: int, wanted: list[dict[str, Any]], before: set[str], progress: Tick | None
+    client: LabelStudio,
+    review: int,
+    wanted: list[dict[str, Any]],
+    before: set[str],
+    progress: Tick | None,
+    *,
+    ours: Ours,
 ) -> int:
     """Import what is missing until every key is there exactly once; return how many were added to those *before*.
 
@@ -45,6 +55,9 @@ def deliver(
         wanted: tasks as Label Studio imports them, each with its review key.
         before: review keys that are there already.
         progress: called with (tasks there, tasks wanted).
+        ours: which tasks count.
+
+    After each import the keys are listed again: another machine may have imported the same in the same moment.
 
     Raises PartialDeliveryError where the server keeps failing.
     """
@@ -52,11 +65,12 @@ def deliver(
     there = before
     for _ in range(ATTEMPTS):
         missing = [task for task in wanted if task["data"][REVIEW_KEY] not in there]
-        if not missing or _imported(client, review, missing, len(wanted), progress):
-            return len(keys - before)
-        # Refused or broken off: what the server took of it shows when the keys are listed again.
-        settle(client, review)
-        there = {task.key for task in without_duplicates(client, review)}
+        if not missing:
+            break
+        if not _imported(client, review, missing, len(wanted), progress):
+            # Refused or broken off: what the server took of it shows when the keys are listed again.
+            settle(client, review)
+        there = {task.key for task in without_duplicates(client, review, ours)}
     lost = keys - there
     if lost:
         raise PartialDeliveryError(
@@ -92,12 +106,25 @@ def _import(
             progress(wanted - len(missing) + start + len(batch), wanted)
 
 
-def without_duplicates(client: LabelStudio, review: int) -> list[ReviewTask]:
-    """The review tasks that are there, once duplicates of a broken-off import are gone."""
-    tasks = review_project.tasks_of(client, review)
+def without_duplicates(client: LabelStudio, review: int, ours: Ours) -> list[ReviewTask]:
+    """The review tasks of *ours* that are there, once duplicates of a broken-off import are gone."""
+    tasks = [task for task in review_project.tasks_of(client, review) if ours(task)]
     spare = set(review_project.spare_duplicates(tasks))
-    review_project.delete_untouched(client, review, sorted(spare))
+    withdraw(client, review, sorted(spare))
     return [task for task in tasks if task.id not in spare]
+
+
+def withdraw(client: LabelStudio, review: int, ids: Sequence[int]) -> None:
+    """Delete those of our review tasks *ids* that no person has answered; raises LabelStudioError if any stays."""
+    if not ids:
+        return
+    review_project.delete_untouched(client, review, ids)
+    stay = {task.id for task in review_project.tasks_of(client, review) if not task.annotations} & set(ids)
+    if stay:
+        raise LabelStudioError(
+            f"The server did not withdraw {len(stay)} of {len(ids)} review tasks.",
+            remedy="Push again: it goes on from here.",
+        )
 
 
 def settle(client: LabelStudio, review: int) -> None:

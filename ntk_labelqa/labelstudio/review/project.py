@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.dataset import Control
 from ntk_labelqa.errors import LabelStudioError
 from ntk_labelqa.label_types.registry import audited_type
 from ntk_labelqa.labelstudio.connect import ONCE, translating_errors
+from ntk_labelqa.labelstudio.corrections.authors import user_of
+from ntk_labelqa.labelstudio.plain_requests import json_of, unlike_label_studio
 from ntk_labelqa.labelstudio.reading.label_values import control_of, is_single_choice
 from ntk_labelqa.labelstudio.reading.pull import take_snapshot
 from ntk_labelqa.labelstudio.review.config import review_config
@@ -27,9 +29,8 @@ INSTRUCTION = (
 
 TITLE_LENGTH = 50
 """Characters that the server takes."""
+PROJECTS_A_PAGE = 100
 DELETED_AT_ONCE = 2000
-MOST_TWICE = 1000
-"""Projects that may be listed twice, as those made meanwhile move the others on; a page has a hundred."""
 _UNANSWERED: Any = {
     "conjunction": "and",
     "items": [
@@ -67,35 +68,109 @@ def mark(source_project: int, control: Control | None = None) -> str:
     return f"[ntk-labelqa:review-of-project-{source_project}{labelling}]"
 
 
-def find(client: LabelStudio, source_project: int, control: Control | None = None) -> int | None:
-    """The id of the review project of a labelling, the oldest, should there be several; None if there is none."""
-    return find_marked(client, mark(source_project, control))
+@dataclass(frozen=True)
+class Marked:
+    """The projects whose description holds a mark of ours, which anybody can write into one.
+
+    Attributes:
+        ours: ids of those that the key's user made, or that a journal says we pushed to; oldest first.
+        made: those of them that the key's user made.
+        others: ids of the rest: nothing is written to them or read from them.
+    """
+
+    ours: tuple[int, ...] = ()
+    made: tuple[int, ...] = ()
+    others: tuple[int, ...] = ()
+
+    def notes(self, what: str) -> tuple[str, ...]:
+        """What is to be said of them; *what* they are, such as *review project*."""
+        found = []
+        if len(self.ours) > 1:
+            found.append(
+                f"There are {len(self.ours)} {what}s: {in_a_row(self.ours)}. The oldest is used. Answers in the others "
+                "are not read: give them in that one as well, then delete the others."
+            )
+        if self.others:
+            found.append(
+                f"Left alone: project {in_a_row(self.others)} bears the mark of the {what}, but was not made with this "
+                "key, and no journal beside the audit names it."
+            )
+        return tuple(found)
 
 
-def find_marked(client: LabelStudio, own_mark: str) -> int | None:
-    """The id of the project whose description holds *own_mark*, the oldest, should there be several; else None."""
-    projects: dict[int, Any] = {}
-    twice = 0
-    with translating_errors("Looking for the review project"):
-        listed: Iterable[Any] = client.projects.list()
-        for project in listed:
-            twice += project.id in projects
-            if twice > MOST_TWICE:
-                raise LabelStudioError(
-                    "The server lists the same projects again and again.", remedy="Look into the server's log."
-                )
-            projects[project.id] = project
-    return min((project.id for project in projects.values() if own_mark in (project.description or "")), default=None)
+def in_a_row(numbers: Sequence[int]) -> str:
+    """Numbers in words."""
+    return ", ".join(map(str, numbers))
 
 
-def find_or_create(client: LabelStudio, audit: Audit, source_project: int) -> int:
-    """:func:`find`, and where there is none a new one."""
+def find(
+    client: LabelStudio, source_project: int, control: Control | None = None, known: Collection[int] = ()
+) -> int | None:
+    """The id of our review project of a labelling, the oldest, should there be several; None if there is none."""
+    return next(iter(marked(client, mark(source_project, control), known).ours), None)
+
+
+def marked(client: LabelStudio, own_mark: str, known: Collection[int] = ()) -> Marked:
+    """The projects whose description holds *own_mark*.
+
+    Args:
+        client: see :func:`ntk_labelqa.labelstudio.connect.connect`.
+        own_mark: see :func:`mark`.
+        known: ids of projects that count as ours whoever made them: a journal of ours names them.
+    """
+    user = user_of(client)
+    bearing = sorted((one for one in _all_projects(client) if own_mark in (one.get("description") or "")), key=_id)
+    made = tuple(_id(one) for one in bearing if (one.get("created_by") or {}).get("id") == user)
+    ours = tuple(number for number in map(_id, bearing) if number in made or number in known)
+    return Marked(ours, made, tuple(number for number in map(_id, bearing) if number not in ours))
+
+
+def check_author(client: LabelStudio, project: int, own_mark: str, known: Collection[int] = ()) -> None:
+    """Raise LabelStudioError unless *project* is still there, bears *own_mark*, and is ours."""
+    if project not in marked(client, own_mark, known).ours:
+        raise LabelStudioError(
+            f"Project {project} is not the review project any more.",
+            why="Its mark was taken away, or it was deleted, a moment ago.",
+            remedy="Look at the project in Label Studio, then run the same command again.",
+        )
+
+
+def _id(project: Mapping[str, Any]) -> int:
+    return int(project["id"])
+
+
+def _all_projects(client: LabelStudio) -> list[dict[str, Any]]:
+    """Every project that the key may see; raises LabelStudioError where the server gives fewer than it counts.
+
+    The SDK's own pages end without a word at a 404, and one that is not seen would be made a second time.
+    """
+    found: dict[int, dict[str, Any]] = {}
+    count, page = 1, 0
+    while len(found) < count:
+        page += 1
+        answer = json_of(client, "api/projects", "Looking for the review project", page=page, page_size=PROJECTS_A_PAGE)
+        listed, counted = (answer.get("results"), answer.get("count")) if isinstance(answer, dict) else (None, None)
+        if not isinstance(listed, list) or not isinstance(counted, int):
+            raise unlike_label_studio("Looking for the review project")
+        count, before = counted, len(found)
+        found |= {_id(one): one for one in listed}
+        if len(found) == before and len(found) < count:
+            raise LabelStudioError(
+                f"The server lists {len(found)} of its {count} projects.",
+                why="Some were deleted meanwhile, or it cut the list short.",
+                remedy="Run the same command again.",
+            )
+    return list(found.values())
+
+
+def find_or_create(client: LabelStudio, audit: Audit, source_project: int, known: Collection[int] = ()) -> Found:
+    """Our review project, and where there is none a new one."""
     control = control_of(audit.manifest)
-    if (found := find(client, source_project, control)) is not None:
-        return found
     data = audit.manifest["data"]
-    return create(
+    return ensure(
         client,
+        mark(source_project, control),
+        known,
         title=f"Label review: {title_of(audit, source_project)}",
         description=f"Labels of project {source_project} that are probably wrong. {mark(source_project, control)}",
         label_config=review_config(audited_type(data), data["class_names"]),
@@ -110,6 +185,58 @@ def title_of(audit: Audit, source_project: int) -> str:
     return title if is_single_choice(control) else f"{control.full_name}, {title}"
 
 
+class Found(NamedTuple):
+    """A project of ours, and what is to be said of others that bear its mark."""
+
+    id: int
+    notes: tuple[str, ...] = ()
+
+
+def ensure(
+    client: LabelStudio, own_mark: str, known: Collection[int], what: str = "review project", **new: Any
+) -> Found:
+    """The oldest of our projects that bear *own_mark*; where there is none, one with the fields *new*.
+
+    Another machine may make one in the same moment, so it is looked again after making one. Younger ones that hold
+    nothing of anybody, and that the key's user made, are taken away; of others the notes tell.
+    """
+    found = marked(client, own_mark, known)
+    if not found.ours:
+        create(client, **new)
+        found = marked(client, own_mark, known)
+    if not found.ours:
+        raise LabelStudioError(f"The server does not list the {what} that it has just made.", remedy="Push again.")
+    gone = {number for number in found.ours[1:] if number in found.made and retired(client, number)}
+    left = replace(found, ours=tuple(number for number in found.ours if number not in gone))
+    told = (f"Took away project {in_a_row(sorted(gone))}: a second {what} that held no answer.",) if gone else ()
+    return Found(left.ours[0], (*told, *left.notes(what)))
+
+
+def retired(client: LabelStudio, project: int) -> bool:
+    """Delete *project* if it holds nothing but review tasks that nobody has worked on; whether that was so."""
+    count = task_count(client, project)
+    if count:
+        tasks = take_snapshot(client, project, drafts=True)
+        if not all(_is_idle(task) for task in tasks):
+            return False
+        delete_untouched(client, project, [int(task["id"]) for task in tasks])
+        if task_count(client, project):  # somebody has just answered one
+            return False
+    with translating_errors(f"Deleting the empty project {project}"):
+        client.projects.delete(id=project, request_options=ONCE)
+    return True
+
+
+def _is_idle(task: Mapping[str, Any]) -> bool:
+    return is_review_task(task) and not any(task.get(what) for what in ("annotations", "drafts", "predictions"))
+
+
+def is_review_task(task: Mapping[str, Any]) -> bool:
+    """Whether it has a review key; that anybody can write, too."""
+    data = task.get("data")
+    return isinstance(data, Mapping) and isinstance(data.get(REVIEW_KEY), str)
+
+
 def create(client: LabelStudio, *, title: str, description: str, label_config: str, instruction: str) -> int:
     """A new project whose tasks are worked through in the order in which they were imported; its id."""
     with translating_errors("Making the review project"):
@@ -122,7 +249,8 @@ def create(client: LabelStudio, *, title: str, description: str, label_config: s
             expert_instruction=instruction,
             request_options=ONCE,
         )
-    assert made.id is not None  # the server's answer to a project made
+    if not isinstance(made.id, int):
+        raise unlike_label_studio("Making the review project")
     return made.id
 
 
@@ -139,16 +267,20 @@ def tasks_of(client: LabelStudio, review_project: int) -> list[ReviewTask]:
                 task["annotations"],
             )
             for task in tasks
-            if REVIEW_KEY in task["data"]
+            if is_review_task(task)
         ),
         key=lambda task: task.id,
     )
 
 
 def task_count(client: LabelStudio, project: int) -> int:
-    """How many tasks the server says the project has."""
-    with translating_errors(f"Counting the tasks of project {project}"):
-        return client.projects.get(id=project).task_number or 0
+    """How many tasks the server says the project has; raises LabelStudioError where it does not say."""
+    doing = f"Counting the tasks of project {project}"
+    with translating_errors(doing):
+        count = client.projects.get(id=project).task_number
+    if not isinstance(count, int):
+        raise unlike_label_studio(doing)
+    return count
 
 
 def spare_duplicates(tasks: Iterable[ReviewTask]) -> list[int]:

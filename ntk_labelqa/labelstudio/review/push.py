@@ -7,7 +7,9 @@ A push lists the tasks that are there, removes unanswered ones that no longer ho
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ntk_labelqa.audit_folder import Audit
@@ -18,10 +20,12 @@ from ntk_labelqa.labelstudio.corrections.results import Change, stands
 from ntk_labelqa.labelstudio.reading.label_values import control_of, labels_given
 from ntk_labelqa.labelstudio.reading.pull import take_snapshot
 from ntk_labelqa.labelstudio.review import project as review_project
-from ntk_labelqa.labelstudio.review.delivery import Tick, deliver, only_push, settle, without_duplicates
+from ntk_labelqa.labelstudio.review.delivery import Tick, deliver, only_push, settle, withdraw, without_duplicates
+from ntk_labelqa.labelstudio.review.places import with_known_places
 from ntk_labelqa.labelstudio.review.push_warnings import WarningsPushed, push_warnings
-from ntk_labelqa.labelstudio.review.queue import plan_queue, with_known_places
+from ntk_labelqa.labelstudio.review.queue import plan_queue
 from ntk_labelqa.labelstudio.review.tasks import LABEL, review_tasks
+from ntk_labelqa.labelstudio.review.trust import is_ours
 
 if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio
@@ -42,6 +46,7 @@ class PushResult:
         raised_again: findings raised another time, because their evidence changed after reviewers had kept the label.
         behind: unanswered review tasks that now stand before more probable ones, too many to be made again.
         warnings: what was done about class warnings; None where there are none.
+        notes: what is to be said of other projects that bear the mark of ours.
     """
 
     project_id: int
@@ -54,6 +59,7 @@ class PushResult:
     raised_again: int = 0
     behind: int = 0
     warnings: WarningsPushed | None = None
+    notes: tuple[str, ...] = ()
 
 
 def push_findings(
@@ -62,6 +68,7 @@ def push_findings(
     *,
     project_id: int | None = None,
     predictions: bool = False,
+    known: Collection[int] = (),
     progress: Tick | None = None,
 ) -> PushResult:
     """Make or bring up to date the review project of an audit. Run again, it changes nothing.
@@ -74,6 +81,8 @@ def push_findings(
             of their own.
         project_id: the source project, where the audit is of an export file.
         predictions: also write predictions onto the source tasks.
+        known: projects that a journal of ours names as review projects, whoever made them; see
+            :func:`ntk_labelqa.labelstudio.review.known.known_projects`.
         progress: called with (tasks there, tasks wanted).
 
     Raises:
@@ -86,21 +95,22 @@ def push_findings(
     control, tasks = control_of(audit.manifest), take_snapshot(client, source, predictions=False)
     current = labels_in(tasks, control)
     standing = still_standing(wanted, tasks, control)
+    ours = partial(is_ours, source_project=source)
     with only_push(client, source) as interrupted:
-        review = review_project.find_or_create(client, audit, source)
+        review, notes = review_project.find_or_create(client, audit, source, known)
         if interrupted:
             settle(client, review)
-        there = without_duplicates(client, review)
+        there = without_duplicates(client, review, ours)
         queue = plan_queue(
             there,
             with_known_places(standing, there),
             audited_at=audit.manifest["created_at"],
             control=control.full_name,
         )
-        review_project.delete_untouched(client, review, queue.removed)
+        withdraw(client, review, queue.removed)
         left = {task.key for task in there if task.id not in set(queue.removed)}
-        created = deliver(client, review, queue.wanted, left, progress) - queue.renewed
-        warnings = push_warnings(client, audit, source, current, interrupted=interrupted)
+        created = deliver(client, review, queue.wanted, left, progress, ours=ours) - queue.renewed
+        warnings = push_warnings(client, audit, source, current, interrupted=interrupted, known=known)
     if predictions:
         from ntk_labelqa.labelstudio.review.predictions import push_predictions
 
@@ -116,6 +126,7 @@ def push_findings(
         queue.raised_again,
         queue.behind,
         warnings,
+        (*notes, *(warnings.notes if warnings else ())),
     )
 
 

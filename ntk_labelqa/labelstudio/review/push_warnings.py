@@ -5,8 +5,9 @@ It is a second project because its question is another one, for other people: wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ntk_labelqa.audit_folder import Audit
@@ -14,9 +15,10 @@ from ntk_labelqa.dataset import Control
 from ntk_labelqa.labelstudio.connect import server_url
 from ntk_labelqa.labelstudio.reading.label_values import control_of, is_single_choice
 from ntk_labelqa.labelstudio.review import project as review_project
-from ntk_labelqa.labelstudio.review.delivery import deliver, settle, without_duplicates
+from ntk_labelqa.labelstudio.review.delivery import deliver, settle, withdraw, without_duplicates
 from ntk_labelqa.labelstudio.review.project import ReviewTask
 from ntk_labelqa.labelstudio.review.tasks import REVIEW_KEY, finding_key, next_round, round_of, with_key
+from ntk_labelqa.labelstudio.review.trust import is_our_warning
 from ntk_labelqa.labelstudio.review.warning_config import warning_config
 from ntk_labelqa.labelstudio.review.warning_tasks import warning_tasks
 
@@ -43,6 +45,7 @@ class WarningsPushed:
         created: tasks added.
         already_there: warnings that had their task before.
         withdrawn: unanswered tasks removed, because their warning no longer holds.
+        notes: what is to be said of other projects that bear the mark of ours.
     """
 
     project_id: int
@@ -50,6 +53,7 @@ class WarningsPushed:
     created: int
     already_there: int
     withdrawn: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ def push_warnings(
     current: Mapping[tuple[int, str], str],
     *,
     interrupted: bool = False,
+    known: Collection[int] = (),
 ) -> WarningsPushed | None:
     """Make or bring up to date the project of class warnings; None where there are none and never were.
 
@@ -84,25 +89,34 @@ def push_warnings(
         source_project: the project that was audited.
         current: the label that each annotation has now, by annotation id and region id.
         interrupted: whether an earlier push may still be at work in the server.
+        known: projects that a journal of ours names, whoever made them.
     """
     control = control_of(audit.manifest)
     wanted = warning_tasks(audit, current, project_id=source_project)
-    project = review_project.find_marked(client, mark(source_project, control))
-    if project is None:
-        if not wanted:
-            return None
-        project = _create(client, audit, source_project, control)
+    if not wanted and not review_project.marked(client, mark(source_project, control), known).ours:
+        return None
+    project, notes = review_project.ensure(
+        client,
+        mark(source_project, control),
+        known,
+        "project of class warnings",
+        title=f"Class warnings: {review_project.title_of(audit, source_project)}",
+        description=f"Classes of project {source_project} hard to distinguish. {mark(source_project, control)}",
+        label_config=warning_config(),
+        instruction=INSTRUCTION,
+    )
     if interrupted:
         settle(client, project)
-    there = without_duplicates(client, project)
+    ours = partial(is_our_warning, source_project=source_project)
+    there = without_duplicates(client, project, ours)
     plan = plan_warnings(there, wanted, audited_at=audit.manifest["created_at"], control=control.full_name)
-    review_project.delete_untouched(client, project, plan.removed)
+    withdraw(client, project, plan.removed)
     left = {task.key for task in there if task.id not in set(plan.removed)}
-    deliver(client, project, plan.wanted, left, None)
+    deliver(client, project, plan.wanted, left, None, ours=ours)
     before = {task.key for task in there}
     created = sum(task["data"][REVIEW_KEY] not in before for task in plan.wanted)
     url = f"{server_url(client)}/projects/{project}/data?labeling=1"
-    return WarningsPushed(project, url, created, len(wanted) - created, plan.withdrawn)
+    return WarningsPushed(project, url, created, len(wanted) - created, plan.withdrawn, notes)
 
 
 def plan_warnings(
@@ -149,13 +163,3 @@ def _is_stale(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
 
 def _raised_again(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     return bool(now["overlap"] - before["overlap"] >= RISEN)
-
-
-def _create(client: LabelStudio, audit: Audit, source_project: int, control: Control) -> int:
-    return review_project.create(
-        client,
-        title=f"Class warnings: {review_project.title_of(audit, source_project)}",
-        description=f"Classes of project {source_project} hard to distinguish. {mark(source_project, control)}",
-        label_config=warning_config(),
-        instruction=INSTRUCTION,
-    )

@@ -6,13 +6,10 @@ are shown anew, and the worst stand first again.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ntk_labelqa.label_types.box import Box
-from ntk_labelqa.label_types.place import SAME, overlap_of_ranges
 from ntk_labelqa.labelstudio.corrections.results import same_moment
 from ntk_labelqa.labelstudio.review.decisions import CORRECTING, agree, votes_of
 from ntk_labelqa.labelstudio.review.project import ReviewTask
@@ -25,8 +22,6 @@ RISEN = 0.2
 MOST_REORDERED = 3000
 """Tasks have to be made again to change places, 200 a second; beyond so many, new findings are put at the end."""
 
-MISSING = "missing"
-"""Kind of the findings of regions that nobody drew."""
 RAISED_AGAIN = ("keep", "unsure", "skipped")
 
 
@@ -104,48 +99,19 @@ def plan_queue(
     )
 
 
-def with_known_places(wanted: Sequence[dict[str, Any]], there: Sequence[ReviewTask]) -> list[dict[str, Any]]:
-    """*wanted*, missing regions under the key of a task of *there* that asks about the same place: another audit finds
-    it a little beside.
-    """
-    known: dict[int, list[ReviewTask]] = {}
-    for task in there:
-        if task.data.get("kind") == MISSING:
-            known.setdefault(task.data["source_annotation"], []).append(task)
-    found = []
-    for finding in wanted:
-        data = finding["data"]
-        asked = known.get(data["source_annotation"], ()) if data["kind"] == MISSING else ()
-        same = next((task for task in asked if same_place(task.data, data)), None)
-        if same is not None:
-            about = {"source_region": same.data["source_region"], REVIEW_KEY: finding_key(same.key)}
-            finding = {**finding, "data": {**data, **about}}
-        found.append(finding)
-    return found
-
-
-def same_place(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether the suggested regions of two review tasks overlap by half."""
-    first, second = (json.loads(data["suggested_result"]).get("value", {}) for data in (one, other))
-    if "start" in first and "start" in second:
-        ends = (float(value[side]) for value in (first, second) for side in ("start", "end"))
-        return overlap_of_ranges(*ends) >= SAME
-    boxes = [Box.read(value, (0, 0)) for value in (first, second)]
-    return boxes[0] is not None and boxes[1] is not None and boxes[0].overlap(boxes[1]) >= SAME
-
-
 def evidence_changed(task: ReviewTask, data: Mapping[str, Any]) -> bool:
     """Whether an answered finding has to be raised again.
 
     A label that was kept, or that nobody was sure of: only if another label is suggested now, or the error probability
-    has risen by :data:`RISEN`. One that reviewers want changed: only if its annotation was saved again since, for then
-    the correction is not applied.
+    has risen by :data:`RISEN`. One that reviewers want changed: only if its annotation was saved again since, or the
+    suggestion that they accepted is no longer what the audit says, for then the correction is not applied.
     """
     decision, _ = agree(votes_of(task.annotations, task.data, {}))
     if decision in RAISED_AGAIN:
         risen = float(data["error_probability"]) - float(task.data["error_probability"])
         return bool(data["suggested_label"] != task.data["suggested_label"] or risen >= RISEN)
-    return decision in CORRECTING and _saved_again(task.data, data)
+    other = decision == "accept" and data["suggested_label"] != task.data["suggested_label"]
+    return decision in CORRECTING and (other or _saved_again(task.data, data))
 
 
 def _is_stale(task: ReviewTask, data: Mapping[str, Any]) -> bool:

@@ -82,6 +82,11 @@ def review_tasks(audit: Audit, *, project_id: int | None = None, base_path: str 
     return _Writer(audit, int(source), base_path).tasks()
 
 
+def raised_by(audit: Audit, project_id: int) -> list[dict[str, Any]]:
+    """Every finding of the audit as :func:`review_tasks` would write it, also those of a region asked about already."""
+    return [{"data": data} for data in _Writer(audit, project_id, "").found()]
+
+
 class _Writer:
     """Looks up what the tasks show of other items."""
 
@@ -110,16 +115,19 @@ class _Writer:
 
     def tasks(self) -> list[dict[str, Any]]:
         """One a label, and one a region, the most probable first."""
+        asked: dict[tuple[int, str], dict[str, Any]] = {}
+        for data in self.found():
+            asked.setdefault((data["source_annotation"], data["source_region"]), data)
+        return [{"data": data} for data in asked.values()]
+
+    def found(self) -> list[dict[str, Any]]:
+        """All findings, the most probable first, rules last."""
         found = [
             *(self._of_label(finding) for finding in self.flagged.to_dict("records")),
             *(self._of_region(issue) for issue in self._region_issues()),
         ]
         found.sort(key=lambda data: -data["error_probability"])
-        found += [self._of_rule(faults) for faults in self._faults()]
-        asked: dict[tuple[int, str], dict[str, Any]] = {}
-        for data in found:
-            asked.setdefault((data["source_annotation"], data["source_region"]), data)
-        return [{"data": data} for data in asked.values()]
+        return found + [self._of_rule(faults) for faults in self._faults()]
 
     def _region_issues(self) -> list[dict[str, Any]]:
         issues = self.audit.region_issues

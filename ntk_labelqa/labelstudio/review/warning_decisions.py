@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -14,6 +14,7 @@ from ntk_labelqa.labelstudio.review.decisions import answers_in, comment_in, peo
 from ntk_labelqa.labelstudio.review.project import ReviewTask
 from ntk_labelqa.labelstudio.review.push_warnings import mark
 from ntk_labelqa.labelstudio.review.tasks import finding_key, round_of
+from ntk_labelqa.labelstudio.review.trust import is_our_warning
 from ntk_labelqa.labelstudio.review.warning_config import FINE, GUIDELINE, MERGE, RELABEL
 
 if TYPE_CHECKING:
@@ -38,19 +39,23 @@ ABSTAINING = ("unreadable", "skipped")
 
 
 def read_warning_decisions(
-    client: LabelStudio, source_project: int, control: Control
+    client: LabelStudio, source_project: int, control: Control, known: Collection[int] = ()
 ) -> tuple[int, pd.DataFrame] | None:
     """The id of the project of class warnings and a table with the columns :data:`COLUMNS`; None without a project.
 
+    Only projects that the key's user made count, and those *known* by a journal; of their tasks, only those whose
+    review key follows from what they are about.
+
     Raises LabelStudioError where the server refuses.
     """
-    project = review_project.find_marked(client, mark(source_project, control))
-    if project is None:
+    found = review_project.marked(client, mark(source_project, control), known).ours
+    if not found:
         return None
+    project = found[0]
     tasks = [
         task
         for task in review_project.tasks_of(client, project)
-        if task.data.get("source_control", control.full_name) == control.full_name
+        if is_our_warning(task, source_project) and task.data["source_control"] == control.full_name
     ]
     return project, warning_decisions_table(tasks, people_by_id(client))
 
@@ -86,7 +91,7 @@ def _decision(annotation: Mapping[str, Any]) -> str:
     if annotation.get("was_cancelled"):
         return "skipped"
     chosen = answers_in(annotation).get(DECISION, {}).get("choices") or []
-    return chosen[0] if len(chosen) == 1 and chosen[0] in (GUIDELINE, MERGE, RELABEL, FINE) else "unreadable"
+    return next((word for word in (GUIDELINE, MERGE, RELABEL, FINE) if chosen == [word]), "unreadable")
 
 
 def _together(said: Sequence[str]) -> str:
