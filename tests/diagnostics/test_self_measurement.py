@@ -27,7 +27,7 @@ def measured(features: np.ndarray, labels: np.ndarray) -> tuple[SelfMeasurement,
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("noise", [0.1, 0.25])
+@pytest.mark.parametrize("noise", [0.1, pytest.param(0.25, marks=pytest.mark.slow)])
 def test_recall_precision_and_error_rate_are_near_the_truth(noise: float) -> None:
     features, given, right = noisy_digits(1500, noise)
     said, issues = measured(features, given)

@@ -14,6 +14,11 @@ import httpx
 import pytest
 
 pytestmark = pytest.mark.live
+ENDINGS = [
+    (signal.SIGINT, 130),
+    pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+    pytest.param(signal.SIGHUP, 143, marks=pytest.mark.slow),
+]
 
 
 def start(tmp_path: Path) -> subprocess.Popen[str]:
@@ -40,7 +45,7 @@ def server_log(tmp_path: Path) -> Path:
     pytest.fail("no server was started")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
+@pytest.mark.parametrize(("number", "code"), ENDINGS)
 def test_ended_while_the_server_starts(server, tmp_path, number: int, code: int) -> None:
     with start(tmp_path) as demo:
         server_log(tmp_path)
