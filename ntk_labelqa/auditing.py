@@ -154,13 +154,7 @@ def audit_fitted(
         found = found.assign(model_probability=stated.error_probability)
     with stages.stage("Making thumbnails"):
         items = items_table(dataset, found, pulls, pictures)
-    chosen = {
-        **asdict(options),
-        "encoder": encoder,
-        "preparation": fitted.preparation.name,
-        "architecture": str(fitted.architecture),
-        "ridge": inverse.ridge,
-    }
+    chosen = taken_options(fitted, options, encoder)
     limits = chosen.pop("regions")
     manifest = {
         "format": FORMAT,
@@ -197,6 +191,17 @@ def audit_fitted(
         agreement=agreement_table(dataset, seed=options.seed),
         region_issues=regions.table,
     )
+
+
+def taken_options(fitted: FittedKernel, options: AuditOptions, encoder: str) -> dict[str, Any]:
+    """*options* with what was taken where they left a choice."""
+    return {
+        **asdict(options),
+        "encoder": encoder,
+        "preparation": fitted.preparation.name,
+        "architecture": str(fitted.architecture),
+        "ridge": fitted.inverse.ridge,
+    }
 
 
 def check_auditable(dataset: LabeledDataset) -> None:

@@ -148,7 +148,7 @@ def test_scikit_learns_conventions(wine, fitted: LabelAudit) -> None:
 @pytest.mark.parametrize("state", [7, np.random.RandomState(1), np.random.default_rng(1), None])
 def test_any_random_state_of_scikit_learn_will_do(state) -> None:
     rows, labels = np.random.default_rng(0).normal(size=(20, 2)), [0, 1] * 10
-    LabelAudit(architecture="2-L", random_state=state).fit(rows, labels).label_issues()
+    assert len(LabelAudit(architecture="2-L", random_state=state).fit(rows, labels).label_issues()) == len(rows)
 
 
 def test_options_are_checked_by_fit(wine) -> None:
@@ -228,6 +228,8 @@ def test_numbers_of_numpy_are_options_that_can_be_saved(tmp_path: Path) -> None:
     rows = np.random.default_rng(0).normal(size=(60, 3))
     audit = LabelAudit(landmarks=np.int64(50), ridge=np.float32(0.5), random_state=np.uint8(3))
     audit.fit(rows, np.arange(60) % 2).audit().save(tmp_path / "audit")
+    taken = Audit.load(tmp_path / "audit").manifest["options"]
+    assert (taken["landmarks"], taken["ridge"], taken["seed"]) == (50, 0.5, 3)
 
 
 def test_a_notebook_shows_the_headline_and_the_worst_labels(wine, fitted: LabelAudit) -> None:

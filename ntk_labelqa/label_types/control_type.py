@@ -87,7 +87,7 @@ class ControlType(ABC):
         return one_of([label for value in values for label in self.labels(value)])
 
     def labels(self, value: Mapping[str, Any]) -> list[str]:
-        """The classes that a result's *value* gives."""
+        """The classes that a result's *value* gives; for :meth:`said`, where a control does not write its own."""
         raise NotImplementedError
 
     @abstractmethod

@@ -130,7 +130,10 @@ class RegionType(ItemType):
         return False
 
     def placed(self, place: Sequence[float], whole: Any) -> tuple[Place, dict[str, Any]]:
-        """The region at *place* of a scene, and the fields of a result that has it; *whole* is a row of ``wholes``."""
+        """The region at *place* of a scene, and the fields of a result that has it; *whole* is a row of ``wholes``.
+
+        Asked for only where :meth:`can_add` says so.
+        """
         raise NotImplementedError
 
     def marked(self, path: str, value: str) -> bytes | None:
@@ -142,7 +145,10 @@ class RegionType(ItemType):
         return False
 
     def moved_to(self, place: Sequence[float], region: Any, whole: Any) -> dict[str, Any]:
-        """The fields of a result that change where *region*, a row of ``regions``, moves to *place*."""
+        """The fields of a result that change where *region*, a row of ``regions``, moves to *place*.
+
+        Asked for only where :meth:`can_move` says so.
+        """
         raise NotImplementedError
 
     @abstractmethod
@@ -160,6 +166,6 @@ class RegionType(ItemType):
     def cut(self, whole: Any, value: str) -> tuple[bytes, bytes | None]:
         """The region of an item's *value* as a file's content, and a picture of it (PNG) if the file is none.
 
-        Raises UnusableRegion where there is nothing to cut.
+        Asked for only where regions are cut out of files. Raises UnusableRegion where there is nothing to cut.
         """
         raise NotImplementedError
