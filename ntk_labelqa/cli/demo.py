@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ntk_labelqa.cli import interrupts
 from ntk_labelqa.cli.options import OUT_FOLDER, quiet_option
 from ntk_labelqa.progress import Stages
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 
 OUT = Path("demo-audit")
+CLEARING_SECONDS = 60.0
+"""For stopping the server and removing its files."""
 
 
 @click.command()
@@ -36,6 +39,7 @@ def demo(out: Path, overwrite: bool, port: int | None, once: bool, quiet: bool) 
     from ntk_labelqa.demo.run import run_demo
     from ntk_labelqa.demo.server import LocalServer
 
+    interrupts.allow(CLEARING_SECONDS)
     check_target(out, overwrite=overwrite or out == OUT)
     # A closed terminal ends the command like a request to end it: the server is stopped.
     signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))

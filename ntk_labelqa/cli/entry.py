@@ -1,28 +1,27 @@
 """The one way into the command line: every way out has the exit code that scripts rely on.
 
 0 done or gate passed, 1 gate failed and nothing else, 2 wrong usage, 3 could not run or be judged, 4 part of the result
-could not be delivered, 130 Ctrl-C, 141 closed pipe. click by itself answers 1 to most of these, hence this wrapper.
+could not be delivered, 130 Ctrl-C, 141 closed pipe, 143 SIGTERM. click by itself answers 1 to most of these, hence this
+wrapper.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
 
 import click
 
-from ntk_labelqa.cli import streams
+from ntk_labelqa.cli import interrupts, streams
 from ntk_labelqa.cli.commands import cli
 from ntk_labelqa.errors import LabelQAError
 from ntk_labelqa.shown import without_secrets
 
 PROGRAM = "ntk-labelqa"
-COULD_NOT_RUN, INTERRUPTED, TERMINATED, CLOSED_PIPE = 3, 130, 143, 141
+COULD_NOT_RUN, CLOSED_PIPE = 3, 141
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -31,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         print("Error: ntk-labelqa runs on Linux, macOS and other POSIX systems.", file=sys.stderr)
         print("On Windows, run it in the Windows Subsystem for Linux, or in a container.", file=sys.stderr)
         sys.exit(COULD_NOT_RUN)
-    signal.signal(signal.SIGTERM, _terminate)
+    interrupts.watch()
     try:
         streams.prepare()
     except LabelQAError as error:
@@ -52,14 +51,13 @@ def run(arguments: Sequence[str]) -> int:
 def _failed(error: BaseException) -> int:
     """Say what *error* means, and give its exit code."""
     match error:
-        case SystemExit(code=code) if code == TERMINATED:
-            raise error
+        case SystemExit(code=interrupts.TERMINATED):
+            return _ended(interrupts.TERMINATED)
         case BrokenPipeError():
             streams.silence(streams.OUTPUT)
             return CLOSED_PIPE
         case KeyboardInterrupt() | click.Abort():
-            _say("Interrupted.")
-            return INTERRUPTED
+            return _ended(interrupts.INTERRUPTED)
         case click.ClickException():
             vars(error)["message"] = without_secrets(error.message)
             error.show()
@@ -91,8 +89,10 @@ def _invoke(arguments: list[str]) -> int:
     return 0
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise SystemExit(TERMINATED)  # unwinds, so that servers are stopped and half-written files removed
+def _ended(code: int) -> int:
+    interrupts.told.set()
+    _say(interrupts.WORDS[code])
+    return code
 
 
 def _say(*lines: str) -> None:

@@ -66,14 +66,13 @@ def deliver(summary: dict[str, Any], target: str) -> None:
 def _post(text: str, address: str) -> None:
     import httpx
 
+    from ntk_labelqa.labelstudio.answers import BoundedClient
+
     host = urlsplit(address).hostname
+    content, headers = text.encode("utf-8", "backslashreplace"), {"Content-Type": "application/json"}
     try:
-        answer = httpx.post(
-            address,
-            content=text.encode("utf-8", "backslashreplace"),
-            headers={"Content-Type": "application/json"},
-            timeout=TIMEOUT,
-        )
+        with BoundedClient(head_seconds=TIMEOUT, body_seconds=TIMEOUT, timeout=TIMEOUT) as http:
+            answer = http.post(address, content=content, headers=headers)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise PartialDeliveryError(
             f"The summary could not be sent to {host}: {type(error).__name__}.",

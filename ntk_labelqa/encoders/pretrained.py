@@ -151,19 +151,19 @@ def _prepared(
     keys: Sequence[str], inputs: Sequence[str], prepare: Callable[[str], Any]
 ) -> Iterator[tuple[Sequence[str], list[Any]]]:
     """Batches of prepared inputs with their keys; the next one is under way while a batch is being used."""
-    with ThreadPoolExecutor(READERS) as pool:
-        try:
-            under_way: deque[tuple[Sequence[str], Iterator[Any]]] = deque()
-            for start in range(0, len(keys), BATCH):
-                part = slice(start, start + BATCH)
-                under_way.append((keys[part], pool.map(prepare, inputs[part])))
-                if len(under_way) > 1:
-                    some, ready = under_way.popleft()
-                    yield some, list(ready)
-            for some, ready in under_way:
+    pool = ThreadPoolExecutor(READERS)
+    try:
+        under_way: deque[tuple[Sequence[str], Iterator[Any]]] = deque()
+        for start in range(0, len(keys), BATCH):
+            part = slice(start, start + BATCH)
+            under_way.append((keys[part], pool.map(prepare, inputs[part])))
+            if len(under_way) > 1:
+                some, ready = under_way.popleft()
                 yield some, list(ready)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        for some, ready in under_way:
+            yield some, list(ready)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _encoded(encode: EncodeBatch, batch: Sequence[Any]) -> list[np.ndarray]:

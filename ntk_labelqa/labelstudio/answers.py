@@ -1,14 +1,19 @@
-"""Answers over HTTP within bounds: whatever a server sends, its body takes as much memory and time as was agreed.
+"""Answers over HTTP within bounds: whatever a server sends, an answer takes as much memory and time as was agreed.
 
 httpx unpacks what a server has packed, layer by layer and without end. Here one layer is unpacked, as far as
-:mod:`ntk_labelqa.unpacking` lets it; an answer in several is refused.
+:mod:`ntk_labelqa.unpacking` lets it; an answer in several is refused. httpx's time-outs are those of a single read, so
+that a server which sends a byte now and then is waited for without end; here head and body have a time as a whole.
 """
 
 from __future__ import annotations
 
+import math
+import queue
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import httpx
 
@@ -19,6 +24,8 @@ ACCEPTED = "gzip"
 _TAKEN = ("gzip", "x-gzip", "deflate")
 _REFUSED = ("br", "zstd", "compress")
 """Ways of packing that nobody asked for. Other names, such as ``aws-chunked``, say nothing of the body."""
+
+T = TypeVar("T")
 
 
 class RefusedAnswer(httpx.RemoteProtocolError):
@@ -64,15 +71,70 @@ def refusing_redirects(base: str) -> Callable[[httpx.Response], None]:
     return refuse
 
 
-def bounding(most_seconds: float | None = None) -> Callable[[httpx.Response], None]:
-    """A hook for httpx's responses, whose bodies then raise RefusedAnswer where they go beyond a bound.
+class BoundedClient(httpx.Client):
+    """httpx's client, whose answers raise httpx.ReadTimeout or RefusedAnswer where they go beyond a bound.
 
     Args:
-        most_seconds: that a body may take, from its head on; None for no end, as long as bytes come.
+        head_seconds: that may pass until the head of an answer is there: connecting, sending and waiting together.
+        body_seconds: that its body may take.
+        slowest: bytes a second that excuse a body that takes longer: one more second for as many bytes.
+        event_hooks: httpx's, called before the body is bounded.
+        options: any other of httpx.Client.
 
     Example:
-        >>> client = httpx.Client(event_hooks={"response": [bounding(most_seconds=60.0)]})
+        >>> client = BoundedClient(head_seconds=60.0, body_seconds=60.0)
     """
+
+    def __init__(
+        self,
+        *,
+        head_seconds: float,
+        body_seconds: float,
+        slowest: float = math.inf,
+        event_hooks: dict[str, list[Callable[..., Any]]] | None = None,
+        **options: Any,
+    ) -> None:
+        self._head_seconds = head_seconds
+        hooks = dict(event_hooks or {})
+        hooks["response"] = [_bounding(body_seconds, slowest), *hooks.get("response", [])]
+        super().__init__(event_hooks=hooks, **options)
+
+    def send(self, request: httpx.Request, *, stream: bool = False, **options: Any) -> httpx.Response:
+        """httpx.Client.send, within the bounds."""
+        send = super().send
+        response = _within(self._head_seconds, lambda: send(request, stream=True, **options), request)
+        if not stream:
+            try:
+                response.read()
+            except BaseException:
+                response.close()
+                raise
+        return response
+
+
+def _within(seconds: float, call: Callable[[], T], request: httpx.Request) -> T:
+    """What *call* returns or raises; httpx.ReadTimeout where it takes longer than *seconds*, and goes on unheard."""
+    done: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            done.put((call(), None))
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            done.put((None, error))
+
+    # A daemon: what nobody waits for any more must not keep the program from ending.
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        result, error = done.get(timeout=seconds)
+    except queue.Empty:
+        raise httpx.ReadTimeout(f"no answer within {seconds:.0f} s", request=request) from None
+    if error is not None:
+        raise error
+    return result  # type: ignore[return-value]
+
+
+def _bounding(seconds: float, slowest: float) -> Callable[[httpx.Response], None]:
+    """A hook for httpx's responses, whose bodies then raise RefusedAnswer where they go beyond a bound."""
 
     def bound(response: httpx.Response) -> None:
         packed = [name.strip().lower() for name in response.headers.get("Content-Encoding", "").split(",")]
@@ -81,17 +143,17 @@ def bounding(most_seconds: float | None = None) -> Callable[[httpx.Response], No
             raise RefusedAnswer(f"it is packed as {', '.join(packed)[:60]}", request=response.request)
         response.headers.pop("Content-Encoding", None)
         assert isinstance(response.stream, httpx.SyncByteStream)
-        response.stream = _Body(response.stream, response.request, is_packed=bool(packed), most_seconds=most_seconds)
+        response.stream = _Body(response.stream, response.request, bool(packed), seconds, slowest)
 
     return bound
 
 
 class _Body(httpx.SyncByteStream):
     def __init__(
-        self, stream: httpx.SyncByteStream, request: httpx.Request, *, is_packed: bool, most_seconds: float | None
+        self, stream: httpx.SyncByteStream, request: httpx.Request, is_packed: bool, seconds: float, slowest: float
     ) -> None:
         self._stream, self._request, self._is_packed = stream, request, is_packed
-        self._most_seconds, self._began = most_seconds, time.monotonic()
+        self._seconds, self._slowest, self._began = seconds, slowest, time.monotonic()
 
     def __iter__(self) -> Iterator[bytes]:
         try:
@@ -102,9 +164,11 @@ class _Body(httpx.SyncByteStream):
             raise RefusedAnswer("it cannot be unpacked", request=self._request) from error
 
     def _in_time(self) -> Iterator[bytes]:
+        allowed = self._seconds
         for chunk in self._stream:
-            if self._most_seconds is not None and time.monotonic() > self._began + self._most_seconds:
-                raise RefusedAnswer(f"it takes longer than {self._most_seconds:.0f} s", request=self._request)
+            allowed += len(chunk) / self._slowest
+            if time.monotonic() > self._began + allowed:
+                raise RefusedAnswer(f"it takes longer than {allowed:.0f} s", request=self._request)
             yield chunk
 
     def close(self) -> None:

@@ -23,6 +23,9 @@ TIMEOUT = 600.0
 TRY_TIMEOUT = 60
 """Seconds that a server may take to say who we are; one that does not answer at all should not be waited for."""
 
+SLOWEST = 10_000
+"""Bytes a second, of an export that is still taken: a tenth of what the slowest of connections bring."""
+
 SOMETHING_ELSE = "The address leads to something else, such as a login page in front of it or another program."
 
 ONCE: Any = {"max_retries": 0}
@@ -42,20 +45,22 @@ def connect(url: str, api_key: str, *, timeout: float = TIMEOUT) -> LabelStudio:
     Raises:
         LabelStudioError: no server there, or it does not take the key.
     """
-    import httpx
     from label_studio_sdk.client import LabelStudio
 
-    from ntk_labelqa.labelstudio.answers import ACCEPTED, bounding, refusing_redirects
+    from ntk_labelqa.labelstudio.answers import ACCEPTED, BoundedClient, refusing_redirects
     from ntk_labelqa.labelstudio.shapes import checking_shapes
 
     key, address = _checked_key(api_key), _checked_address(url)
-    http = httpx.Client(
+    http = BoundedClient(
+        head_seconds=timeout + TRY_TIMEOUT,
+        body_seconds=timeout,
+        slowest=SLOWEST,
         timeout=timeout,
         follow_redirects=False,
         headers={"Accept-Encoding": ACCEPTED},
         event_hooks={
             "request": [_not_waiting_for_tokens],
-            "response": [refusing_redirects(address), bounding(), checking_shapes(address)],
+            "response": [refusing_redirects(address), checking_shapes(address)],
         },
     )
     with translating_errors(f"Connecting to {address}"):

@@ -14,7 +14,7 @@ import pytest
 import ntk_labelqa
 from ntk_labelqa import errors
 from ntk_labelqa.audit_folder import ANNOTATION_COLUMNS, ITEM_COLUMNS, LATER_ITEM_COLUMNS
-from ntk_labelqa.cli import entry
+from ntk_labelqa.cli import entry, interrupts
 from ntk_labelqa.findings import SCHEMAS
 from ntk_labelqa.labelstudio.review import decisions, warning_decisions
 
@@ -134,7 +134,7 @@ def keys(node: ast.AST) -> Iterator[ast.expr]:
 
 
 def test_every_exit_code_is_there() -> None:
-    codes = {entry.COULD_NOT_RUN, entry.INTERRUPTED, entry.TERMINATED, entry.CLOSED_PIPE, 0, 1}
+    codes = {entry.COULD_NOT_RUN, entry.CLOSED_PIPE, interrupts.INTERRUPTED, interrupts.TERMINATED, 0, 1}
     codes |= {kind.exit_code for kind in vars(errors).values() if isinstance(kind, type)}
     assert set(map(int, re.findall(r"^\| (\d+) \|", text("exit-codes.md"), re.MULTILINE))) == codes
 

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 from label_studio_sdk.client import LabelStudio
 
-from ntk_labelqa.labelstudio.answers import bounding, refusing_redirects
+from ntk_labelqa.labelstudio.answers import BoundedClient, refusing_redirects
 from ntk_labelqa.labelstudio.shapes import checking_shapes
 from tests.labelstudio.reviews import answer as said_in_review
 from tests.labelstudio.samples import CONFIG, choice
@@ -303,8 +303,9 @@ ROUTES: tuple[tuple[str, Callable[..., httpx.Response]], ...] = (
 @contextmanager
 def connected(server: Callable[[httpx.Request], httpx.Response], user: int = OWNER) -> Iterator[LabelStudio]:
     """A client of *server* with the key of *user*, without a network between them; it checks answers as ours do."""
-    hooks = {"response": [refusing_redirects(URL), bounding(), checking_shapes(URL)]}
-    with httpx.Client(transport=httpx.MockTransport(server), event_hooks=hooks) as http:
+    hooks = {"response": [refusing_redirects(URL), checking_shapes(URL)]}
+    transport = httpx.MockTransport(server)
+    with BoundedClient(head_seconds=60, body_seconds=60, transport=transport, event_hooks=hooks) as http:
         yield LabelStudio(base_url=URL + "/", api_key=token_of(user), httpx_client=http)
 
 

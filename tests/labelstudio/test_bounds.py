@@ -20,6 +20,8 @@ from PIL import Image
 
 from ntk_labelqa import images, unpacking
 from ntk_labelqa.errors import InvalidInputError, LabelStudioError
+from ntk_labelqa.labelstudio import connect as connecting
+from ntk_labelqa.labelstudio.answers import BoundedClient, RefusedAnswer
 from ntk_labelqa.labelstudio.connect import connect
 from ntk_labelqa.labelstudio.media import download
 from ntk_labelqa.labelstudio.media.fetch import fetch_media
@@ -115,10 +117,37 @@ def test_a_file_that_a_server_packs_in_layers_is_left_out(small, peak, tmp_path)
 
 
 def test_a_server_that_drips_is_not_waited_for(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(download, "MOST_SECONDS", 0.4)
+    monkeypatch.setattr(download, "BODY_SECONDS", 0.4)
     with serving(lambda _request: Reply(png(7) + b"\0" * 200, pause=0.05)) as web:
         found = fetched(tmp_path, web.url, "slow.png")
     assert reasons(found) == {"image not fetched: it takes longer than 0 s": (100,)}
+
+
+def test_a_head_that_drips_is_not_waited_for(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(download, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(download, "PAUSE_SECONDS", 0.0)
+    with serving(lambda _request: Reply(head_pause=0.05)) as web:
+        found = fetched(tmp_path, web.url, "slow.png")
+    assert reasons(found) == {"image not fetched: ReadTimeout": (100,)}
+
+
+@pytest.mark.parametrize("reply", [Reply(head_pause=0.02), Reply(json.dumps(USER).encode(), pause=0.02)])
+def test_a_label_studio_that_drips_is_not_waited_for(monkeypatch, reply: Reply) -> None:
+    monkeypatch.setattr(connecting, "TRY_TIMEOUT", 0.2)
+    with serving(lambda _request: reply) as web, pytest.raises(LabelStudioError, match=r"took too long|takes longer"):
+        connect(web.url, KEY, timeout=0.2)
+
+
+def test_a_long_body_that_comes_steadily_is_read() -> None:
+    with serving(lambda _request: Reply(b"x" * 40, pause=0.01)) as web:
+        url = f"{web.url}/export"
+        with BoundedClient(head_seconds=5, body_seconds=0.1, slowest=50) as http:
+            assert http.get(url).content == b"x" * 40
+        with (
+            BoundedClient(head_seconds=5, body_seconds=0.1, slowest=1000) as http,
+            pytest.raises(RefusedAnswer, match="takes longer"),
+        ):
+            http.get(url)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "gzip, gzip"])

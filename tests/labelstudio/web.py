@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -24,13 +24,17 @@ class Request:
 
 @dataclass
 class Reply:
-    """An answer; ``cut`` closes the connection half-way through the body, ``pause`` is waited for before each byte."""
+    """An answer; ``cut`` closes the connection half-way through the body.
+
+    ``pause`` is waited for before each byte of the body, ``head_pause`` before each byte of a header without end.
+    """
 
     body: bytes = b""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     cut: bool = False
     pause: float = 0.0
+    head_pause: float = 0.0
 
 
 @dataclass
@@ -63,6 +67,11 @@ def serving(answer: Callable[[Request], Reply]) -> Iterator[Web]:
             request = Request(self.command, self.path, headers, body)
             web.requests.append(request)
             reply = answer(request)
+            with suppress(ConnectionError):  # of a client that has had enough
+                self.drip(reply.head_pause) if reply.head_pause else self.give(reply)
+            self.close_connection = True
+
+        def give(self, reply: Reply) -> None:
             self.send_response(reply.status)
             for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
                 self.send_header(name, value)
@@ -74,7 +83,12 @@ def serving(answer: Callable[[Request], Reply]) -> Iterator[Web]:
                     self.wfile.flush()
             else:
                 self.wfile.write(reply.body[: len(reply.body) // 2] if reply.cut else reply.body)
-            self.close_connection = True
+
+        def drip(self, pause: float) -> None:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+            while True:
+                self.wfile.write(b"x")
+                time.sleep(pause)
 
         do_GET = do_POST = do_DELETE = do_PATCH = handle_any
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 import httpx
 
-from ntk_labelqa.labelstudio.answers import RefusedAnswer, bounding
+from ntk_labelqa.labelstudio.answers import BoundedClient, RefusedAnswer
 from ntk_labelqa.labelstudio.connect import server_url, translating_errors
 from ntk_labelqa.labelstudio.media.cache import Entry
 
@@ -30,8 +30,10 @@ MOST_BYTES = 50 * 2**20
 MOST_BYTES_OF_FILE = 250 * 2**20
 """Of a sound, a video, or another file; a few at a time are held in memory."""
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
-MOST_SECONDS = 300.0
-"""For the body of one file: 250 MiB at a megabyte a second."""
+HEAD_SECONDS = 90.0
+"""For the head of one file's answer, from connecting on."""
+BODY_SECONDS = 300.0
+"""For the body: 250 MiB at a megabyte a second."""
 TRIES, PAUSE_SECONDS = 3, 0.2
 GIVE_UP = 9
 """Failed tries in a row after which a host is not asked again: 10,000 files must not each wait for a time-out."""
@@ -97,11 +99,12 @@ class Downloader:
         self.allowed = frozenset(host.lower() for host in allowed_hosts)
         self.failures: Counter[str] = Counter()
         # A session cookie is as good as the key, and cookie jars do not tell ports apart: none are kept.
-        self.http = httpx.Client(
+        self.http = BoundedClient(
+            head_seconds=HEAD_SECONDS,
+            body_seconds=BODY_SECONDS,
             timeout=TIMEOUT,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             headers={"Accept-Encoding": "identity"},  # images are packed already
-            event_hooks={"response": [bounding(MOST_SECONDS)]},
         )
 
     def __enter__(self) -> Downloader:

@@ -136,16 +136,15 @@ def _all(fetcher: _Fetcher, values: Sequence[str], progress: Tick | None) -> lis
             return str(reason)
 
     results: list[Path | str] = []
-    # Filters of warnings are the process's, so they are set once and not a thread.
-    with ignoring_bombs(), ThreadPoolExecutor(THREADS) as pool:
-        try:
+    pool = ThreadPoolExecutor(THREADS)
+    try:
+        with ignoring_bombs():  # once and not a thread: filters of warnings are the process's
             for result in pool.map(fetch, values):
                 results.append(result)
                 if progress:
                     progress(len(results), len(values))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C: do not fetch the rest first
-            raise
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C: neither the rest nor what hangs is waited for
     return results
 
 
