@@ -282,6 +282,21 @@ def test_an_empty_second_project_is_taken_away(studio, client, audit) -> None:
     assert len(studio.tasks_of(first)) == 4
 
 
+def test_a_second_project_that_another_machine_takes_away_meanwhile_is_no_error(studio, audit) -> None:
+    with connected(studio) as client:
+        first = push_findings(client, audit).project_id
+    second = second_project(studio)
+
+    def server(request: httpx.Request) -> httpx.Response:
+        if request.url.path.rstrip("/") == f"/api/projects/{second}":
+            studio.projects.pop(second, None)
+        return studio(request)
+
+    with connected(server) as client:
+        assert push_findings(client, audit).project_id == first
+    assert second not in studio.projects
+
+
 @pytest.mark.parametrize("content", ["an answer", "somebody's task", "by somebody else"])
 def test_a_second_project_that_holds_anything_stays_and_is_told_of(studio, client, audit, content) -> None:
     first = push_findings(client, audit)
@@ -298,11 +313,27 @@ def test_a_second_project_that_holds_anything_stays_and_is_told_of(studio, clien
     assert f"There are 2 review projects: {first.project_id}, {second}" in pushed.notes[0]
 
 
+def test_a_list_of_projects_without_end_is_not_read(studio, audit) -> None:
+    pages = 0
+
+    def server(request: httpx.Request) -> httpx.Response:
+        nonlocal pages
+        if request.method == "GET" and request.url.path == "/api/projects/":
+            pages += 1
+            ids = range(100 * pages, 100 * pages + 100)
+            return httpx.Response(200, json={"count": 10**9, "results": [{"id": number} for number in ids]})
+        return studio(request)
+
+    with connected(server) as client, pytest.raises(LabelStudioError, match="not Label Studio"):
+        push_findings(client, audit)
+    assert pages == 1
+
+
 def test_a_list_of_projects_that_ends_early_makes_no_second_project(studio, client, audit) -> None:
     push_findings(client, audit)
 
     def server(request: httpx.Request) -> httpx.Response:
-        if request.method == "GET" and request.url.path == "/api/projects":
+        if request.method == "GET" and request.url.path == "/api/projects/":
             return httpx.Response(404, json={"detail": "Invalid page."})
         return studio(request)
 

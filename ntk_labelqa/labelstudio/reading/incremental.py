@@ -141,7 +141,7 @@ def stamps_of(client: LabelStudio, project_id: int) -> dict[int, str]:
     total, page = 1, 0
     while page * STAMPS_A_PAGE < total:
         page += 1
-        answer = json_of(client, "api/tasks", doing, **asked, page=page)
+        answer = json_of(client, "api/tasks/", doing, **asked, page=page)
         if not isinstance(answer, dict) or not isinstance(answer.get("total"), int):
             raise unlike_label_studio(doing)
         total = answer["total"]

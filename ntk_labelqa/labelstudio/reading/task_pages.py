@@ -71,7 +71,7 @@ def _pages(client: LabelStudio, project_id: int, start: int, sizes: tuple[int, .
     asked = {"project": project_id, "page": start // size + 1, "page_size": size, "fields": "all"}
     with translating_errors(f"Reading the tasks of project {project_id}"):
         http = client._client_wrapper.httpx_client
-        answer = http.request("api/tasks", method="GET", params=asked, request_options=ONCE)
+        answer = http.request("api/tasks/", method="GET", params=asked, request_options=ONCE)
         if answer.status_code == NOT_FOUND:  # beyond the last page
             return
         if 400 <= answer.status_code < FAILED:

@@ -29,6 +29,8 @@ INSTRUCTION = (
 
 TITLE_LENGTH = 50
 """Characters that the server takes."""
+MOST_PROJECTS = 1_000_000
+"""That a server may say it has: a list without end would be read without end."""
 PROJECTS_A_PAGE = 100
 DELETED_AT_ONCE = 2000
 _UNANSWERED: Any = {
@@ -148,11 +150,15 @@ def _all_projects(client: LabelStudio) -> list[dict[str, Any]]:
     count, page = 1, 0
     while len(found) < count:
         page += 1
-        answer = json_of(client, "api/projects", "Looking for the review project", page=page, page_size=PROJECTS_A_PAGE)
+        answer = json_of(
+            client, "api/projects/", "Looking for the review project", page=page, page_size=PROJECTS_A_PAGE
+        )
         listed, counted = (answer.get("results"), answer.get("count")) if isinstance(answer, dict) else (None, None)
         if not isinstance(listed, list) or not isinstance(counted, int):
-            raise unlike_label_studio("Looking for the review project")
+            raise unlike_label_studio(doing)
         count, before = counted, len(found)
+        if count > MOST_PROJECTS:
+            raise unlike_label_studio(doing)
         found |= {_id(one): one for one in listed}
         if len(found) == before and len(found) < count:
             raise LabelStudioError(
@@ -206,7 +212,16 @@ def ensure(
         found = marked(client, own_mark, known)
     if not found.ours:
         raise LabelStudioError(f"The server does not list the {what} that it has just made.", remedy="Push again.")
-    gone = {number for number in found.ours[1:] if number in found.made and retired(client, number)}
+
+    def is_gone(number: int) -> bool:
+        try:
+            return retired(client, number)
+        except LabelStudioError:
+            if number in marked(client, own_mark, known).ours:
+                raise
+            return True  # another machine has taken it away in the same moment
+
+    gone = {number for number in found.ours[1:] if number in found.made and is_gone(number)}
     left = replace(found, ours=tuple(number for number in found.ours if number not in gone))
     told = (f"Took away project {in_a_row(sorted(gone))}: a second {what} that held no answer.",) if gone else ()
     return Found(left.ours[0], (*told, *left.notes(what)))
