@@ -147,12 +147,10 @@ def _all_projects(client: LabelStudio) -> list[dict[str, Any]]:
     The SDK's own pages end without a word at a 404, and one that is not seen would be made a second time.
     """
     found: dict[int, dict[str, Any]] = {}
-    count, page = 1, 0
+    doing, count, page = "Looking for the review project", 1, 0
     while len(found) < count:
         page += 1
-        answer = json_of(
-            client, "api/projects/", "Looking for the review project", page=page, page_size=PROJECTS_A_PAGE
-        )
+        answer = json_of(client, "api/projects/", doing, page=page, page_size=PROJECTS_A_PAGE)
         listed, counted = (answer.get("results"), answer.get("count")) if isinstance(answer, dict) else (None, None)
         if not isinstance(listed, list) or not isinstance(counted, int):
             raise unlike_label_studio(doing)
