@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 
 # A shell that runs the tests in the background has them ignore Ctrl-C, and every program they start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -9,3 +10,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # What is printed is compared by what it says; how it is wrapped has tests of its own.
 os.environ["COLUMNS"] = "200"
+
+# Each worker has a core: threads of linear algebra that wait for each other's core take ten times as long. To be set
+# before NumPy is imported.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    assert "numpy" not in sys.modules
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
