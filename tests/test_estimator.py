@@ -292,6 +292,7 @@ def test_threads_give_what_one_gives() -> None:
     assert found == {n: flagged(n) for n in range(6)}
 
 
+@pytest.mark.long
 def test_joblib_and_spawned_processes_work() -> None:
     assert Parallel(n_jobs=2)(delayed(flagged)(n) for n in range(3)) == [flagged(n) for n in range(3)]
 

@@ -63,6 +63,7 @@ def test_neural_tangents_is_hidden_from_these_programs(without) -> None:
     assert "PackageNotFoundError" in asked.stderr
 
 
+@pytest.mark.long
 def test_an_audit_needs_no_neural_tangents(without, tmp_path) -> None:
     export, features = digits_export(tmp_path, 120)
     done = without("-m", "ntk_labelqa", "audit", export, "--features", features, "--arch", "2-L", "--out", "audit")

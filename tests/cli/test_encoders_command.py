@@ -80,6 +80,7 @@ def test_an_update_opens_no_model_by_path_unless_it_is_named_again(
     assert Audit.load(tmp_path / "a").manifest["options"]["encoder"] == f"onnx:{photo_model}"
 
 
+@pytest.mark.long
 def test_an_update_says_so_where_the_model_is_gone(export: Path, dinov2: hub.Wanted, tmp_path: Path, capfd) -> None:
     given = arguments(export, "--arch", "2-L", "--out", str(tmp_path / "a"))
     assert run(["audit", *given, "--encoder", "dinov2"]) == 0

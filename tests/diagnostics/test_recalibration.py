@@ -84,6 +84,7 @@ def test_what_was_put_right_once_is_not_put_right_twice() -> None:
     assert Recalibration.of_decisions(missing) == first
 
 
+@pytest.mark.long
 def test_an_audit_whose_findings_reviewers_kept_believes_less() -> None:
     features, dataset, _ = digits_dataset(300)
     features = features + np.random.default_rng(0).normal(

@@ -68,6 +68,7 @@ def test_nothing_planted_reaches_the_findings() -> None:
     assert influences(dataset, inverse, again).equals(shown)
 
 
+@pytest.mark.long
 def test_the_same_seed_plants_the_same_errors() -> None:
     dataset, inverse, issues = audited(*noisy_digits(300, 0.1)[:2])
     first, same, other = (measure(dataset, inverse, issues, seed=seed) for seed in (0, 0, 1))
@@ -75,6 +76,7 @@ def test_the_same_seed_plants_the_same_errors() -> None:
     assert first.planted == other.planted == 50
 
 
+@pytest.mark.long
 def test_labels_without_any_doubt_are_measured_too() -> None:
     labels = np.arange(600) % 3
     said, issues = measured(np.random.default_rng(0).normal(size=(600, 3)) + 30.0 * np.eye(3)[labels], labels)
@@ -83,6 +85,7 @@ def test_labels_without_any_doubt_are_measured_too() -> None:
     assert said.error_rate == 0.0
 
 
+@pytest.mark.long
 def test_what_reviewers_taught_is_measured_with_it() -> None:
     features, given, _ = noisy_digits(600, 0.2)
     dataset, inverse, issues = audited(features, given)
@@ -101,6 +104,7 @@ def test_where_nothing_can_be_told_the_interval_is_the_widest() -> None:
     assert not issues.is_label_issue.any()
 
 
+@pytest.mark.long
 def test_a_set_with_errors_at_the_boundary_is_not_called_clean() -> None:
     from sklearn.linear_model import LogisticRegression
 

@@ -13,6 +13,7 @@ LIVE = {"nightly-gate"}
 """Run against a real Label Studio, by tests/live/test_nightly_tutorial.py."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["first-audit", "python"])
 def test_a_reader_gets_what_the_page_shows(name: str, tmp_path: Path) -> None:
     steps = transcript.run(TUTORIALS / f"{name}.md", tmp_path)

@@ -232,6 +232,7 @@ def test_leverages_against_those_of_the_whole(features, gram) -> None:
 
 
 class TestLandmarks:
+    @pytest.mark.long
     def test_leverages_do_not_miss_a_small_cluster(self) -> None:
         random = np.random.default_rng(0)
         crowd, few = random.normal(1, 0.05, size=(1500, 6)), random.normal(-1, 0.05, size=(6, 6))
@@ -252,6 +253,7 @@ class TestLandmarks:
         assert (drawn[0] == drawn[1]).all()
         assert (drawn[0] != drawn[2]).any()
 
+    @pytest.mark.long
     @pytest.mark.parametrize(("architecture", "shape"), [("2-L", (400, 24)), ("CNN-2", (400, 6, 4))])
     def test_means_of_clusters_approximate_better_than_drawn_items(self, architecture, shape) -> None:
         random = np.random.default_rng(0)

@@ -86,6 +86,7 @@ def at_the_boundary(seed: int, share: float = 0.1) -> tuple[np.ndarray, np.ndarr
     return given, right, find_issues(with_best_ridge(inverse, np.eye(10)[given]), Annotations.of_codes(given, 10))
 
 
+@pytest.mark.long
 def test_errors_where_classes_meet_break_hardly_a_right_label() -> None:
     for seed in range(2):
         given, right, issues = at_the_boundary(seed)
@@ -153,6 +154,7 @@ def test_errors_as_people_make_them_are_found_and_counted() -> None:
         assert issues.posterior.rates.slope > 0.5
 
 
+@pytest.mark.long
 def test_splits_dealt_anew_say_nearly_the_same() -> None:
     inverse, right = digits()
     given = as_people_err(load_digits().data, right, 0.2, 0)
