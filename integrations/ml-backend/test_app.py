@@ -153,11 +153,11 @@ def test_what_a_browser_sends_for_another_page_is_refused(asking, folder) -> Non
 def test_others_are_answered_while_a_request_is_read(folder, monkeypatch) -> None:
     """A large one takes seconds, and Label Studio waits one for /health."""
     application, healthy = create("127.0.0.1"), threading.Event()
-    parsed = app.Event.model_validate_json
+    parsed = app.EVENT.validate_json
 
-    def slowly(content: bytes) -> app.Event:
+    def slowly(content: bytes, **how: Any) -> app.Event:
         assert healthy.wait(20), "nobody else was answered meanwhile"
-        return parsed(content)
+        return parsed(content, **how)
 
     async def both() -> list[httpx.Response]:
         transport = httpx.ASGITransport(application)
@@ -168,7 +168,7 @@ def test_others_are_answered_while_a_request_is_read(folder, monkeypatch) -> Non
             healthy.set()
             return [health, await posted]
 
-    monkeypatch.setattr(app.Event, "model_validate_json", slowly)
+    monkeypatch.setattr(app.EVENT, "validate_json", slowly)
     assert [answer.status_code for answer in asyncio.run(both())] == [200, 200]
 
 
