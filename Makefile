@@ -4,10 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
+AUDIT := .audit
+PIP_AUDIT_VERSION := 2.10.1
 
 FAST := not slow and not long and not live and not browser
 
-.PHONY: demo test-fast test test-all test-matrix lint docs constraints clean
+.PHONY: demo test-fast test test-all test-matrix lint docs constraints audit-dependencies clean
 
 demo: $(VENV)/.complete  ## A real Label Studio with planted wrong labels, audited and pushed
 	$(BIN)/ntk-labelqa demo $(DEMO_ARGS)
@@ -38,6 +40,21 @@ constraints: $(VENV)/.complete  ## Pin anew what the environments are made of
 	$(BIN)/uv pip compile --quiet pyproject.toml --group dev --universal --python-version 3.11 --upgrade \
 	  --no-header --no-annotate --no-emit-index-url > constraints.txt
 
+# Strict: a package that the service could not be asked about is a failure, and not one without vulnerabilities. Asked
+# about is what constraints.txt pins, and the oldest of our own dependencies that pyproject.toml allows.
+audit-dependencies: $(AUDIT)/.complete  ## Known vulnerabilities in what is installed; asks a service on the net
+	$(AUDIT)/bin/uv pip compile --quiet pyproject.toml --all-extras --resolution lowest-direct --python-version 3.11 \
+	  --no-header --no-annotate --no-emit-index-url > $(AUDIT)/oldest.txt
+	for versions in constraints.txt $(AUDIT)/oldest.txt; do echo "$$versions:"; \
+	  $(AUDIT)/bin/pip-audit --strict --vulnerability-service osv --disable-pip --no-deps --progress-spinner off \
+	    --requirement "$$versions" $(AUDIT_ARGS) || exit; done
+
+$(AUDIT)/.complete: Makefile
+	$(PYTHON) -m venv --clear $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  pip-audit==$(PIP_AUDIT_VERSION) uv==$(UV_VERSION)
+	@touch $@
+
 # The marker file is written last: an installation that was cut off is made again.
 $(VENV)/.complete: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
@@ -49,4 +66,4 @@ $(VENV)/.complete: pyproject.toml constraints.txt
 	@touch $@
 
 clean:  ## Remove what was made here
-	rm -rf $(VENV) .matrix site .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(AUDIT) .matrix site .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,7 +1,12 @@
-"""Progress of long work: on standard error, only when that is a terminal; and how long each stage took."""
+"""Progress of long work: on standard error, only when that is a terminal; and how long each stage took.
+
+Stages are also records of Python's logging, for whoever listens: ``ntk_labelqa.progress``, of level INFO, with what a
+machine reads in ``record.fields``.
+"""
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,12 +17,16 @@ from ntk_labelqa.shown import canvas, printable
 
 Tick = Callable[[int, int], None]
 """Called with (done, total) as work proceeds."""
+BETWEEN = 10.0
+"""Seconds between the records of how far a stage is."""
+log = logging.getLogger(__name__)
 
 
 class Stages:
     """Shows one line a stage of the work, with a bar where the stage reports how far it is.
 
-    Silent when *quiet*, and when standard error is no terminal: logs stay free of control characters.
+    Silent when *quiet*, and when standard error is no terminal: logs stay free of control characters. In place of
+    a bar, logging then gets records of it.
 
     Attributes:
         seconds: wall time of each finished stage, by title.
@@ -38,13 +47,37 @@ class Stages:
     def stage(self, title: str) -> Iterator[Tick]:
         """Show *title* while the body runs; the value is called with (done, total)."""
         start = time.perf_counter()
-        with _bar(title) if self.shown else _no_bar() as tick:
+        with _unseen() if self.quiet else _bar(title) if self.shown else _logged(title) as tick:
             yield tick
         self.seconds[title] = round(self.seconds.get(title, 0.0) + time.perf_counter() - start, 3)
 
 
 @contextmanager
-def _no_bar() -> Iterator[Tick]:
+def _logged(title: str) -> Iterator[Tick]:
+    start = time.perf_counter()
+    said = start
+
+    def tell(state: str, **figures: float) -> None:
+        fields = {"stage": title, "state": state, **figures}
+        log.info("%s: %s", title, state, extra={"event": "stage", "fields": fields})
+
+    def tick(done: int, total: int) -> None:
+        nonlocal said
+        if (now := time.perf_counter()) - said >= BETWEEN:
+            said = now
+            tell("running", done=done, total=total)
+
+    state = "failed"
+    tell("started")
+    try:
+        yield tick
+        state = "finished"
+    finally:
+        tell(state, seconds=round(time.perf_counter() - start, 3))
+
+
+@contextmanager
+def _unseen() -> Iterator[Tick]:
     yield lambda _done, _total: None
 
 

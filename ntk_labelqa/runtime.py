@@ -10,6 +10,14 @@ OPTIONAL = ("neural-tangents",)
 """Figures depend on these where they are installed; most audits run without."""
 
 
+def own_version() -> str:
+    """The version of this package; where it was not installed, that."""
+    try:
+        return version("ntk-labelqa")
+    except PackageNotFoundError:
+        return "not installed"
+
+
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that figures depend on; of optional ones, those that are installed."""
     found = {"python": platform.python_version(), **{name: version(name) for name in NEEDED}}

@@ -12,7 +12,7 @@ import re
 from typing import TextIO, cast
 
 _LOGIN = re.compile(r"(?<=://)[^\s/?#'\"<>]*@")
-SECRETS = ("LABEL_STUDIO_API_KEY", "NTK_LABELQA_NOTIFY", "HF_TOKEN", "LABELQA_PASSWORD")
+SECRETS = ("LABEL_STUDIO_API_KEY", "NTK_LABELQA_NOTIFY", "HF_TOKEN", "LABELQA_PASSWORD", "LABELQA_WEBHOOK_SECRET")
 """Variables whose value nobody is to see."""
 _SHORTEST = 4
 """Letters of a secret; of shorter ones words are full."""

@@ -25,7 +25,7 @@ def page() -> str:
     root = click.Context(cli, info_name=PROGRAM)
     names = cli.list_commands(root)
     listed = "\n".join(f"| [`{name}`](#{anchor(name)}) | {short_help(root, name)} |" for name in names)
-    parts = [HEAD, f"| command | does |\n|---|---|\n{listed}\n"]
+    parts = [HEAD, f"| command | does |\n|---|---|\n{listed}\n", f"Before the command:\n\n{options(cli, root)}"]
     for name in names:
         parts += sections(cli.get_command(root, name), root, name)
     return "\n".join(parts)
@@ -53,14 +53,19 @@ def sections(command: click.Command | None, parent: click.Context, name: str) ->
         f"```text\n{context.command_path} {usage}\n```\n",
         f"{paragraphs(command.help or '')}\n",
     ]
-    options = [record for one in command.params if (record := option(one, context))]
-    if options:
-        rows = "\n".join(f"| {cell(names)} | {cell(text)} |" for names, text in options)
-        parts.append(f"| option | |\n|---|---|\n{rows}\n")
+    if table := options(command, context):
+        parts.append(table)
     if isinstance(command, click.Group):
         for below in command.list_commands(context):
             parts += sections(command.get_command(context, below), context, below)
     return parts
+
+
+def options(command: click.Command, context: click.Context) -> str:
+    """The table of the command's options; empty where it has none."""
+    records = [record for one in command.params if (record := option(one, context))]
+    rows = "\n".join(f"| {cell(names)} | {cell(text)} |" for names, text in records)
+    return f"| option | |\n|---|---|\n{rows}\n" if rows else ""
 
 
 def paragraphs(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shlex
@@ -15,7 +16,6 @@ from typing import Any
 
 import click
 import pytest
-import uvicorn
 import yaml
 
 from ntk_labelqa.cli.commands import cli
@@ -53,8 +53,8 @@ def test_every_variable_is_in_the_example_and_no_other() -> None:
 def test_secrets_stay_out_of_git_and_have_no_default() -> None:
     ignored = subprocess.run(["git", "check-ignore", "--quiet", str(HERE / ".env")], cwd=ROOT, check=False)
     assert ignored.returncode == 0
-    secrets = [name for name in EXAMPLE if name.endswith(("PASSWORD", "KEY"))]
-    assert len(secrets) == 3
+    secrets = [name for name in EXAMPLE if name.endswith(("PASSWORD", "KEY", "SECRET"))]
+    assert len(secrets) == 4
     for name in secrets:
         assert EXAMPLE[name] == "…"
         assert set(re.findall(rf"\$\{{{name}([^}}]*)\}}", TEXT)) == {":?is set in .env"}
@@ -89,15 +89,17 @@ def test_the_audit_takes_what_the_example_says() -> None:
     assert "$$LABELQA_SOURCE" in SERVICES["audit"]["entrypoint"][-1]
 
 
-def test_the_backend_is_what_uvicorn_starts(monkeypatch) -> None:
+def test_the_backend_is_what_is_started_and_takes_its_options() -> None:
     service = SERVICES["ml-backend"]
-    assert service["entrypoint"] == ["uvicorn"]
-    given = uvicorn.main.make_context("uvicorn", list(service["command"])).params
     (source,) = mounts("ml-backend")
-    assert mounts("ml-backend")[source] == f"{given['app_dir']}/app.py"
-    assert given["factory"]
-    assert given["app"] == "app:create"
-    assert "def create()" in source.read_text()
+    assert service["entrypoint"] == ["python", mounts("ml-backend")[source]]
+    found = importlib.util.spec_from_file_location("backend_of_compose", source)
+    assert found is not None
+    assert found.loader is not None
+    backend = importlib.util.module_from_spec(found)
+    found.loader.exec_module(backend)
+    given = backend.main.make_context("app.py", list(service["command"])).params
+    assert given == {"host": "0.0.0.0", "port": 9090}
 
 
 def test_containers_see_what_the_others_write() -> None:

@@ -1,12 +1,12 @@
 """A Label Studio ML backend: suggests labels for open tasks, and notes that an audit is stale when labels change.
 
-Start it with ``uvicorn --factory app:create``; the environment variables that it reads are in the README.
+Start it with ``python app.py``; the options and environment variables that it reads are in the README.
 """
 
 from __future__ import annotations
 
 import base64
-import json
+import ipaddress
 import logging
 import os
 import re
@@ -14,13 +14,17 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypeVar
 
+import click
 import numpy as np
 import pandas as pd
+import uvicorn
+from pydantic import TypeAdapter, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -29,6 +33,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
+from typing_extensions import TypedDict  # pydantic, which brings it, needs this one before Python 3.12
 
 from ntk_labelqa.audit_folder import Audit, mark_stale, read_manifest, stale_since
 from ntk_labelqa.dataset import ANNOTATION_COLUMNS, LabeledDataset, Provenance
@@ -43,13 +48,49 @@ from ntk_labelqa.suggestions import MOST_ITEMS, Suggester, audited_dataset
 from ntk_labelqa.task_data import value_shown
 
 USER = "labelqa"
+PASSWORD, WEBHOOK_SECRET = "LABELQA_PASSWORD", "LABELQA_WEBHOOK_SECRET"
+"""Variables: what Label Studio shows as *Basic Authentication*, and what its webhook shows."""
+SHORTEST = 8
+"""Letters of these two; what is shorter, such as the "…" of an example, was forgotten or can be guessed."""
+WEBHOOK = "/webhook"
 CHANGES = ("ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED")
 """What Label Studio calls the events after which an audit no longer tells of all labels."""
 MOST_BODY = 64 * 2**20
-"""Bytes of a request: anybody may call the webhook, and what is sent is held in memory several times over."""
+"""Bytes of a request: what is sent is held in memory several times over."""
 LONGEST_REFUSAL = 400
 """Characters of it that Label Studio gets to see."""
 log = logging.getLogger("uvicorn.error")
+
+
+class Task(TypedDict):
+    """What is looked at of a task that Label Studio sends. What else is in a request is left out while it is read."""
+
+    id: int
+    data: dict[str, Any]
+    annotations: NotRequired[list[Any] | None]
+
+
+class Tasks(TypedDict):
+    tasks: list[Task]
+
+
+class Setup(TypedDict):
+    schema: NotRequired[str | None]
+
+
+class Named(TypedDict):
+    id: int
+
+
+class Event(TypedDict):
+    action: NotRequired[str]
+    project: NotRequired[Named | None]
+    tasks: NotRequired[list[Named] | None]
+
+
+Body = TypeVar("Body")
+# Dictionaries, and not pydantic's models: those take three times as long to make, in which nobody else is answered.
+TASKS, SETUP, EVENT = TypeAdapter(Tasks), TypeAdapter(Setup), TypeAdapter(Event)
 
 
 class Backend:
@@ -133,7 +174,7 @@ class Backend:
             listed = "; ".join(f"{where}: {', '.join(sorted(names))}" for where, names in parts if names)
             raise InvalidInputError(f"The classes of the audit and of this project differ, {listed}.")
 
-    def predict(self, tasks: Sequence[Mapping[str, Any]]) -> list[Any]:
+    def predict(self, tasks: Sequence[Task]) -> list[Any]:
         """What Label Studio takes as predictions, one entry a task: an empty one where nothing is suggested.
 
         Something is for open tasks alone: labels that are there are judged by the audit, and the next annotator of the
@@ -161,7 +202,7 @@ class Backend:
         except (LabelQAError, OSError) as error:
             log.warning("Still suggesting by the audit of %s, for: %s", self.made, error)
 
-    def _items(self, tasks: Sequence[Mapping[str, Any]]) -> tuple[list[int], list[str]]:
+    def _items(self, tasks: Sequence[Task]) -> tuple[list[int], list[str]]:
         """Which of *tasks* have an item that can be read, and these items: texts, or paths of images."""
         shown = [value_shown(task["data"], self.control) for task in tasks]
         values = [
@@ -194,33 +235,34 @@ class Backend:
         }
         return {"model_version": self.version, "score": round(float(shares[best]), 6), "result": [result]}
 
-    def note(self, event: Mapping[str, Any]) -> bool:
+    def note(self, event: Event) -> bool:
         """Mark the audit stale if *event* tells of changed labels in its project; say whether it does."""
-        project = (event.get("project") or {}).get("id")
-        ours = self.manifest["data"].get("project_id")
-        concerns = (project is None or ours is None or project == ours) and self._changes_labels(event)
+        ours, project = self.manifest["data"].get("project_id"), event.get("project")
+        elsewhere = project is not None and ours is not None and project["id"] != ours
+        concerns = not elsewhere and self._changes_labels(event)
         if concerns:
             with self._one_note_at_a_time:
                 mark_stale(self.folder, datetime.now(UTC).isoformat(timespec="milliseconds"))
         return concerns
 
-    def _changes_labels(self, event: Mapping[str, Any]) -> bool:
+    def _changes_labels(self, event: Event) -> bool:
         if event.get("action") != "TASKS_DELETED":
             return event.get("action") in CHANGES
         # Of tasks deleted in the Data Manager, Label Studio no longer says which they were.
-        deleted = event.get("tasks") or ()
-        return not deleted or any(task.get("id") in self.audited for task in deleted)
+        deleted = event.get("tasks")
+        return not deleted or any(task["id"] in self.audited for task in deleted)
 
 
 def routes(backend: Backend) -> list[Route]:
     """What Label Studio calls."""
 
     async def health(_request: Request) -> Response:
-        return JSONResponse(backend.health())
+        return JSONResponse(await run_in_threadpool(backend.health))
 
     async def setup(request: Request) -> Response:
+        config = (await body_of(request, SETUP)).get("schema") or ""
         try:
-            backend.check_config(str((await body_of(request)).get("schema") or ""))
+            await run_in_threadpool(backend.check_config, config)
         except LabelQAError as error:
             log.warning("Refused a project: %s", error)
             # Of an error Label Studio shows the status and the address, and nothing else; hence the words go there.
@@ -232,59 +274,69 @@ def routes(backend: Backend) -> list[Route]:
         return JSONResponse({"detail": request.path_params["why"].replace("-", " ")}, status_code=422)
 
     async def predict(request: Request) -> Response:
-        tasks = (await body_of(request)).get("tasks")
-        if not isinstance(tasks, list) or not all(_is_task(task) for task in tasks):
-            raise HTTPException(400, "A list of tasks with id and data is needed.")
-        return JSONResponse({"results": await run_in_threadpool(backend.predict, tasks)})
+        sent = await body_of(request, TASKS)
+        return JSONResponse({"results": await run_in_threadpool(backend.predict, sent["tasks"])})
 
     async def webhook(request: Request) -> Response:
-        return JSONResponse({"marked_stale": await run_in_threadpool(backend.note, await body_of(request))})
+        sent = await body_of(request, EVENT)
+        return JSONResponse({"marked_stale": await run_in_threadpool(backend.note, sent)})
 
     return [
         Route("/health", health),
         Route("/setup", setup, methods=["POST"]),
         Route("/refused/{why}", refused, methods=["POST"]),
         Route("/predict", predict, methods=["POST"]),
-        Route("/webhook", webhook, methods=["POST"]),
+        Route(WEBHOOK, webhook, methods=["POST"]),
     ]
 
 
-async def body_of(request: Request) -> dict[str, Any]:
+async def body_of(request: Request, kind: TypeAdapter[Body]) -> Body:
+    """What was sent, as *kind*; raises HTTPException where it is none, or too large.
+
+    Only JSON that says it is: a page in a browser cannot send that to other addresses than its own.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415, "The request is not application/json.")
     content = bytearray()
     async for chunk in request.stream():
         content += chunk
         if len(content) > MOST_BODY:
             raise HTTPException(413, f"The request is larger than {MOST_BODY // 2**20} MiB.")
     try:
-        body = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise HTTPException(400, "The request is not JSON.") from error
-    if not isinstance(body, dict):
-        raise HTTPException(400, "The request is no JSON object.")
-    return body
+        return await run_in_threadpool(partial(kind.validate_json, content, strict=True))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the request"
+        raise HTTPException(400, f"It is not what Label Studio sends: {where}: {first['msg']}.") from error
 
 
-def _is_task(task: object) -> bool:
-    return isinstance(task, dict) and isinstance(task.get("id"), int) and isinstance(task.get("data"), dict)
+class Guard:
+    """Lets in who knows the password; at the webhook, who knows its secret. What is empty is not asked for.
 
-
-class Password:
-    """Lets in who knows the password, as Label Studio sends it where *Basic Auth* is chosen for a backend.
-
-    Anyone may call the webhook: Label Studio sends no password there, and all that can be done with it is to make the
-    audit stale.
+    They are two, since Label Studio shows the headers of a webhook to every member, and a backend's password to nobody.
     """
 
-    def __init__(self, app: ASGIApp, password: str) -> None:
-        self.app, self.expected = app, b"Basic " + base64.b64encode(f"{USER}:{password}".encode())
+    def __init__(self, app: ASGIApp, *, password: str, webhook_secret: str) -> None:
+        login = base64.b64encode(f"{USER}:{password}".encode())
+        self.app = app
+        self.password = b"Basic " + login if password else b""
+        self.webhook_secret = b"Bearer " + webhook_secret.encode() if webhook_secret else b""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        given = dict(scope.get("headers") or ()).get(b"authorization", b"")
-        if scope["type"] != "http" or scope["path"] == "/webhook" or secrets.compare_digest(given, self.expected):
+        if scope["type"] != "http" or self._knows(scope):
             await self.app(scope, receive, send)
-        else:
-            refusal = Response("The password is wrong or missing.", 401, {"WWW-Authenticate": "Basic"})
-            await refusal(scope, receive, send)
+            return
+        kind = "Basic"
+        if scope["path"] == WEBHOOK:
+            kind = "Bearer"
+            log.warning("Refused a call of the webhook without its secret: no change of a label is noticed like that.")
+        refusal = Response("The password or secret is wrong or missing.", 401, {"WWW-Authenticate": kind})
+        await refusal(scope, receive, send)
+
+    def _knows(self, scope: Scope) -> bool:
+        expected = self.webhook_secret if scope["path"] == WEBHOOK else self.password
+        given = dict(scope.get("headers") or ()).get(b"authorization", b"")
+        return not expected or secrets.compare_digest(given, expected)
 
 
 async def _in_words(_request: Request, error: Exception) -> Response:
@@ -292,9 +344,41 @@ async def _in_words(_request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": str(error)}, status_code=503)
 
 
-def create() -> Starlette:
-    """The application, as the environment describes it; ends the process, and says why, where that cannot be."""
+def is_loopback(host: str) -> bool:
+    """Whether *host* is reached from this machine alone, as far as its name tells."""
     try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def guard_of(host: str) -> Middleware:
+    """The guard with the secrets of the environment. Raises UsageError where others could come in without one."""
+    names = (PASSWORD, WEBHOOK_SECRET)
+    values = [os.environ.get(PASSWORD, ""), os.environ.get(WEBHOOK_SECRET, "")]
+    make = "`openssl rand -hex 20` makes one."
+    for name, value in zip(names, values, strict=True):
+        if value and not (len(value) >= SHORTEST and value.isprintable()):
+            raise UsageError(f"{name} is no secret: fewer than {SHORTEST} letters, or a line break in it.", remedy=make)
+    missing = [name for name, value in zip(names, values, strict=True) if not value]
+    if missing and not is_loopback(host):
+        raise UsageError(
+            f"{' and '.join(missing)} must be set.",
+            why=f"The backend {f'would listen on {host}' if host else 'was not told where it listens'}: whoever "
+            "reached it could ask it about labels, or make the audit stale.",
+            remedy=f"Set them ({make[:-1]}), or start it with `python app.py` on 127.0.0.1, for this machine alone.",
+        )
+    return Middleware(Guard, password=values[0], webhook_secret=values[1])
+
+
+def create(host: str = "") -> Starlette:
+    """The application, as the environment describes it; ends the process, and says why, where that cannot be.
+
+    Args:
+        host: the address that is listened on; both secrets have to be set unless it is known to be this machine's own.
+    """
+    try:
+        guard = guard_of(host)
         if not (folder := os.environ.get("LABELQA_AUDIT")):
             raise UsageError("LABELQA_AUDIT must name an audit folder.")
         if not (items := os.environ.get("LABELQA_ITEMS", str(MOST_ITEMS))).isdecimal() or int(items) < 2:
@@ -305,6 +389,16 @@ def create() -> Starlette:
     except LabelQAError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from error
-    password = os.environ.get("LABELQA_PASSWORD")
-    guard = [Middleware(Password, password=password)] if password else []
-    return Starlette(routes=routes(backend), middleware=guard, exception_handlers={LabelQAError: _in_words})
+    return Starlette(routes=routes(backend), middleware=[guard], exception_handlers={LabelQAError: _in_words})
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 is all of them.")
+@click.option("--port", type=click.IntRange(0, 65535), default=9090, show_default=True)
+def main(host: str, port: int) -> None:
+    """Serve the audit in LABELQA_AUDIT to Label Studio."""
+    uvicorn.run(partial(create, host), factory=True, host=host, port=port, server_header=False)
+
+
+if __name__ == "__main__":
+    main()

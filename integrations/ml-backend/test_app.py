@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import logging
+import os
+import subprocess
+import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import app
 import httpx
 import numpy as np
 import pytest
-from app import create
+import uvicorn
+from app import create, is_loopback, main
+from click.testing import CliRunner
 from starlette.applications import Starlette
 
 from ntk_labelqa.audit_folder import Audit, stale_since
@@ -24,6 +33,10 @@ TOPICS = {
     "food": ["soup", "bread", "cheese", "oven", "salt", "butter", "recipe", "cook"],
     "sport": ["match", "team", "goal", "player", "coach", "stadium", "season", "ball"],
 }
+PASSWORD, HOOK = "pässword", "hu5h-h00k-0f-the-audit"
+OUR_SECRETS = {"LABELQA_PASSWORD": PASSWORD, "LABELQA_WEBHOOK_SECRET": HOOK}
+CHANGED = {"action": "ANNOTATION_CREATED"}
+JSON = {"Content-Type": "application/json"}
 CONFIG = (
     '<View><Text name="text" value="$text"/><Choices name="topic" toName="text"><Choice value="food"/>'
     '<Choice value="sport"/></Choices></View>'
@@ -65,7 +78,7 @@ def audit() -> Audit:
 
 @pytest.fixture
 def folder(audit, tmp_path, monkeypatch) -> Path:
-    for name in (URL_VARIABLE, KEY_VARIABLE, "LABELQA_PASSWORD", "LABELQA_ITEMS"):
+    for name in (URL_VARIABLE, KEY_VARIABLE, *OUR_SECRETS, "LABELQA_ITEMS"):
         monkeypatch.delenv(name, raising=False)
     folder = audit.save(tmp_path / "audit")
     monkeypatch.setenv("LABELQA_AUDIT", str(folder))
@@ -74,7 +87,14 @@ def folder(audit, tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def asking(folder) -> Asking:
-    return Asking(create())
+    return Asking(create("127.0.0.1"))
+
+
+@pytest.fixture
+def guarded(folder, monkeypatch) -> Asking:
+    for name, value in OUR_SECRETS.items():
+        monkeypatch.setenv(name, value)
+    return Asking(create("0.0.0.0"))
 
 
 def task(number: int, text: object, **more: Any) -> dict[str, Any]:
@@ -97,9 +117,59 @@ def test_open_tasks_alone_get_a_suggestion_each_in_its_place(asking) -> None:
     assert 0.5 < results[0]["score"] <= 1
 
 
-@pytest.mark.parametrize("body", ["", "[]", '{"tasks": 3}', '{"tasks": [{"id": 1}]}'])
-def test_what_is_no_list_of_tasks_is_refused(asking, body: str) -> None:
-    assert asking.post("/predict", content=body).status_code == 400
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        *(("/predict", body) for body in ("", "[]", "{", '{"tasks": 3}', '{"tasks": [{"id": 1}]}')),
+        ("/predict", '{"tasks": [{"id": "1", "data": {}}]}'),
+        ("/predict", '{"tasks": [{"id": true, "data": {}}]}'),
+        ("/predict", '{"tasks": [{"id": 1, "data": {}, "annotations": 3}]}'),
+        ("/setup", '{"schema": ["<View/>"]}'),
+        ("/webhook", '{"action": ["ANNOTATION_CREATED"]}'),
+        ("/webhook", '{"action": "ANNOTATION_CREATED", "project": 7}'),
+        ("/webhook", '{"action": "ANNOTATION_CREATED", "project": {"id": "7"}}'),
+        ("/webhook", '{"action": "TASKS_DELETED", "tasks": [{"id": [3]}]}'),
+        ("/webhook", '{"action": "TASKS_DELETED", "tasks": 3}'),
+        ("/webhook", '{"action": "TASKS_DELETED", "tasks": [3]}'),
+    ],
+)
+def test_what_label_studio_does_not_send_is_refused_in_words(asking, folder, path: str, body: str) -> None:
+    answer = asking.post(path, content=body, headers=JSON)
+    assert answer.status_code == 400
+    assert "not what Label Studio sends" in answer.text
+    assert not stale_since(folder)
+
+
+def test_what_a_browser_sends_for_another_page_is_refused(asking, folder) -> None:
+    for kind in ("text/plain", "application/x-www-form-urlencoded"):
+        answer = asking.post("/webhook", content=json.dumps(CHANGED), headers={"Content-Type": kind})
+        assert answer.status_code == 415
+    assert not stale_since(folder)
+    kind = {"Content-Type": "application/json; charset=utf-8"}
+    assert asking.post("/webhook", content=json.dumps(CHANGED), headers=kind).status_code == 200
+    assert stale_since(folder)
+
+
+def test_others_are_answered_while_a_request_is_read(folder, monkeypatch) -> None:
+    """A large one takes seconds, and Label Studio waits one for /health."""
+    application, healthy = create("127.0.0.1"), threading.Event()
+    parsed = app.EVENT.validate_json
+
+    def slowly(content: bytes, **how: Any) -> app.Event:
+        assert healthy.wait(20), "nobody else was answered meanwhile"
+        return parsed(content, **how)
+
+    async def both() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(application)
+        async with httpx.AsyncClient(transport=transport, base_url="http://backend") as client:
+            posted = asyncio.create_task(client.post("/webhook", json=CHANGED))
+            await asyncio.sleep(0.2)
+            health = await client.get("/health")
+            healthy.set()
+            return [health, await posted]
+
+    monkeypatch.setattr(app.EVENT, "validate_json", slowly)
+    assert [answer.status_code for answer in asyncio.run(both())] == [200, 200]
 
 
 @pytest.mark.parametrize(
@@ -157,13 +227,97 @@ def test_an_audit_that_cannot_be_read_leaves_the_old_suggestions(asking, folder)
     assert answer["result"][0]["value"] == {"choices": ["food"]}
 
 
-def test_the_password_guards_all_but_the_webhook(folder, monkeypatch) -> None:
-    monkeypatch.setenv("LABELQA_PASSWORD", "pässword")
-    asking = Asking(create())
-    assert asking.get("/health").status_code == 401
-    assert asking.get("/health", auth=("labelqa", "password")).status_code == 401
-    assert asking.get("/health", auth=("labelqa", "pässword")).json()["status"] == "UP"
-    assert asking.post("/webhook", json={"action": "ANNOTATION_CREATED"}).json() == {"marked_stale": True}
+def test_nobody_is_told_anything_without_the_password(guarded, folder) -> None:
+    assert guarded.get("/health", auth=("labelqa", PASSWORD)).json()["status"] == "UP"
+    asked = {"tasks": [task(100, "a recipe with cheese")]}
+    for headers in ({}, {"Authorization": "Basic"}, bearer(HOOK), basic("labelqa", "password"), basic("me", PASSWORD)):
+        for path in ("/health", "/docs", "/webhook/"):
+            assert guarded.get(path, headers=headers).status_code == 401
+        assert guarded.post("/predict", json=asked, headers=headers).status_code == 401
+        assert guarded.post("/setup", json={"schema": CONFIG}, headers=headers).status_code == 401
+
+
+def test_the_webhook_asks_for_its_secret(guarded, folder, caplog) -> None:
+    for headers in ({}, bearer(""), bearer(HOOK[:-1]), bearer(HOOK.upper()), basic("labelqa", PASSWORD)):
+        assert guarded.post("/webhook", json=CHANGED, headers=headers).status_code == 401
+    assert not stale_since(folder)
+    assert "Refused a call of the webhook without its secret" in caplog.text
+    assert guarded.post("/webhook", json=CHANGED, headers=bearer(HOOK)).json() == {"marked_stale": True}
+    assert stale_since(folder)
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+def bearer(secret: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {secret}"}
+
+
+def test_no_secret_is_logged(guarded, caplog) -> None:
+    caplog.set_level(logging.DEBUG)
+    sent = [bearer(HOOK), bearer(f"{HOOK}-"), basic("labelqa", PASSWORD), basic("labelqa", f"{PASSWORD}-")]
+    for headers in sent:
+        guarded.get("/health", headers=headers)
+        guarded.post("/webhook", json=CHANGED, headers=headers)
+        guarded.post("/predict", content="{", headers={**headers, **JSON})
+        guarded.post("/setup", json={"schema": "<View>", "access_token": "0wner-t0ken"}, headers=headers)
+    assert "Refused a project" in caplog.text
+    for secret in (HOOK, PASSWORD, "0wner-t0ken", *(headers["Authorization"].split()[1] for headers in sent)):
+        assert secret not in caplog.text
+
+
+@pytest.mark.parametrize("missing", [list(OUR_SECRETS), *([name] for name in OUR_SECRETS)], ids="-".join)
+@pytest.mark.parametrize("host", ["", "0.0.0.0", "::", "192.0.2.7", "backend.example.org"])
+def test_it_does_not_start_for_others_without_its_secrets(folder, monkeypatch, capsys, host: str, missing) -> None:
+    for name in OUR_SECRETS.keys() - missing:
+        monkeypatch.setenv(name, "l0ng-enough")
+    with pytest.raises(SystemExit) as ended:
+        create(host)
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert f"{' and '.join(missing)} must be set" in said
+    assert (f"listen on {host}" if host else "not told where it listens") in said
+    assert "openssl rand" in said
+
+
+@pytest.mark.parametrize("name", OUR_SECRETS)
+@pytest.mark.parametrize("value", ["…", "short", "two\nlines-of-it"])
+def test_what_can_be_guessed_is_no_secret(folder, monkeypatch, capsys, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as ended:
+        create("127.0.0.1")
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert f"{name} is no secret" in said
+    assert value not in said
+
+
+def test_what_is_this_machine_alone() -> None:
+    assert all(map(is_loopback, ["127.0.0.1", "127.1.2.3", "::1", "localhost"]))
+    assert not any(
+        map(is_loopback, ["", "0.0.0.0", "::", "10.0.0.1", "localhost.example.org", "127.0.0.1.example.org"])
+    )
+
+
+def test_the_program_ends_before_it_listens(folder) -> None:
+    environment = {**os.environ, "LABELQA_AUDIT": str(folder)}
+    command = [sys.executable, str(Path(app.__file__)), "--host", "0.0.0.0", "--port", "0"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 2
+    assert "LABELQA_PASSWORD and LABELQA_WEBHOOK_SECRET must be set" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_program_listens_on_this_machine_unless_told_otherwise(folder, monkeypatch) -> None:
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr(uvicorn, "run", lambda made, **how: asked.update(how, made=made))
+    assert CliRunner().invoke(main, []).exit_code == 0
+    assert (asked["host"], asked["port"], asked["factory"]) == ("127.0.0.1", 9090, True)
+    assert asked["made"]().routes, "and needs no secret there"
+    assert CliRunner().invoke(main, ["--host", "0.0.0.0"]).exit_code == 0
+    with pytest.raises(SystemExit):
+        asked["made"]()
 
 
 @pytest.mark.parametrize(
@@ -177,7 +331,7 @@ def test_the_password_guards_all_but_the_webhook(folder, monkeypatch) -> None:
 def test_what_cannot_be_served_ends_with_words(folder, monkeypatch, capsys, name, value, words: str, code: int) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit) as ended:
-        create()
+        create("127.0.0.1")
     assert ended.value.code == code
     assert words in capsys.readouterr().err
 
@@ -187,7 +341,7 @@ def test_an_audit_by_features_from_a_file_cannot_be_served(folder, capsys) -> No
     manifest["options"]["encoder"] = "precomputed"
     (folder / "audit.json").write_text(json.dumps(manifest))
     with pytest.raises(SystemExit, match="3"):
-        create()
+        create("127.0.0.1")
     assert "by their 'precomputed'" in capsys.readouterr().err
 
 
@@ -201,18 +355,18 @@ def test_an_audit_that_names_code_or_a_path_is_not_served(
     manifest["options"][option] = named
     (folder / "audit.json").write_text(json.dumps(manifest))
     with pytest.raises(SystemExit, match="3"):
-        create()
+        create("127.0.0.1")
     assert "because a file says so" in capsys.readouterr().err
     assert not (tmp_path / "was run").exists()
     monkeypatch.setenv("LABELQA_TRUST", named)
     with pytest.raises(SystemExit, match="3"):
-        create()
+        create("127.0.0.1")
     assert "because a file says so" not in capsys.readouterr().err
 
 
 def test_a_request_without_end_is_refused(asking, monkeypatch) -> None:
     monkeypatch.setattr("app.MOST_BODY", 1000)
-    taken = json.dumps({"action": "ANNOTATION_CREATED"})
-    assert asking.post("/webhook", content=taken + " " * (1000 - len(taken))).status_code == 200
-    assert asking.post("/webhook", content=taken + " " * 1000).status_code == 413
-    assert asking.post("/webhook", content="[" * 1000).status_code == 400
+    taken = json.dumps(CHANGED)
+    assert asking.post("/webhook", content=taken + " " * (1000 - len(taken)), headers=JSON).status_code == 200
+    assert asking.post("/webhook", content=taken + " " * 1000, headers=JSON).status_code == 413
+    assert asking.post("/webhook", content="[" * 1000, headers=JSON).status_code == 400

@@ -40,7 +40,7 @@ HERE = Path(__file__).parent
 LOCAL = {"LABEL_STUDIO_ML_BLOCK_LOCAL_IP": "false", "LABEL_STUDIO_SSRF_PROTECTION_ENABLED": "false"}
 """Label Studio calls no address of its own network otherwise, and the backend of this test is on one."""
 LABELLED, OPEN = 300, 60
-PASSWORD = "correct horse"
+PASSWORD, HOOK = "correct horse", "battery-staple"
 POLICY = 'version = 1\n[[check]]\ncheck = "error_rate"\nat_most = 0.5\n'
 
 
@@ -78,7 +78,7 @@ class Connected:
 def serving(folder: Path, log: Path, **environment: str) -> Iterator[str]:
     """The backend on an audit in *folder*, started as the README says; its address."""
     port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "--factory", "app:create", "--app-dir", str(HERE), "--port", str(port)]
+    command = [sys.executable, str(HERE / "app.py"), "--port", str(port)]
     variables = {**os.environ, "LABELQA_AUDIT": str(folder), **environment}
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=variables, stdout=output, stderr=subprocess.STDOUT)
@@ -120,7 +120,12 @@ def connected(client, server, tmp_path_factory) -> Iterator[Connected]:
     folder = run_audit(dataset, AuditOptions(architecture="2-L")).save(home / "audit")
     open_ids = sorted(task["id"] for task in take_snapshot(client, project) if not task["annotations"])
     truth = dict(zip(open_ids, map(str, load_digits().target[LABELLED : LABELLED + OPEN]), strict=True))
-    variables = {"LABEL_STUDIO_URL": server.url, "LABEL_STUDIO_API_KEY": server.token, "LABELQA_PASSWORD": PASSWORD}
+    variables = {
+        "LABEL_STUDIO_URL": server.url,
+        "LABEL_STUDIO_API_KEY": server.token,
+        "LABELQA_PASSWORD": PASSWORD,
+        "LABELQA_WEBHOOK_SECRET": HOOK,
+    }
     with serving(folder, home / "log", **variables) as url:
         client.ml.create(
             project=project,
@@ -131,6 +136,8 @@ def connected(client, server, tmp_path_factory) -> Iterator[Connected]:
             basic_auth_pass=PASSWORD,
             request_options=ONCE,
         )
+        (hook,) = (one for one in client.webhooks.list(project=str(project)) if one.url == f"{url}/webhook")
+        client.webhooks.update(id=hook.id, headers={"Authorization": f"Bearer {HOOK}"}, request_options=ONCE)
         yield Connected(project, folder, truth, url, (home / "log").read_text)
 
 
@@ -208,16 +215,19 @@ def test_without_the_password_nobody_is_told_anything(client, connected) -> None
         client.ml.create(project=connected.project, url=connected.url, request_options=ONCE)
 
 
-def test_a_changed_annotation_makes_the_gate_refuse_the_audit(client, connected, tmp_path, capfd) -> None:
+def test_a_changed_annotation_makes_the_gate_refuse_the_audit(client, server, connected, tmp_path, capfd) -> None:
     (tmp_path / "labelqa.toml").write_text(POLICY)
     gate = ["gate", str(connected.folder), "--policy", str(tmp_path / "labelqa.toml")]
     assert run(gate) == 0
     assert not stale_since(connected.folder)
     annotation = int(Audit.load(connected.folder).findings["annotation_id"].iloc[0])
+    assert httpx.post(f"{connected.url}/webhook", json={"action": "ANNOTATION_UPDATED"}).status_code == 401
+    assert not stale_since(connected.folder)
     changed = [{**client.annotations.get(id=annotation).result[0], "value": {"choices": ["7"]}}]
     client.annotations.update(id=annotation, result=changed, request_options=ONCE)
     wait_for(lambda: stale_since(connected.folder), 20)
     capfd.readouterr()
     assert run(gate) == 3
     assert "annotations have changed since" in capfd.readouterr().out
+    assert not any(secret in connected.said() for secret in (HOOK, PASSWORD, server.token))
     assert httpx.get(f"{connected.url}/health", auth=("labelqa", PASSWORD)).json()["stale_since"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ntk_labelqa.cli import run_log
 from ntk_labelqa.cli.options import (
     OUT_FILE,
     encoder_options,
@@ -69,6 +70,7 @@ def architectures(out: Path | None, names: tuple[str, ...], quiet: bool, **given
             seed=given["seed"],
             progress=tick,
         )
+    run_log.did(items=len(encoded.dataset), architectures=len(fits.table()), left_out=len(fits.left_out))
     click.echo(as_text(fits))
     if out is not None:
         from ntk_labelqa.files import write_whole

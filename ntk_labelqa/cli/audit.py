@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ntk_labelqa.cli import run_log
 from ntk_labelqa.cli.notify import audit_summary, deliver, notify_option
 from ntk_labelqa.cli.options import (
     FILE,
@@ -106,6 +107,7 @@ def audit(
         result = run_audit(dataset, options, decisions=decisions, pictures=pictures_of(given), stages=stages)
         with stages.stage("Writing the audit"):
             folder = result.save(out, overwrite=overwrite, report=render_report(result))
+    run_log.did_audit(result)
     if not quiet:
         for note in notes(result):
             click.echo(note, err=True)

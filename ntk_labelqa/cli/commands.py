@@ -6,6 +6,8 @@ import importlib
 
 import click
 
+from ntk_labelqa.cli.run_log import log_option
+
 COMMANDS = (
     "audit",
     "push",
@@ -38,6 +40,7 @@ class LazyGroup(click.Group):
         return getattr(importlib.import_module(f"ntk_labelqa.cli.{cmd_name}"), cmd_name)
 
 
+@log_option
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="ntk-labelqa")
 def cli() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ntk_labelqa.cli import run_log
 from ntk_labelqa.cli.options import FOLDER, quiet_option
 from ntk_labelqa.errors import PartialDeliveryError, UsageError
 from ntk_labelqa.progress import Stages
@@ -109,6 +110,7 @@ def read(client: LabelStudio, audit: Audit, source: int, folder: Path, stages: S
         click.echo(note, err=True)
     say(f"Review project: {server_url(client)}/projects/{review}, {len(table)} review tasks")
     counts = table["decision"].value_counts()
+    run_log.did(review_project=review, review_tasks=len(table), decisions=counts.to_dict())
     for decision, words in WORDS.items():
         if counts.get(decision, 0) or decision in ("accept", "other", "keep", "open"):
             click.echo(f"  {words:<20} {counts.get(decision, 0):>6}")
@@ -267,6 +269,12 @@ def write_corrections(
     show_conflicts(applied)
     say(f"\n{counted(applied.written, 'correction')} written to project {source}, {applied.there} were there already.")
     say(f"Journal: {journal.path}. To take them back: ntk-labelqa decisions {folder} --undo")
+    run_log.did(
+        written=applied.written,
+        already_there=applied.there,
+        left_alone=len(applied.conflicts),
+        failed=len(applied.failed) + applied.left,
+    )
     missing = len(applied.conflicts) + len(applied.failed) + applied.left
     if applied.failed and not applied.written and not applied.there:
         raise applied.failed[0][1]
@@ -302,6 +310,12 @@ def take_back(client: LabelStudio, folder: Path, stages: Stages) -> None:
             f"{counted(undone.open, 'correction')} that an earlier run had begun cannot be seen. The journal keeps "
             "them: should one appear later, this command takes it back."
         )
+    run_log.did(
+        taken_back=undone.deleted,
+        already_gone=undone.gone,
+        left_alone=len(undone.kept),
+        failed=len(undone.failed) + undone.late,
+    )
     left = len(undone.kept) + len(undone.failed) + undone.late
     if left:
         late = [f"{undone.late} may still be on their way to the server"] if undone.late else []

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ntk_labelqa.cli import run_log
 from ntk_labelqa.cli.options import OUT_FILE, encoder_options, quiet_option, read_encoded, source_options
 from ntk_labelqa.errors import LabelQAError, UsageError
 from ntk_labelqa.progress import Stages
@@ -37,6 +38,7 @@ def embed(out: Path, overwrite: bool, quiet: bool, **given: Any) -> None:
 
     items = encoded.dataset.items
     write_features(out, items["task_id"].to_numpy(), encoded.features, items.get("region_id"))
+    run_log.did(items=len(items), encoder=encoded.encoder)
     for note in () if quiet else encoded.dataset.provenance.notes:
         click.echo(note, err=True)
     click.echo(f"{len(items)} rows of {encoded.features[0].size} features by {encoded.encoder}: {out}")

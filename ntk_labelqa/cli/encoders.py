@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ntk_labelqa.cli import run_log
 from ntk_labelqa.cli.options import OUT_FILE, quiet_option, read_source, sample_options, source_options, use_device
 from ntk_labelqa.progress import Stages
 
@@ -161,6 +162,7 @@ def compare(
             seed=given["seed"],
             progress=tick,
         )
+    run_log.did(items=len(found.dataset), encoders=len(found.encoders))
     click.echo(as_text(found))
     if out is not None:
         from ntk_labelqa.cli.architectures import shown_items

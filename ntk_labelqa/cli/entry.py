@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
 import click
 
-from ntk_labelqa.cli import interrupts, streams
+from ntk_labelqa.cli import interrupts, run_log, streams
 from ntk_labelqa.cli.commands import cli
+from ntk_labelqa.cli.crash_log import write_crash_log
 from ntk_labelqa.errors import LabelQAError
 from ntk_labelqa.shown import without_secrets
 
@@ -31,17 +31,28 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         print("On Windows, run it in the Windows Subsystem for Linux, or in a container.", file=sys.stderr)
         sys.exit(COULD_NOT_RUN)
     interrupts.watch()
+    unable = None
     try:
         streams.prepare()
     except LabelQAError as error:
-        sys.exit(_failed(error))
-    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+        unable = error
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments, unable=unable))
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run the command line on *arguments* and return the exit code; what went wrong is said on standard error."""
+def run(arguments: Sequence[str], *, unable: LabelQAError | None = None) -> int:
+    """Run the command line on *arguments* and return the exit code; what went wrong is said on standard error.
+
+    Where something before has gone wrong, *unable*, nothing is run, and that is said.
+    """
+    with run_log.recording(arguments) as outcome:
+        code = _failed(unable) if unable else _answered(list(arguments))
+        outcome.exit_code = code
+    return code
+
+
+def _answered(arguments: list[str]) -> int:
     try:
-        code = _invoke(list(arguments))
+        code = _invoke(arguments)
         sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001 - the last line of defence: Python itself would leave with 1
         return _failed(error)
@@ -59,18 +70,18 @@ def _failed(error: BaseException) -> int:
         case KeyboardInterrupt() | click.Abort():
             return _ended(interrupts.INTERRUPTED)
         case click.ClickException():
-            vars(error)["message"] = without_secrets(error.message)
-            error.show()
+            _say_as_click_does(error)
             return error.exit_code if isinstance(error, click.UsageError) else COULD_NOT_RUN
         case LabelQAError():
             if isinstance(error, streams.OutputLostError):
                 streams.silence(streams.OUTPUT)
-            _say(f"Error: {error.what}", error.why, error.remedy)
+            run_log.say_error(error.what, error.why, error.remedy)
             return error.exit_code
-    _say(
-        f"Error: {_in_short(error)}",
+    run_log.say_error(
+        _in_short(error),
         "This is a fault of ntk-labelqa, not of your data.",
-        f"Please report it with the details in {_write_crash_log(error)}.",
+        "Please report it, with the file of `ntk-labelqa doctor --bundle FILE.zip`, or with the details in "
+        f"{write_crash_log(error)}.",
     )
     return COULD_NOT_RUN
 
@@ -91,12 +102,17 @@ def _invoke(arguments: list[str]) -> int:
 
 def _ended(code: int) -> int:
     interrupts.told.set()
-    _say(interrupts.WORDS[code])
+    run_log.say_error(interrupts.WORDS[code], title="")
     return code
 
 
-def _say(*lines: str) -> None:
-    click.echo(without_secrets("\n".join(line for line in lines if line)), err=True)
+def _say_as_click_does(error: click.ClickException) -> None:
+    vars(error)["message"] = without_secrets(error.message)
+    if run_log.is_on():
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        run_log.say_error(error.format_message(), remedy=f"See `{context.command_path} --help`." if context else "")
+    else:
+        error.show()
 
 
 def _in_short(error: BaseException) -> str:
@@ -105,16 +121,3 @@ def _in_short(error: BaseException) -> str:
         return f"{type(error).__name__}: {error}"
     except Exception:  # noqa: BLE001 - whatever its own code raises
         return type(error).__name__
-
-
-def _write_crash_log(error: BaseException) -> Path | str:
-    import tempfile
-    import traceback
-
-    text = without_secrets("".join(traceback.format_exception(error)))
-    try:
-        with tempfile.NamedTemporaryFile("wb", prefix=f"{PROGRAM}-", suffix=".log", delete=False) as log:
-            log.write(text.encode("utf-8", "backslashreplace"))
-    except OSError:
-        return f"this traceback (it could not be written to a file):\n{text}"
-    return Path(log.name)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ntk_labelqa.cli import run_log
 from ntk_labelqa.cli.options import FOLDER, OUT_FILE, quiet_option
 from ntk_labelqa.errors import LabelQAError
 from ntk_labelqa.progress import Stages
@@ -47,6 +48,7 @@ def export(folder: Path, out: Path, project: int | None, overwrite: bool, quiet:
         )
     clean = clean_export(tasks, plan)
     write_export(clean.tasks, out)
+    run_log.did(tasks=len(clean.tasks), corrections=clean.applied + clean.pending, left_alone=len(plan.conflicts))
     show_conflicts(plan)
     click.echo(
         f"{len(clean.tasks)} tasks written to {out}, "

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ntk_labelqa.cli import run_log
 from ntk_labelqa.cli.notify import deliver, notify_option
 from ntk_labelqa.cli.options import (
     FILE,
@@ -55,6 +56,8 @@ def gate(context: click.Context, policy: Path, form: str, notify: str | None, qu
     limits = read_policy(policy)
     audit = _saved(context, given) if _is_folder(given) else _made_now(given, limits, Stages(quiet=quiet))
     verdict = judge(audit, limits, base=policy.parent)
+    run_log.did_audit(audit)
+    run_log.did(verdict=verdict.outcome, checks=len(verdict.lines), failed_checks=verdict.count("failed"))
     write = {
         "text": formats.as_text,
         "json": formats.as_json,
@@ -76,7 +79,7 @@ def _notify(verdict: Verdict, target: str) -> None:
     except PartialDeliveryError as error:
         if verdict.exit_code == 0:
             raise
-        click.echo(f"Error: {error}", err=True)
+        run_log.say_error(error.what, error.why, error.remedy)
 
 
 # Here, and in no other command, SOURCE may also be a folder.

@@ -17,6 +17,8 @@ from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
+from ntk_labelqa.cli import run_log
+
 INTERRUPTED, TERMINATED = 130, 143
 CODES = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
 WORDS = {INTERRUPTED: "Interrupted.", TERMINATED: "Terminated."}
@@ -55,7 +57,7 @@ def _watch(hears: socket.socket) -> None:
     code = CODES[signal.Signals(number)]
     time.sleep(_unwinding_seconds)
     if not told.is_set():
-        _write(WORDS[code].encode() + b"\n")
+        _write(f"{run_log.last_line(WORDS[code], code)}\n".encode())
     os._exit(code)
 
 

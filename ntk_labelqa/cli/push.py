@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ntk_labelqa.cli import run_log
 from ntk_labelqa.cli.options import FOLDER, quiet_option
 from ntk_labelqa.errors import LabelQAError
 from ntk_labelqa.progress import Stages
@@ -46,6 +47,14 @@ def push(folder: Path, project: int | None, predictions: bool, quiet: bool) -> N
             known=known_projects(client, folder),
             progress=tick,
         )
+    run_log.did(
+        review_project=result.project_id,
+        added=result.created,
+        already_there=result.already_there,
+        withdrawn=result.withdrawn,
+        renewed=result.renewed,
+        left_out=result.outdated,
+    )
     try:
         note_projects(client, folder, result)
     except LabelQAError as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ntk_labelqa.cli import run_log
 from ntk_labelqa.cli.options import FILE, audit_options, compute_options, quiet_option, read_encoded, source_options
 from ntk_labelqa.cli.streams import print_document
 from ntk_labelqa.progress import Stages
@@ -68,6 +69,7 @@ def schemes(tables: tuple[Path, ...], earlier: tuple[Path, ...], form: str, quie
     with stages.stage("Ranking the schemes"):
         everything = [*schemes_of(encoded.dataset), *added]
         ranking = rank_in(encoded.features, encoded.dataset, everything, options, numbers=encoded.numbers)
+    run_log.did(items=len(encoded.dataset), schemes=len(everything))
     if not quiet:
         for note in notes:
             click.echo(note, err=True)

@@ -50,8 +50,12 @@ _LOCATION = re.compile(rb"\n\x08location\x12([\x01-\x7f])")
 name's length."""
 _LIBRARIES = ("sentence_transformers.", "torch.nn.")
 """Where the classes are that settings may name."""
-_NAMING_CLASSES = ("type", "types", "activation_function", "activation_fn", "module_types")
-"""Settings by which sentence-transformers imports a class; ``attn_implementation`` makes transformers fetch code."""
+_NAMING_CLASSES = ("type", "types", "activation_function", "activation_fn", "module_types", "tokenizer_class")
+"""Settings by which sentence-transformers imports a class."""
+_FETCHING = re.compile(r"(attn|experts)_implementation")
+"""Settings, also such as ``_attn_implementation_internal``, by which transformers fetches code from the Hub."""
+_RUNNING = ("auto_map", "trust_remote_code")
+"""Settings by which transformers runs a model's own code; some of its versions believe the second in a model."""
 _SENTENCE_FILES = (".safetensors", ".json", ".txt", ".model")
 _WEIGHTS = ("vision_model.onnx", "model.onnx", "onnx/vision_model.onnx", "onnx/model.onnx")
 
@@ -234,9 +238,9 @@ def _foreign(content: Any) -> Iterator[Any]:
     for key, value in content.items() if isinstance(content, dict) else ():
         named = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
         if value and (
-            key == "auto_map"
+            key in _RUNNING
             or (key in _NAMING_CLASSES and any(_is_foreign_class(name) for name in named))
-            or (key.endswith("attn_implementation") and any("/" in str(name) for name in named))
+            or (_FETCHING.search(key) and any("/" in str(name) for name in named))
         ):
             yield value
         yield from _foreign(value)

@@ -137,12 +137,18 @@ def server_url(client: LabelStudio) -> str:
     return client._client_wrapper.get_base_url().rstrip("/")
 
 
+def server_version(client: LabelStudio) -> str:
+    """The release of Label Studio that answers."""
+    with translating_errors("Asking the server for its version"):
+        return str(client.versions.get().release)
+
+
 def describe_server(client: LabelStudio) -> str:
     """The server's address and version, and whose key this is."""
-    with translating_errors("Asking the server for its version"):
-        version = client.versions.get()
+    version = server_version(client)
+    with translating_errors("Asking the server whose key this is"):
         user = client.users.whoami()
-    return f"{server_url(client)}, version {version.release}, as {user.email}"
+    return f"{server_url(client)}, version {version}, as {user.email}"
 
 
 @contextmanager

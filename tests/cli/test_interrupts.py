@@ -91,6 +91,18 @@ def test_whatever_is_being_done(work: str, unwinds: bool, number: int, code: int
         assert said == f"{words}\n"
 
 
+@pytest.mark.parametrize("work", [SLEEPS, THREAD_HANGS])
+def test_the_log_for_machines_ends_with_a_record(work: str) -> None:
+    program = [sys.executable, "-c", f'{START}\n{work}\nentry.main(["--log", "json", "doctor"])']
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "running\n"
+        _, _, said = ended(process, signal.SIGTERM)
+    records = [json.loads(line) for line in said.splitlines()]
+    assert "Terminated." in {record["message"] for record in records}
+    assert (records[-1]["event"], records[-1]["exit_code"]) == ("summary", 143)
+
+
 @pytest.mark.parametrize(("number", "code", "words"), SIGNALS)
 def test_while_images_are_waited_for(tmp_path: Path, number: int, code: int, words: str) -> None:
     with serving(lambda _request: Reply(b"x" * 100, pause=0.5)) as web:

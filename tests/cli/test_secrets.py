@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import json
+import logging
+import os
+import subprocess
+import sys
 import time
+import warnings
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import jwt
@@ -13,8 +21,12 @@ import pandas as pd
 import pytest
 from label_studio_sdk.core.api_error import ApiError
 
-from ntk_labelqa.cli import commands, entry
+from ntk_labelqa import shown
+from ntk_labelqa.cli import commands, entry, run_log
 from ntk_labelqa.cli.entry import run
+from ntk_labelqa.demo import environment
+from ntk_labelqa.demo import server as demo_server
+from ntk_labelqa.progress import Stages
 from tests.labelstudio.reviews import answer
 from tests.labelstudio.samples import CONFIG, annotation, choice, task
 from tests.labelstudio.studio import SAVED, Studio, studio
@@ -46,6 +58,9 @@ def left_in(folder: Path) -> Iterator[tuple[Path, str]]:
         yield path, content.decode("utf-8", "replace")
         if path.suffix == ".parquet":
             yield path, pd.read_parquet(path).to_csv()
+        if path.suffix == ".zip":
+            with zipfile.ZipFile(path) as bundle:
+                yield from ((path / name, bundle.read(name).decode()) for name in bundle.namelist())
 
 
 @pytest.fixture
@@ -71,21 +86,44 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Studio]:
         yield one
 
 
+@pytest.fixture
+def children(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Command line and environment of every program that is started, as text."""
+    started: list[str] = []
+    start = subprocess.Popen.__init__
+
+    def noted(process: subprocess.Popen[bytes], args: object, *rest: Any, **how: Any) -> None:
+        env = how.get("env")
+        started.append(f"{args} {dict(os.environ) if env is None else env}")
+        start(process, args, *rest, **how)  # type: ignore[arg-type, call-overload]
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", noted)
+    return started
+
+
 @pytest.mark.long
-def test_a_whole_loop_leaves_no_secret_behind(server: Studio, tmp_path: Path, capfd) -> None:
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_whole_loop_leaves_no_secret_behind(
+    server: Studio, tmp_path: Path, monkeypatch, capfd, children: list[str], form: str
+) -> None:
+    monkeypatch.setenv("LABELQA_LOG", form)
     assert run(["audit", "--project", "7", "--arch", "linear", "--out", "audit", "--since", "last"]) == 0
     assert run(["push", "audit"]) == 0
     for one in [one for project in server.projects for one in server.tasks(project)]:
         if "suggested_label" in one["data"]:
             server.annotate(one, answer("accept"))
-    for command in (["decisions", "audit", "--apply"], ["decisions", "audit", "--undo"], ["doctor"]):
+    doctor = ["doctor", "--bundle", "report.zip", "--audit", "audit"]
+    for command in (["decisions", "audit", "--apply"], ["decisions", "audit", "--undo"], doctor):
         assert run(command) == 0, command
-    refuse_secrets("".join(capfd.readouterr()), "what was printed")
+    said = capfd.readouterr()
+    refuse_secrets("".join(said), "what was printed")
+    assert said.err.count('"event": "summary"') == (5 if form == "json" else 0)
+    refuse_secrets("\n".join(children), "a program that was started")
     names = set()
     for path, text in left_in(tmp_path):
         refuse_secrets(text, path)
         names.add(path.name)
-    assert {"audit.json", "report.html", "audit.corrections.jsonl"} <= names
+    assert {"audit.json", "report.html", "audit.corrections.jsonl", "environment.json"} <= names
     assert f"Bearer {ACCESS}" in {request.headers.get("authorization") for request in server.web.requests}
 
 
@@ -131,7 +169,8 @@ CRASHES = [
 
 @pytest.mark.parametrize("text", CRASHES)
 @pytest.mark.parametrize("kind", ["crash", "of the server", "usage", "of click"])
-def test_a_crash_shows_no_secret(monkeypatch, tmp_path: Path, capfd, text: str, kind: str) -> None:
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_crash_shows_no_secret(monkeypatch, tmp_path: Path, capfd, text: str, kind: str, form: str) -> None:
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", REFRESH)
     monkeypatch.setenv("LABEL_STUDIO_URL", f"https://{LOGIN}@labels.example.org")
     monkeypatch.setenv("NTK_LABELQA_NOTIFY", "https://hooks.example.org/hu5h-hook")
@@ -148,10 +187,54 @@ def test_a_crash_shows_no_secret(monkeypatch, tmp_path: Path, capfd, text: str, 
             raise (RuntimeError(text) if kind == "crash" else error) from error
 
     monkeypatch.setattr(commands.LazyGroup, "get_command", lambda *_: click.Command("doctor", callback=crash))
-    assert entry.run(["doctor"]) == (2 if kind == "usage" else 3)
+    assert entry.run(["--log", form, "doctor"]) == (2 if kind == "usage" else 3)
     refuse_secrets("".join(capfd.readouterr()), "what was printed")
     logs = list(tmp_path.glob("*.log"))
     assert len(logs) == (kind in ("crash", "of the server"))
     for log in logs:
         assert "ApiError" in log.read_text()
+        assert "ApiError" in log.read_text().splitlines()[0], "where it was, without what it said"
         refuse_secrets(log.read_text(), log)
+
+
+@pytest.mark.parametrize("text", CRASHES)
+def test_the_log_for_machines_shows_no_secret(monkeypatch, capfd, text: str) -> None:
+    """Whoever says it: notes of ours, other packages, stages, figures, and what was typed in a command's place."""
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", REFRESH)
+    monkeypatch.setenv("LABEL_STUDIO_URL", f"https://{LOGIN}@labels.example.org")
+    monkeypatch.setenv("NTK_LABELQA_NOTIFY", "https://hooks.example.org/hu5h-hook")
+
+    def action() -> None:
+        stages = Stages()
+        stages.note(text)
+        with stages.stage(text):
+            logging.getLogger("httpx").warning("Sent %s", text)
+        try:
+            raise ValueError(text)
+        except ValueError:
+            logging.getLogger("httpx").exception("Not sent")
+        warnings.warn(text, stacklevel=1)
+        print(text, file=sys.stderr)
+        run_log.did(said={text: [text]})
+
+    monkeypatch.setattr(commands.LazyGroup, "get_command", lambda *_: click.Command("doctor", callback=action))
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert run(["--log", "json", text]) == 0
+    said = capfd.readouterr().err
+    refuse_secrets(said, "the log")
+    assert len(said.splitlines()) == 9
+    refuse_secrets(json.dumps([json.loads(line) for line in said.splitlines()], ensure_ascii=False), "the log")
+
+
+def test_programs_that_are_started_get_no_secret(monkeypatch, children: list[str]) -> None:
+    """Label Studio of the demonstration, and what installs it."""
+    for number, name in enumerate(shown.SECRETS):
+        monkeypatch.setenv(name, SECRETS[number % len(SECRETS)])
+    monkeypatch.setenv("LABEL_STUDIO_URL", f"https://{LOGIN}@labels.example.org")
+    environment._run([sys.executable, "-c", "pass"])
+    subprocess.run(
+        [sys.executable, "-c", "pass"], env=demo_server._variables(Path("/"), demo_server.Login("t", "p")), check=True
+    )
+    assert len(children) == 2
+    refuse_secrets("\n".join(children), "a program that was started")

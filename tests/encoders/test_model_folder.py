@@ -56,6 +56,10 @@ def test_code_that_a_model_brings_is_refused_unrun(sentence_model: Path, tmp_pat
         ("modules.json", [{"idx": 0, "name": "0", "path": "", "type": "own_module.Own"}]),
         ("config.json", {"text_config": {"auto_map": {"AutoModel": "org/name--modeling.Own"}}}),
         ("config.json", {"attn_implementation": "org/kernels"}),
+        ("config.json", {"_attn_implementation_internal": "org/kernels"}),  # CVE-2026-4372
+        ("config.json", {"vision_config": {"_experts_implementation_internal": {"": "org/kernels"}}}),
+        ("config.json", {"model_type": "lightglue", "trust_remote_code": True}),  # CVE-2026-5241
+        ("wordembedding_config.json", {"tokenizer_class": "own_module.Own"}),
         ("processor_config.json", {"auto_map": {"AutoProcessor": "org/name--processing.Own"}}),
         ("router_config.json", {"types": {"": "own_module.Own"}}),
         ("dense_config.json", {"activation_function": "own_module.call"}),
@@ -73,7 +77,10 @@ def test_settings_that_name_the_libraries_own_classes_are_taken(tmp_path: Path) 
     modules = [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}]
     (tmp_path / "modules.json").write_text(json.dumps(modules))
     dense = {"activation_function": "torch.nn.modules.activation.Tanh", "attn_implementation": "sdpa"}
-    (tmp_path / "config.json").write_text(json.dumps({**dense, "rope_scaling": {"type": "linear"}}))
+    words = {"tokenizer_class": "sentence_transformers.models.tokenizer.WhitespaceTokenizer"}
+    plain = {"_attn_implementation_internal": "sdpa", "trust_remote_code": False, "tokenizer_class": "BertTokenizer"}
+    (tmp_path / "wordembedding_config.json").write_text(json.dumps(words))
+    (tmp_path / "config.json").write_text(json.dumps({**dense, **plain, "rope_scaling": {"type": "linear"}}))
     assert isinstance(open_model(tmp_path), SentenceModel)
 
 
