@@ -86,3 +86,20 @@ def test_regions_that_are_missing_are_named(tmp_path) -> None:
     np.savez(tmp_path / "g.npz", ids=[5, 3, 9], features=[[1.0]] * 3)
     with pytest.raises(InvalidInputError, match=r"row a task, but the audit is of regions.*region_ids"):
         read_features(tmp_path / "g.npz", TASKS, REGIONS)
+
+
+def test_complex_features_are_refused(tmp_path) -> None:
+    with pytest.raises(InvalidInputError, match="complex128"):
+        read_features(write(tmp_path / "f.npz", TASKS, np.ones((3, 2)) * 1j), TASKS)
+
+
+@pytest.mark.parametrize("at", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("compress", [np.savez, np.savez_compressed])
+def test_a_damaged_archive_is_refused_in_words(tmp_path, compress, at: float) -> None:
+    compress(tmp_path / "f.npz", ids=TASKS, features=np.random.default_rng(0).normal(size=(3, 50)))
+    content = bytearray((tmp_path / "f.npz").read_bytes())
+    place = round(at * len(content))
+    content[place : place + 20] = b"\xff" * 20
+    (tmp_path / "f.npz").write_bytes(content)
+    with pytest.raises(InvalidInputError, match=r"f\.npz"):
+        read_features(tmp_path / "f.npz", TASKS)

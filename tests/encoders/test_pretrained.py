@@ -45,7 +45,7 @@ def images(paths: list[Path]) -> LabeledDataset:
 
 def texts(values: list[str]) -> LabeledDataset:
     plain = from_arrays(["a", "b"] * (len(values) // 2))
-    return replace(plain, kind="text", items=plain.items.assign(value=values))
+    return replace(plain, kind="text", items=plain.items.assign(value=pd.Series(values, dtype=object)))
 
 
 def cosines(features: np.ndarray) -> np.ndarray:
