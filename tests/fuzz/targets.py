@@ -24,12 +24,12 @@ TARGETS: Mapping[str, Callable[[Path], Target]] = {
     "media": Media,
 }
 SHARES: Mapping[str, float] = {
-    "exports": 0.35,
-    "results": 0.2,
-    "configs": 0.03,
-    "features": 0.12,
-    "policies": 0.25,
-    "audits": 0.02,
-    "media": 0.03,
+    "exports": 0.2,
+    "results": 0.5,
+    "configs": 0.025,
+    "features": 0.065,
+    "policies": 0.2,
+    "audits": 0.002,
+    "media": 0.008,
 }
 """Of all inputs: what is quick to read gets more of them."""
