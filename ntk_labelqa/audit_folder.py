@@ -19,10 +19,11 @@ from typing import Any
 import pandas as pd
 
 from ntk_labelqa import findings
+from ntk_labelqa.audit_shape import check_table, fault_of_manifest
 from ntk_labelqa.errors import InvalidInputError, LabelQAError
 from ntk_labelqa.files import clear_leftovers, in_words, whole_file, whole_folder, write_whole
 from ntk_labelqa.paths import nearest_there, real_place
-from ntk_labelqa.shown import without_logins
+from ntk_labelqa.shown import make_well_formed, well_formed, without_logins
 
 FORMAT = 1
 MANIFEST = "audit.json"
@@ -33,6 +34,25 @@ ITEM_COLUMNS = ("task_id", "value", "thumbnail")
 LATER_ITEM_COLUMNS = ("region_id", "content")
 """Columns that audits of earlier versions lack."""
 ANNOTATION_COLUMNS = ("annotation_id", "updated_at")
+_BESIDE: dict[str, dict[str, str]] = {
+    "items": {"task_id": "int64", "value": "str", "thumbnail": "object", "region_id": "str", "content": "str"},
+    "annotations": {"annotation_id": "int64", "updated_at": "str", "region_id": "str", "item_region_id": "str"},
+    "decisions": {
+        **dict.fromkeys(("review_task", "task_id", "annotation_id"), "int64"),
+        **dict.fromkeys(("review_key", "given_label", "decision", "final_label", "region_id", "kind"), "str"),
+        **dict.fromkeys(("error_probability", "model_probability"), "float64"),
+    },
+    "warning_decisions": {"class_a": "str", "class_b": "str", "decision": "str", "overlap": "float64"},
+}
+"""Columns that are read of the tables that :data:`ntk_labelqa.findings.SCHEMAS` does not have."""
+_LATER_TABLES = (*findings.LATER_TABLES, "annotations")
+_LATER_COLUMNS = {
+    "items": LATER_ITEM_COLUMNS,
+    "annotations": ("region_id", "item_region_id"),
+    "decisions": ("review_task", "task_id", "review_key", "final_label", "region_id", "kind", "model_probability"),
+    "warning_decisions": ("overlap",),
+}
+_NULLABLE = (("items", "thumbnail"), ("decisions", "final_label"), ("decisions", "model_probability"))
 
 
 @dataclass(frozen=True)
@@ -113,29 +133,40 @@ class Audit:
         """Read an audit folder. Raises InvalidInputError where it is none, is damaged, or is of a newer format."""
         source = Path(folder)
         manifest = read_manifest(source)
-        try:
-            tables = {
-                name: pd.read_parquet(source / f"{name}.parquet")
-                for name in (*findings.SCHEMAS, "items")
-                if name not in findings.LATER_TABLES or (source / f"{name}.parquet").exists()
-            }
-            saved = source / "annotations.parquet"  # audits of earlier versions lack it
-            annotations = pd.read_parquet(saved) if saved.exists() else pd.DataFrame(columns=list(ANNOTATION_COLUMNS))
-            decided = {
-                name.removesuffix(".parquet"): pd.read_parquet(source / name)
-                for name in (DECISIONS, WARNING_DECISIONS)
-                if (source / name).exists()
-            }
-        except (OSError, ValueError) as error:  # pyarrow's own errors derive from these two
-            raise InvalidInputError(
-                f"The audit in {source} cannot be read: {error}",
-                why="A file of it is missing or damaged.",
-                remedy="Run the audit again with --overwrite.",
-            ) from error
-        items = tables.pop("items")
-        conformed = {name: findings.conform(name, table) for name, table in tables.items()}
-        stale = stale_since(source)
-        return cls(manifest, items=items, annotations=annotations, stale=stale, **decided, **conformed)
+        tables = {
+            name: read_table(source, name)
+            for name in (*findings.SCHEMAS, "items", "annotations")
+            if name not in _LATER_TABLES or (source / f"{name}.parquet").exists()
+        }
+        decided = {
+            name.removesuffix(".parquet"): read_table(source, name.removesuffix(".parquet"))
+            for name in (DECISIONS, WARNING_DECISIONS)
+            if (source / name).exists()
+        }
+        return cls(manifest, stale=stale_since(source), **decided, **tables)
+
+
+def read_table(folder: Path, name: str) -> pd.DataFrame:
+    """The table *name* of an audit folder. Raises InvalidInputError where it is missing, damaged, or of odd values."""
+    try:
+        table = pd.read_parquet(folder / f"{name}.parquet")
+    except Exception as error:  # Arrow and pandas let whatever damaged files cause through
+        raise InvalidInputError(
+            f"The audit in {folder} cannot be read: {next(iter(str(error).splitlines()), type(error).__name__)}",
+            why="A file of it is missing or damaged.",
+            remedy=findings.REMEDY,
+        ) from error
+    schema = {**findings.SCHEMAS, **_BESIDE}[name]
+    check_table(
+        name,
+        table,
+        {column: "bytes" if kind == "object" else kind for column, kind in schema.items()},
+        optional={*findings.LATER.get(name, {}), *_LATER_COLUMNS.get(name, ())},
+        nullable={column for of, column in (*findings.NULLABLE, *_NULLABLE) if of == name},
+        shares=findings.SHARES,
+        words=findings.WORDS.get(name),
+    )
+    return findings.conform(name, table) if name in findings.SCHEMAS else table
 
 
 def mark_stale(folder: Path, at: str) -> None:
@@ -150,10 +181,10 @@ def mark_stale(folder: Path, at: str) -> None:
 def stale_since(folder: Path) -> str:
     """Since when labels differ from those that were audited; empty if nothing is known of it."""
     try:
-        return str(json.loads((folder / STALE).read_text(encoding="utf-8"))["since"])
+        return well_formed(str(json.loads((folder / STALE).read_text(encoding="utf-8"))["since"]))
     except FileNotFoundError:
         return ""
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return "an unknown time"  # a note that cannot be read is still a note
 
 
@@ -177,15 +208,20 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{folder} is not an audit folder: it has no {MANIFEST}.",
             remedy="Name a folder that `ntk-labelqa audit --out` has written.",
         ) from None
-    except (OSError, ValueError) as error:
-        raise InvalidInputError(
-            f"{folder / MANIFEST} cannot be read: {error}", remedy="Run the audit again with --overwrite."
-        ) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise InvalidInputError(f"{folder / MANIFEST} cannot be read: {error}", remedy=findings.REMEDY) from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise InvalidInputError(
             f"{folder} holds an audit of another format than {FORMAT}.",
             why="It was written by another version of ntk-labelqa.",
             remedy="Run the audit again, or use the version that wrote it.",
+        )
+    make_well_formed(manifest)
+    if fault := fault_of_manifest(manifest):
+        raise InvalidInputError(
+            f"{folder / MANIFEST} has what no audit has: {fault}.",
+            why="The file is damaged, or was written by another program.",
+            remedy=findings.REMEDY,
         )
     return _without_logins_of_servers(manifest)
 

@@ -15,6 +15,7 @@ import pandas as pd
 
 from ntk_labelqa.inputs.held import LabelsLike
 from ntk_labelqa.inputs.labels import Labels, read_labels
+from ntk_labelqa.shown import has_halves, well_formed
 
 ItemKind = Literal[
     "image",
@@ -103,8 +104,8 @@ class LeftOut:
 
     reason: str
     ids: tuple[int, ...]
-    of: Literal["task", "annotation", "region"] = "task"
-    """Ids of a region are those of its annotation, once for each region."""
+    of: Literal["task", "annotation", "region", "prediction"] = "task"
+    """Ids of a region are those of its annotation, once for each region; those of a prediction are its task's."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,12 @@ class LabeledDataset:
     left_out: tuple[LeftOut, ...] = ()
     regions: pd.DataFrame | None = None
     wholes: pd.DataFrame | None = None
+
+    def __post_init__(self) -> None:
+        """Half a character in a text becomes U+FFFD, the sign for an unknown one: no file could be written with it."""
+        object.__setattr__(self, "class_names", tuple(map(well_formed, self.class_names)))
+        for name in ("items", "annotations"):
+            object.__setattr__(self, name, _well_formed(getattr(self, name)))
 
     def __len__(self) -> int:
         return len(self.items)
@@ -220,6 +227,12 @@ def with_note(dataset: LabeledDataset, note: str) -> LabeledDataset:
     return replace(dataset, provenance=replace(dataset.provenance, notes=(*dataset.provenance.notes, note)))
 
 
+def _well_formed(table: pd.DataFrame) -> pd.DataFrame:
+    texts = [name for name in ("value", "annotator", "region_id") if name in table and table[name].dtype == object]
+    odd = [name for name in texts if has_halves(table[name])]
+    return table.assign(**{name: table[name].map(well_formed) for name in odd}) if odd else table
+
+
 def _regions(table: pd.DataFrame) -> np.ndarray:
     return table["region_id"].to_numpy(object) if "region_id" in table else np.full(len(table), "", object)
 
@@ -247,7 +260,7 @@ def from_labels(labels: Labels, *, names: pd.Index | None = None) -> LabeledData
     count = len(labels)
     values = [""] * count
     if names is not None and not names.equals(pd.RangeIndex(count)):
-        values = [str(name) for name in names]
+        values = [well_formed(str(name)) for name in names]
     return LabeledDataset(
         items=pd.DataFrame({"task_id": np.arange(count), "value": values}),
         annotations=pd.DataFrame(

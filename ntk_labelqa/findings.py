@@ -129,6 +129,7 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "picture": "object",  # PNG bytes of the whole with the place marked, of the worst; else null
     },
 }
+REMEDY = "Run the audit again with --overwrite."
 UNKNOWN_REMEDY = (
     "Compare the items by embeddings of a pretrained model (--encoder, --features) or by another network (--arch), or "
     "label more of them."
@@ -145,6 +146,17 @@ NULLABLE = {
     *(("agreement", name) for name in ("kappa", "alpha", "alpha_low", "alpha_high")),
     *(("agreement", name) for name in ("region_f1", "region_f1_low", "region_f1_high", "mean_overlap")),
 }
+SHARES = frozenset(
+    "label_score error_probability model_probability issue_rate leave_one_out_accuracy error_rate error_low "  # noqa: SIM905
+    "error_high consensus_probability probability".split()
+)
+"""Columns of numbers from 0 to 1, in whichever table."""
+WORDS: dict[str, dict[str, tuple[str, ...]]] = {
+    "entanglement": {"cause": ("labels", "classes", "")},
+    "region_faults": {"suggestion": ("remove", "move", "label", "")},
+    "region_issues": {"issue": ("spurious", "shifted", "missing")},
+}
+"""Columns that hold one of a few words, by table."""
 LATER_TABLES = ("annotators", "consensus", "region_faults", "agreement", "region_issues")
 """Tables that audits of earlier versions lack."""
 LATER: dict[str, dict[str, object]] = {
@@ -172,11 +184,11 @@ def conform(name: str, table: pd.DataFrame) -> pd.DataFrame:
     table = table.assign(**{column: value for column, value in LATER.get(name, {}).items() if column not in table})
     missing = [column for column in schema if column not in table]
     if missing:
-        raise InvalidInputError(f"The {name} table lacks the columns {', '.join(missing)}.")
+        raise InvalidInputError(f"The {name} table lacks the columns {', '.join(missing)}.", remedy=REMEDY)
     typed = table[list(schema)].astype({column: kind for column, kind in schema.items() if kind != "str"})
     for column in schema:
         if (name, column) not in NULLABLE and typed[column].isna().any():
-            raise InvalidInputError(f"The {name} table has missing values in {column}.")
+            raise InvalidInputError(f"The {name} table has missing values in {column}.", remedy=REMEDY)
     return typed.reset_index(drop=True)
 
 

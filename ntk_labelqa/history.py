@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ntk_labelqa import findings
-from ntk_labelqa.audit_folder import read_manifest
-from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.audit_folder import read_manifest, read_table
 
 INSTRUMENT = ("encoder", "preparation", "architecture")
 """Options that an estimate depends on as a measurement does on its instrument."""
@@ -60,13 +58,14 @@ def read_history(folders: Sequence[Path]) -> list[Entry]:
     entries: list[Entry] = []
     for folder, manifest in ordered:
         unlike = difference(entries[-1].manifest, manifest) if entries else ""
-        entries.append(Entry(folder, manifest, _read_classes(folder), unlike))
+        entries.append(Entry(folder, manifest, read_table(folder, "classes"), unlike))
     return entries
 
 
 def created(manifest: Mapping[str, Any]) -> datetime:
     """When an audit was made."""
-    return datetime.fromisoformat(manifest["created_at"])
+    at = datetime.fromisoformat(manifest["created_at"])
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def difference(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> str:
@@ -98,17 +97,6 @@ def runs(entries: Sequence[Entry]) -> list[list[Entry]]:
             cut.append([])
         cut[-1].append(entry)
     return cut
-
-
-def _read_classes(folder: Path) -> pd.DataFrame:
-    try:
-        return findings.conform("classes", pd.read_parquet(folder / "classes.parquet"))
-    except (OSError, ValueError) as error:
-        raise InvalidInputError(
-            f"The class figures in {folder} cannot be read: {error}",
-            why="The file is missing or damaged.",
-            remedy="Leave this audit out of the history.",
-        ) from error
 
 
 def _project(data: Mapping[str, Any]) -> str:

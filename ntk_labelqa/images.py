@@ -119,19 +119,22 @@ def _over_white(image: Image.Image) -> Image.Image:
     return drawn
 
 
+def _ends(values: np.ndarray) -> tuple[float, ...]:
+    """The least and the largest number; none where there is none."""
+    known = values[np.isfinite(values)]
+    return (known.min(), known.max()) if known.size else ()
+
+
 def _from_0_to_1(image: Image.Image) -> Image.Image:
-    """In mode F."""
+    """In mode F. What is infinite is drawn as the least or the largest number, what is none as nothing."""
     from PIL import Image
 
-    ends = [(values.min(), values.max()) for _, strip in _strips(image) for values in [_finite(strip)]]
-    low, high = min(least for least, _ in ends), max(largest for _, largest in ends)
+    ends = [end for _, strip in _strips(image) for end in _ends(np.asarray(strip, np.float64))] or [0.0]
+    low, high = min(ends), max(ends)
     most = 1.0 if image.mode == "F" else _SIXTEEN_BITS
     start, scale = (0.0, most) if low >= 0 and high <= most else (low, (high - low) or 1.0)
     drawn = Image.new("F", image.size)
     for top, strip in _strips(image):
-        drawn.paste(Image.fromarray(((_finite(strip) - start) / scale).astype(np.float32)), (0, top))
+        finite = np.nan_to_num(np.asarray(strip, np.float64), nan=np.clip(0.0, low, high), posinf=high, neginf=low)
+        drawn.paste(Image.fromarray(((finite - start) / scale).astype(np.float32)), (0, top))
     return drawn
-
-
-def _finite(image: Image.Image) -> np.ndarray:
-    return np.nan_to_num(np.asarray(image, np.float64))

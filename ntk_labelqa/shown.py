@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import os
 import re
-from typing import TextIO, cast
+from collections.abc import Iterable
+from typing import Any, TextIO, cast
 
 _LOGIN = re.compile(r"(?<=://)[^\s/?#'\"<>]*@")
 SECRETS = ("LABEL_STUDIO_API_KEY", "NTK_LABELQA_NOTIFY", "HF_TOKEN", "LABELQA_PASSWORD", "LABELQA_WEBHOOK_SECRET")
@@ -27,6 +28,7 @@ _FIELD = re.compile(
     r"(['\"]?\s*[:=]\s*['\"])[^'\"\r\n]+"
 )
 _PARAMETER = re.compile(r"(?i)([?&](?:[\w-]*(?:token|key|signature|password|secret)|sig)=)[^&\s'\"]+")
+_HALF = re.compile(r"[\ud800-\udfff]")
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """Control characters but for the line break and the tab; and what turns the direction of writing."""
 
@@ -39,6 +41,38 @@ def printable(text: str) -> str:
         'cat\\\\u001b[2J'
     """
     return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def well_formed(text: str) -> str:
+    """*text* with U+FFFD, the sign for unknown characters, for each half of a character that stands alone in it.
+
+    JSON can hold such halves; UTF-8, and hence no file, database or Arrow string can.
+
+    Example:
+        >>> well_formed("why" + chr(0xD83D))
+        'why\ufffd'
+    """
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def has_halves(texts: Iterable[object]) -> bool:
+    """Whether one of *texts* is not :func:`well_formed`; what is no text has none."""
+    return any(isinstance(text, str) and not text.isascii() and _HALF.search(text) for text in texts)
+
+
+def make_well_formed(parsed: dict[str, Any] | list[Any]) -> bool:
+    """Make all strings in *parsed*, as JSON has it, :func:`well_formed`; whether there was any that was not."""
+    found, rest = False, [parsed]
+    while rest:  # and not a function that calls itself: what is nested has no bounds
+        around: Any = rest.pop()
+        for key, value in list(around.items() if isinstance(around, dict) else enumerate(around)):
+            if isinstance(value, str) and value != (whole := well_formed(value)):
+                around[key], found = whole, True
+            elif isinstance(value, dict | list):
+                rest.append(value)
+            if isinstance(key, str) and key != (name := well_formed(key)):
+                around[name], found = around.pop(key), True
+    return found
 
 
 class PrintableText(io.TextIOWrapper):

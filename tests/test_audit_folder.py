@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -14,6 +16,13 @@ from ntk_labelqa import findings
 from ntk_labelqa.audit_folder import STALE, Audit, check_target, mark_stale, stale_since
 from ntk_labelqa.errors import InvalidInputError, LabelQAError
 from tests.disks import full_disk
+from tests.gate.audits import audit_of
+
+ISSUES = findings.SCHEMAS["region_issues"]
+
+
+def manifest_of(issues: int) -> dict[str, Any]:
+    return audit_of(wrong=issues).manifest
 
 
 @pytest.fixture
@@ -38,7 +47,7 @@ def audit() -> Audit:
     )
     items = pd.DataFrame({"task_id": [7, 8], "value": ["x", "y"], "thumbnail": [b"png", None]})
     saved = pd.DataFrame({"annotation_id": [70, 80], "updated_at": ["2026-01-01T00:00:00Z", ""]})
-    return Audit({"format": 1, "summary": {"issues": 1}}, items=items, annotations=saved, **tables)
+    return Audit(manifest_of(1), items=items, annotations=saved, **tables)
 
 
 def test_what_is_saved_is_what_is_loaded(audit, tmp_path) -> None:
@@ -46,7 +55,7 @@ def test_what_is_saved_is_what_is_loaded(audit, tmp_path) -> None:
     loaded = Audit.load(folder)
     for name in (*findings.SCHEMAS, "items", "annotations"):
         pd.testing.assert_frame_equal(getattr(loaded, name), getattr(audit, name), check_dtype=False)
-    assert loaded.summary == {"issues": 1}
+    assert loaded.summary["issues"] == 1
     assert (folder / "report.html").read_text() == "<html>"
     assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == ["audit"]
 
@@ -77,8 +86,8 @@ def test_an_audit_gives_way_only_to_overwrite(audit, tmp_path) -> None:
     folder = audit.save(tmp_path / "audit")
     with pytest.raises(LabelQAError, match="--overwrite"):
         audit.save(folder)
-    replace(audit, manifest={"format": 1, "summary": {"issues": 5}}).save(folder, overwrite=True)
-    assert Audit.load(folder).summary == {"issues": 5}
+    replace(audit, manifest=manifest_of(5)).save(folder, overwrite=True)
+    assert Audit.load(folder).summary["issues"] == 5
 
 
 def test_a_folder_of_somebody_else_is_never_replaced(audit, tmp_path) -> None:
@@ -95,7 +104,7 @@ def test_a_failed_save_leaves_the_old_audit(audit, tmp_path, monkeypatch) -> Non
     with pytest.raises(LabelQAError, match="No space left"):
         audit.save(folder, overwrite=True)
     monkeypatch.undo()
-    assert Audit.load(folder).summary == {"issues": 1}
+    assert Audit.load(folder).summary["issues"] == 1
     assert [path.name for path in tmp_path.iterdir()] == ["audit"]
 
 
@@ -159,7 +168,7 @@ def test_a_link_is_followed_to_where_it_leads(audit, tmp_path, there: bool) -> N
     (tmp_path / "link").symlink_to(tmp_path / "disk" / "audit")
     assert audit.save(tmp_path / "link", overwrite=True) == tmp_path / "link"
     assert (tmp_path / "link").is_symlink()
-    assert Audit.load(tmp_path / "disk" / "audit").summary == {"issues": 1}
+    assert Audit.load(tmp_path / "disk" / "audit").summary["issues"] == 1
     assert [path.name for path in (tmp_path / "disk").iterdir()] == ["audit"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", "link"]
 
@@ -179,9 +188,9 @@ def test_the_working_folder_stays_the_working_folder(audit, tmp_path, monkeypatc
     audit.save(name)
     (folder / "decisions.parquet").touch()
     (folder / "more").mkdir()
-    replace(audit, manifest={"format": 1, "summary": {"issues": 5}}).save(name, overwrite=True)
+    replace(audit, manifest=manifest_of(5)).save(name, overwrite=True)
     assert folder.stat().st_ino == number
-    assert Audit.load(".").summary == {"issues": 5}
+    assert Audit.load(".").summary["issues"] == 5
     assert not {"decisions.parquet", "more"} & set(os.listdir())
     assert os.listdir(tmp_path) == ["audit"]
     assert not any(name.startswith(".") for name in os.listdir())
@@ -192,8 +201,82 @@ def test_a_folder_that_has_to_stay_keeps_its_audit_where_there_is_no_room(audit,
     monkeypatch.setattr(os.path, "ismount", lambda path: Path(path) == folder)
     before = sorted(os.listdir(folder))
     with full_disk(), pytest.raises(LabelQAError, match="File too large"):
-        replace(audit, manifest={"format": 1, "summary": {"issues": 5}}).save(folder, overwrite=True)
+        replace(audit, manifest=manifest_of(5)).save(folder, overwrite=True)
     monkeypatch.undo()
-    assert Audit.load(folder).summary == {"issues": 1}
+    assert Audit.load(folder).summary["issues"] == 1
     assert sorted(os.listdir(folder)) == before
     assert os.listdir(tmp_path) == ["audit"]
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("created_at",), "yesterday"),
+        (("options",), None),
+        (("options", "encoder"), 5),
+        (("timings",), {"Encoding": "long"}),
+        (("data", "class_names"), [None]),
+        (("data", "control"), {"name": "c"}),
+        (("data", "left_out"), [{"reason": "x"}]),
+        (("data", "project_id"), "7"),
+        (("summary", "items"), -1),
+        (("summary", "items"), 10**400),
+        (("summary", "error_rate"), float("nan")),
+        (("summary", "error_rate"), 1.5),
+        (("summary", "self_measurement"), []),
+        (("summary", "self_measurement", "recall"), {"value": "high"}),
+    ],
+)
+def test_a_manifest_with_odd_values_is_refused_by_the_place_of_the_first(audit, tmp_path, place, value) -> None:
+    folder = audit.save(tmp_path / "audit")
+    manifest = json.loads((folder / "audit.json").read_text())
+    around = manifest
+    for key in place[:-1]:
+        around = around[key]
+    around[place[-1]] = value
+    (folder / "audit.json").write_text(json.dumps(manifest))
+    with pytest.raises(InvalidInputError, match=re.escape(".".join(place))) as raised:
+        Audit.load(folder)
+    assert raised.value.remedy
+
+
+def test_half_a_character_and_endless_lists_in_a_manifest(audit, tmp_path) -> None:
+    folder = audit.save(tmp_path / "audit")
+    text = (folder / "audit.json").read_text()
+    (folder / "audit.json").write_text(text.replace("Animals", "Animals \\ud83d"))
+    assert Audit.load(folder).manifest["data"]["project_title"] == "Animals \ufffd"
+    (folder / "audit.json").write_text("[" * 100_000)
+    with pytest.raises(InvalidInputError, match="cannot be read"):
+        Audit.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "values", "said"),
+    [
+        ("findings", "annotator", [1, 2], "has what is no text"),
+        ("findings", "error_probability", [0.1, 7.0], "no shares of 1"),
+        ("findings", "margin", [0.1, float("inf")], "infinite"),
+        ("findings", "margin", ["a", "b"], "no number"),
+        ("findings", "is_label_issue", [1, 0], "neither true nor false"),
+        ("findings", "task_id", [0.5, 1.0], "fraction"),
+        ("findings", "given_label", [None, "a"], "missing values"),
+        ("items", "value", [1, 2], "no text"),
+        ("items", "thumbnail", ["a", None], "no picture"),
+        ("annotations", "annotation_id", ["x", "y"], "no number"),
+    ],
+)
+def test_a_table_with_odd_values_is_refused_by_its_column(audit, tmp_path, table, column, values, said) -> None:
+    folder = audit.save(tmp_path / "audit")
+    path = folder / f"{table}.parquet"
+    pd.read_parquet(path).assign(**{column: values}).to_parquet(path)
+    with pytest.raises(InvalidInputError, match=f"{column}.*{table}.*{said}") as raised:
+        Audit.load(folder)
+    assert raised.value.remedy
+
+
+def test_a_table_of_words_has_those_that_are_known(audit, tmp_path) -> None:
+    folder = audit.save(tmp_path / "audit")
+    row = {name: {"str": "x", "int64": 1, "float64": 0.5, "bool": True}.get(kind) for name, kind in ISSUES.items()}
+    pd.DataFrame([row]).to_parquet(folder / "region_issues.parquet")
+    with pytest.raises(InvalidInputError, match="has other words than 'missing', 'shifted', 'spurious'"):
+        Audit.load(folder)

@@ -142,3 +142,20 @@ def test_formats_that_run_programs_are_not_opened(tmp_path: Path) -> None:
     (tmp_path / "page.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n")
     with pytest.raises(UnidentifiedImageError):
         decoded(tmp_path / "page.png")
+
+
+@pytest.mark.parametrize("odd", [np.inf, -np.inf, np.nan])
+def test_floats_that_are_no_numbers_leave_the_others_as_they_are(tmp_path: Path, odd: float) -> None:
+    values = RAMP.astype(np.float32)
+    values[3, 4] = odd
+    Image.fromarray(values).save(tmp_path / "a.tiff")
+    drawn = np.asarray(decoded(tmp_path / "a.tiff"))
+    assert drawn[3, 4] == {np.inf: 1.0}.get(odd, 0.0)
+    drawn = np.where(np.isfinite(values), drawn, values)
+    np.testing.assert_allclose(drawn, values, atol=1e-6)
+    assert np.isfinite(encode_images([str(tmp_path / "a.tiff")])).all()
+
+
+def test_an_image_of_nothing_but_infinities_is_black(tmp_path: Path) -> None:
+    Image.fromarray(np.full((8, 8), np.inf, np.float32)).save(tmp_path / "a.tiff")
+    assert not np.asarray(decoded(tmp_path / "a.tiff")).any()

@@ -155,13 +155,13 @@ def decisions_in(folders: Sequence[Path], *, required: bool) -> pd.DataFrame | N
     """
     import pandas as pd
 
-    from ntk_labelqa.audit_folder import DECISIONS
+    from ntk_labelqa.audit_folder import DECISIONS, read_table
     from ntk_labelqa.errors import InvalidInputError
 
     tables = []
     for folder in folders:
         if (folder / DECISIONS).is_file():
-            tables.append(pd.read_parquet(folder / DECISIONS))
+            tables.append(read_table(folder, DECISIONS.removesuffix(".parquet")))
         elif required:
             raise InvalidInputError(
                 f"{folder} has no {DECISIONS}.",
@@ -170,7 +170,8 @@ def decisions_in(folders: Sequence[Path], *, required: bool) -> pd.DataFrame | N
             )
     if not tables:
         return None
-    return pd.concat(tables, ignore_index=True).drop_duplicates("review_key", keep="last")
+    found = pd.concat(tables, ignore_index=True)
+    return found.drop_duplicates("review_key", keep="last") if "review_key" in found else found
 
 
 def headline(audit: Audit) -> str:

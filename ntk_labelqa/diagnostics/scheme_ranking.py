@@ -25,6 +25,7 @@ from ntk_labelqa.inputs.features import read_features
 from ntk_labelqa.inputs.held import FeaturesLike, LabelsLike
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.options import KernelOptions, Preparation
+from ntk_labelqa.shown import well_formed
 
 LIKE_COUNTS = 0.2
 """Class counts are alike when the share of labels in which they differ (total variation) is at most this."""
@@ -173,7 +174,7 @@ def _error_rate(predicted: np.ndarray, scheme: Scheme) -> dict[str, object]:
     wrong, count = int((predicted[scheme.items] != scheme.labels).sum()), len(scheme.items)
     low, high = wilson_interval(wrong, count)
     return {
-        "scheme": scheme.name,
+        "scheme": well_formed(scheme.name),
         "items": count,
         "error_rate": wrong / count,
         "error_low": low,

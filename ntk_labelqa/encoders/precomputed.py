@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -103,9 +102,9 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
         raise InvalidInputError(f"There is no features file {path}.", remedy="Check the path.") from None
     except KeyError as error:
         raise InvalidInputError(f"{path} lacks {error}.", remedy=_FORM) from error
-    except (OSError, ValueError, TypeError, zipfile.BadZipFile) as error:
-        if isinstance(error, InvalidInputError):
-            raise
+    except InvalidInputError:
+        raise
+    except Exception as error:  # NumPy, zipfile and Arrow let whatever damaged files cause through
         raise InvalidInputError(f"{path} cannot be read as a features file: {error}", remedy=_FORM) from error
 
 
@@ -129,7 +128,8 @@ def _as_ids(path: Path, ids: np.ndarray) -> np.ndarray:
 
 
 def _as_floats(path: Path, features: np.ndarray) -> np.ndarray:
-    if features.ndim < 2 or not np.issubdtype(features.dtype, np.number):
+    kind = features.dtype
+    if features.ndim < 2 or not np.issubdtype(kind, np.number) or np.issubdtype(kind, np.complexfloating):
         raise InvalidInputError(
             f"The features in {path} are {features.dtype}{list(features.shape)}, not numbers with a row an item.",
             remedy=_FORM,

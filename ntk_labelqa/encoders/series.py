@@ -156,7 +156,7 @@ def _numbers(column: pd.Series) -> pd.Series:
 def _from_json(text: str) -> pd.DataFrame:
     try:
         content = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return pd.DataFrame()
     if isinstance(content, dict):
         columns = {name: pd.Series(_listed(values), dtype=object) for name, values in content.items()}

@@ -174,8 +174,8 @@ class DuplicateConflicts(Check):
                 "Audit again; for plain features, take this check out of the policy.",
             )
         labels = findings.item_keys(case.audit.findings, case.audit.annotations)
-        of_item = pd.Series(shown.to_numpy(), index=pd.MultiIndex.from_tuples(findings.keys(items)))
-        table = case.audit.findings.assign(shown=of_item.reindex(pd.MultiIndex.from_tuples(labels)).to_numpy())
+        of_item = dict(zip(findings.keys(items), shown, strict=True))
+        table = case.audit.findings.assign(shown=[of_item.get(label, "") for label in labels])
         groups = table[table["shown"].astype(bool)].groupby("shown")
         groups = groups.agg(tasks=("task_id", "nunique"), labels=("given_label", "nunique"))
         found = int(((groups["tasks"] > 1) & (groups["labels"] > 1)).sum())
@@ -291,7 +291,8 @@ def not_kept(regions: pd.DataFrame, decisions: pd.DataFrame | None, kinds: Colle
         return regions
     kept = decisions[decisions["kind"].isin(kinds) & (decisions["decision"] == KEPT)]
     named = set(zip(kept["annotation_id"], kept["region_id"], strict=True))
-    return regions[[key not in named for key in zip(regions["annotation_id"], regions["region_id"], strict=True)]]
+    others = [key not in named for key in zip(regions["annotation_id"], regions["region_id"], strict=True)]
+    return regions[np.array(others, bool)]  # an empty list would choose columns, and none
 
 
 def decisions_on(labels: pd.DataFrame, decisions: pd.DataFrame | None) -> pd.Series:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pandas as pd
 from pydantic import Field
 
-from ntk_labelqa.audit_folder import read_manifest
+from ntk_labelqa.audit_folder import read_manifest, read_table
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gate.case import Case, Check, Count, Measured, NotJudged, Share, Words
 from ntk_labelqa.gate.checks import REVIEW, at_most
@@ -112,6 +112,6 @@ def _earlier(case: Case, folder: str) -> dict[str, Any]:
 
 def _earlier_findings(folder: Path) -> pd.DataFrame:
     try:
-        return pd.read_parquet(folder / "findings.parquet", columns=["task_id", "given_label"])
-    except (OSError, ValueError) as error:
-        raise NotJudged(f"The findings in {folder} cannot be read: {error}", "Make that audit again.") from error
+        return read_table(folder, "findings")
+    except InvalidInputError as error:
+        raise NotJudged(f"The findings in {folder} cannot be read: {error.what}", "Make that audit again.") from error

@@ -93,6 +93,8 @@ def read_policy(path: Path) -> Policy:
         ) from None
     except OSError as error:
         raise InvalidInputError(f"{path} cannot be read: {error.strerror}.", remedy="Check the path.") from error
+    except RecursionError:
+        raise InvalidInputError(f"{path} is nested too deep.", remedy="No policy has lists in lists.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidInputError(f"{path} is not TOML: {error}.", remedy="Correct that line.") from error
     try:

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.memory import require_memory
+from ntk_labelqa.shown import has_halves, well_formed
 
 
 class Sparse(Protocol):
@@ -71,6 +72,29 @@ def held(values: object, what: str) -> Any:
             remedy="Pass an array, a list, or a DataFrame or Series of pandas, in the order of the items.",
         )
     return [_of_list(entry, what) for entry in values]
+
+
+def well_formed_texts(values: Any) -> Any:
+    """*values*, as :func:`held` gives them, without halves of characters in texts: Arrow, and so pandas, holds none."""
+    if isinstance(values, pd.DataFrame):
+        return values.assign(
+            **{name: well_formed_texts(column) for name, column in values.items() if _has_halves(column)}
+        )
+    if not _has_halves(values):
+        return values
+    if isinstance(values, list):
+        return [well_formed(entry) if type(entry) in (str, np.str_) else entry for entry in values]
+    if isinstance(values, pd.Series):
+        return pd.Series(well_formed_texts(values.tolist()), values.index, object, values.name)
+    return np.array(well_formed_texts(values.ravel().tolist()), values.dtype).reshape(values.shape)
+
+
+def _has_halves(values: list | pd.Series | np.ndarray) -> bool:
+    if isinstance(values, list):
+        return has_halves(values)
+    return getattr(values.dtype, "kind", "") in "OU" and has_halves(
+        values.ravel() if isinstance(values, np.ndarray) else values
+    )
 
 
 def to_array(values: Any, what: str) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ntk_labelqa.errors import InvalidInputError
-from ntk_labelqa.inputs.held import LabelsLike, held, own_index, within
+from ntk_labelqa.inputs.held import LabelsLike, held, own_index, well_formed_texts, within
 
 TRUTHS = {bool, np.bool_}
 ONE_COLUMN = "Pass one label an item"
@@ -106,7 +106,8 @@ def read_labels(labels: LabelsLike, *, classes: LabelsLike | None = None, what: 
 
     Args:
         labels: an array, a list, a tensor, a Series, a Categorical, or a table or array of one column; of names, whole
-            numbers, truth values, members of an Enum, or anything else that can be looked up.
+            numbers, truth values, members of an Enum, or anything else that can be looked up. Half a character in a
+            name becomes U+FFFD, the sign for an unknown one: no table that is written can hold it.
         classes: the label set, where it is larger than the labels seen; else those seen, sorted, or of a Categorical
             in its order.
         what: what they are, for the errors.
@@ -127,6 +128,7 @@ def read_column(values: LabelsLike, what: str = "Labels") -> Column:
     """One entry an item, missing ones too, from whatever holds them; see :func:`read_labels`."""
     found = held(values, what)
     index, name, dtype = own_index(found, values), getattr(values, "name", None), None
+    found = well_formed_texts(found)
     if isinstance(found, list):
         found = _of_list(found, what)
     if isinstance(found, pd.DataFrame):

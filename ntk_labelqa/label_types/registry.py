@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from ntk_labelqa.dataset import Control, ItemKind, LabeledDataset
@@ -97,5 +97,6 @@ def control_in(data: Mapping[str, Any]) -> Control | None:
     """The control in an audit's description of the data; audits of earlier versions lack some of its fields."""
     if not data.get("control"):
         return None
-    control = Control(**data["control"])
+    names = {field.name for field in fields(Control)}  # later versions may write more
+    control = Control(**{name: value for name, value in data["control"].items() if name in names})
     return replace(control, shown_when=tuple(map(tuple, control.shown_when)))  # JSON knows lists alone

@@ -14,6 +14,12 @@ _PLACES = {
 """Fields of a value that say where in its item a region is."""
 
 
+def results_of(labelling: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The results of an annotation or a prediction; none of what can be none."""
+    results = labelling.get("result")
+    return [one for one in results if isinstance(one, Mapping)] if isinstance(results, list | tuple) else []
+
+
 def value_of(result: Mapping[str, Any]) -> Mapping[str, Any]:
     """The result's value; empty where it has none that could be read."""
     value = result.get("value")

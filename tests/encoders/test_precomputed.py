@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -86,3 +88,18 @@ def test_regions_that_are_missing_are_named(tmp_path) -> None:
     np.savez(tmp_path / "g.npz", ids=[5, 3, 9], features=[[1.0]] * 3)
     with pytest.raises(InvalidInputError, match=r"row a task, but the audit is of regions.*region_ids"):
         read_features(tmp_path / "g.npz", TASKS, REGIONS)
+
+
+def test_complex_features_are_refused(tmp_path) -> None:
+    with pytest.raises(InvalidInputError, match="complex128"):
+        read_features(write(tmp_path / "f.npz", TASKS, np.ones((3, 2)) * 1j), TASKS)
+
+
+@pytest.mark.parametrize("compress", [np.savez, np.savez_compressed])
+def test_a_damaged_archive_is_refused_in_words_wherever_it_is_damaged(tmp_path, compress) -> None:
+    compress(tmp_path / "f.npz", ids=TASKS, features=np.random.default_rng(0).normal(size=(3, 50)))
+    whole = (tmp_path / "f.npz").read_bytes()
+    for place in range(0, len(whole) - 20, 20):
+        (tmp_path / "f.npz").write_bytes(whole[:place] + b"\xff" * 20 + whole[place + 20 :])
+        with suppress(InvalidInputError):  # a time stamp, for example, is looked at by nobody
+            read_features(tmp_path / "f.npz", TASKS)

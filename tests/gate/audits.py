@@ -113,7 +113,11 @@ def _manifest(
     return {
         "format": 1,
         "created_at": created,
+        "versions": {},
         "options": {"encoder": "text", "architecture": architecture},
+        "seed": 0,
+        "device": "cpu",
+        "timings": {},
         "data": {
             "fingerprint": f"{wrong:02x}" * 32,
             "kind": kind,
@@ -122,8 +126,11 @@ def _manifest(
             "project_title": "Animals",
             "source": "http://127.0.0.1:1",
             "control": {"name": "animal", "to_name": "text", "tag": "Choices", "value_key": "text"},
+            "items": count,
+            "annotations": count,
             "class_names": list(CLASSES),
             "left_out": gone,
+            "notes": [],
         },
         "summary": {
             "items": count,
@@ -133,7 +140,15 @@ def _manifest(
             "error_rate": rate,
             "error_rate_low": max(0.0, rate - 0.02),
             "error_rate_high": min(1.0, rate + 0.02),
-            "self_measurement": {"is_informative": informative},
+            "architecture": architecture,
+            "ridge": 0.01,
+            "bde": 0.01,
+            "self_measurement": {
+                "planted": 20,
+                "recall": {"value": 0.9, "low": 0.8, "high": 0.95},
+                "precision": {"value": None, "low": 0.0, "high": 1.0},
+                "is_informative": informative,
+            },
         },
     }
 

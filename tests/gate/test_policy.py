@@ -117,3 +117,9 @@ def test_a_file_that_is_missing_or_no_text(tmp_path) -> None:
         read_policy(tmp_path / "labelqa.toml")
     with pytest.raises(InvalidInputError, match="cannot be read"):
         read_policy(tmp_path)
+
+
+def test_a_policy_that_is_nested_without_end_is_refused(tmp_path) -> None:
+    (tmp_path / "labelqa.toml").write_text("version = " + "[" * 5_000)
+    with pytest.raises(InvalidInputError, match="nested too deep"):
+        read_policy(tmp_path / "labelqa.toml")

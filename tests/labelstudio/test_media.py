@@ -20,6 +20,7 @@ from ntk_labelqa.dataset import ItemKind, LabeledDataset, from_arrays
 from ntk_labelqa.errors import InvalidInputError, LabelQAError
 from ntk_labelqa.labelstudio.connect import connect
 from ntk_labelqa.labelstudio.media import download as media_download
+from ntk_labelqa.labelstudio.media import fetch as fetching
 from ntk_labelqa.labelstudio.media.fetch import fetch_media
 from tests.labelstudio.samples import KEY, USER
 from tests.labelstudio.web import Reply, Request, Web, as_json, serving
@@ -516,3 +517,37 @@ def test_series_within_the_task_data_are_not_fetched(fetch) -> None:
 def test_too_many_unusable_files_end_it(fetch) -> None:
     with pytest.raises(InvalidInputError, match="2 of 2 files cannot be used: task without a file address"):
         fetch("", "", kind="series", max_failed=0.05)
+
+
+def test_a_link_that_leads_back_to_itself_costs_its_own_image_alone(fetch, tmp_path) -> None:
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    (tmp_path / "a.png").write_bytes(png(1))
+    found = fetch("loop.png", "a.png", root=tmp_path)
+    assert found.items["task_id"].tolist() == [101]
+    assert reasons(found) == {"image file missing": (100,)}
+
+
+def test_an_etag_beyond_ascii_is_no_reason_to_lose_the_image_at_the_second_time(fetch, elsewhere) -> None:
+    elsewhere.replies["/a.png"] = Reply(png(1), headers={"ETag": '"\xe9t\xe9"'})
+    for _ in range(2):
+        found = fetch(f"{elsewhere.web.url}/a.png", allowed_hosts=["127.0.0.1"])
+        assert shades(found) == [1]
+    assert "if-none-match" not in elsewhere.web.requests[-1].headers
+
+
+@pytest.mark.parametrize("value", ["data:image/png,\ud83d", "data:image/png;base64,\ud83d", "a\ud83d.png", "a\0.png"])
+def test_an_address_with_odd_characters_costs_its_own_image_alone(fetch, tmp_path, value: str) -> None:
+    (tmp_path / "a.png").write_bytes(png(1))
+    found = fetch(value, "a.png", root=tmp_path)
+    assert found.items["task_id"].tolist() == [101]
+    assert sum(map(len, reasons(found).values())) == 1
+
+
+def test_whatever_else_a_file_leads_to_costs_itself_alone(fetch, tmp_path, monkeypatch) -> None:
+    (tmp_path / "a.png").write_bytes(png(1))
+    (tmp_path / "b.png").write_bytes(png(2))
+    read = fetching._Fetcher._below_root
+    monkeypatch.setattr(
+        fetching._Fetcher, "_below_root", lambda self, value: 1 / 0 if value == "b.png" else read(self, value)
+    )
+    assert reasons(fetch("a.png", "b.png", root=tmp_path)) == {"image that cannot be read (ZeroDivisionError)": (101,)}

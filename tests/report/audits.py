@@ -20,6 +20,7 @@ MEASURED = {
     "recall": {"value": 0.962, "low": 0.92, "high": 0.983},
     "precision": {"value": 0.971, "low": 0.932, "high": 0.989},
     "planted": 180,
+    "is_informative": True,
 }
 
 

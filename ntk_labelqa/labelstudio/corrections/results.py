@@ -21,7 +21,7 @@ from ntk_labelqa.dataset import Control
 from ntk_labelqa.label_types.choices import opposite
 from ntk_labelqa.label_types.control_type import Said
 from ntk_labelqa.label_types.registry import control_type, region_type
-from ntk_labelqa.label_types.results import is_of_part, value_of
+from ntk_labelqa.label_types.results import is_of_part, results_of, value_of
 from ntk_labelqa.labelstudio.corrections.authors import Authors
 from ntk_labelqa.labelstudio.reading.config_xml import choice_paths, read
 from ntk_labelqa.labelstudio.reading.label_values import labels_given, regions_drawn
@@ -253,8 +253,7 @@ def _meta(part: Mapping[str, Any]) -> Mapping[str, Any]:
 def marks_of(annotation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """What a correction of ours says of itself (``review_key``, ``given_label`` …), for each label that it changed;
     nothing for other annotations."""
-    parts = (part for part in annotation.get("result") or () if isinstance(part, Mapping))
-    return [mark for mark in (_meta(part).get(META) for part in parts) if _is_mark(mark)]
+    return [mark for mark in (_meta(part).get(META) for part in results_of(annotation)) if _is_mark(mark)]
 
 
 def _is_mark(mark: Any) -> TypeGuard[Mapping[str, Any]]:
@@ -301,7 +300,8 @@ def superseded_in(task: Mapping[str, Any], authors: Authors) -> set[int]:
         number = child.get("parent_annotation")
         parent = annotations.get(number) if isinstance(number, int) else None
         about = {**child, "task": task.get("id")}
-        with suppress(KeyError, TypeError, ValueError, AttributeError):  # marks that are none of ours: no correction
+        # Marks that are none of ours: no correction.
+        with suppress(LookupError, TypeError, ValueError, AttributeError, OverflowError):
             if parent is None or not authors.wrote(child) or not corrects(about, parent, task.get("project")):
                 continue
             if all(_still_has(parent, child, mark) for mark in marks_of(child)):
@@ -311,8 +311,7 @@ def superseded_in(task: Mapping[str, Any], authors: Authors) -> set[int]:
 
 def _still_has(parent: Mapping[str, Any], child: Mapping[str, Any], mark: Mapping[str, Any]) -> bool:
     """Whether *parent* has the label, and the place, that *child* changed, as *mark* tells."""
-    parts = (part for part in child["result"] if isinstance(part, Mapping))
-    kinds = {part["from_name"]: str(part.get("type")) for part in parts if "from_name" in part}
+    kinds = {part["from_name"]: str(part.get("type")) for part in results_of(child) if "from_name" in part}
     kind = kinds[mark["control"]]
     if "region_id" in mark:
         own = [part for part in parent["result"] if _is_of(part, mark["control"], mark["region_id"])]

@@ -113,7 +113,7 @@ class MediaCache:
         return True
 
     def _index_path(self, address: str) -> Path:
-        key = hashlib.sha256(address.encode()).hexdigest()
+        key = hashlib.sha256(address.encode(errors="surrogatepass")).hexdigest()
         return self.root / "index" / key[:2] / key
 
 

@@ -167,7 +167,7 @@ class Downloader:
     def get(self, address: str, known: Entry | None = None) -> Answer:
         """The file at *address*, or the answer that it is still as *known*; raises UnusableFile."""
         conditions = {"If-None-Match": known.etag, "If-Modified-Since": known.last_modified} if known else {}
-        conditions = {name: value for name, value in conditions.items() if value}
+        conditions = {name: value for name, value in conditions.items() if _can_be_sent(value)}
         url = httpx.URL(address)
         # Redirects are followed by hand: each of their addresses has to be allowed, and may or may not see the key.
         for _ in range(REDIRECTS + 1):
@@ -240,3 +240,8 @@ class Downloader:
                 chunks.append(chunk)
         found = (response.headers.get(name, "") for name in ("etag", "last-modified", "location"))
         return Answer(response.status_code, b"".join(chunks), *found)
+
+
+def _can_be_sent(header: str) -> bool:
+    """Whether a request can carry what an answer had in a *header*: an ETag, for example, may have any letters."""
+    return bool(header) and header.isascii() and header.isprintable()

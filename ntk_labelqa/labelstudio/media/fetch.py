@@ -7,7 +7,7 @@ many of them stop the run.
 from __future__ import annotations
 
 import base64
-import binascii
+import os
 import re
 import urllib.parse
 from collections import defaultdict
@@ -23,7 +23,7 @@ import pandas as pd
 
 from ntk_labelqa.cache import cache_root
 from ntk_labelqa.dataset import LabeledDataset, LeftOut
-from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.errors import InvalidInputError, LabelQAError
 from ntk_labelqa.label_types.item_type import ItemType, RegionType
 from ntk_labelqa.label_types.registry import item_type_of
 from ntk_labelqa.labelstudio.media.cache import MediaCache
@@ -134,6 +134,10 @@ def _all(fetcher: _Fetcher, values: Sequence[str], progress: Tick | None) -> lis
             return fetcher.fetch(value)
         except UnusableFile as reason:
             return str(reason)
+        except LabelQAError:  # of no single file: the cache cannot be written, the key was taken away
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever odd addresses and files cause costs their own item alone
+            return f"{fetcher.what} that cannot be read ({type(error).__name__})"
 
     results: list[Path | str] = []
     pool = ThreadPoolExecutor(THREADS)
@@ -169,7 +173,7 @@ class _Fetcher:
 
     def __init__(self, cache: MediaCache, downloader: Downloader, root: Path | None, check: Check) -> None:
         self.cache, self.downloader, self.check = cache, downloader, check
-        self.root = root.resolve() if root else None
+        self.root = Path(os.path.realpath(root)) if root else None
         self.what = downloader.what
 
     def fetch(self, value: str) -> Path:
@@ -202,12 +206,12 @@ class _Fetcher:
 
     def _from_data_uri(self, value: str) -> bytes:
         head, _, body = value.partition(",")
-        content = urllib.parse.unquote_to_bytes(body)
-        if head.endswith(";base64"):
-            try:
+        try:
+            content = urllib.parse.unquote_to_bytes(body)
+            if head.endswith(";base64"):
                 content = base64.b64decode(b"".join(content.split()), validate=True)
-            except binascii.Error as error:
-                raise UnusableFile("data URI that cannot be decoded") from error
+        except ValueError as error:  # binascii.Error and UnicodeEncodeError are
+            raise UnusableFile("data URI that cannot be decoded") from error
         self.downloader.refuse_large(len(content))
         return content
 
@@ -218,7 +222,8 @@ class _Fetcher:
         """
         if self.root is None:
             return None
-        paths = [(self.root / name).resolve() for name in names_below(value)]
+        # Path.resolve raises on links that lead in a circle; of other Python versions, it does not.
+        paths = [Path(os.path.realpath(self.root / name)) for name in names_below(value)]
         inside = [path for path in paths if path.is_relative_to(self.root)]
         try:
             path = next((path for path in inside if path.is_file()), None)

@@ -12,6 +12,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from ntk_labelqa.label_types.results import choices_of, paths_of
+from ntk_labelqa.shown import well_formed
 
 ATTRIBUTES = {
     "name": "what results are filed under",
@@ -60,7 +61,7 @@ Condition = tuple[str, ...]
 
 def read(config: str) -> ElementTree.Element:
     """The config's tree, names in the case of the documentation. Raises ElementTree.ParseError where it is no XML."""
-    tree = ElementTree.fromstring(config)
+    tree = ElementTree.fromstring(well_formed(config))
     for tag in tree.iter():
         tag.tag = _TAGS.get(tag.tag.lower(), tag.tag)
         tag.attrib = {_CANONICAL.get(key.lower(), key): value for key, value in tag.attrib.items()}

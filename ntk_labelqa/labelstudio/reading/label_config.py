@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -15,7 +16,7 @@ from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.label_types.choices import is_multiple
 from ntk_labelqa.label_types.control_type import ControlConfig
 from ntk_labelqa.label_types.registry import CONTROLS, REGION_LABELS, region_type
-from ntk_labelqa.label_types.results import choices_of, is_of_part
+from ntk_labelqa.label_types.results import choices_of, is_of_part, results_of
 from ntk_labelqa.labelstudio.reading.config_xml import choice_paths, conditions, is_true, read
 from ntk_labelqa.readable import READABLE, TURN_KEYS
 
@@ -99,7 +100,7 @@ def parse(config: str, control: str | None = None) -> LabelledControl:
         seen = [f"{tag.tag} {tag.name!r}{obstacles[str(tag.name)]}" for tag in interface.controls]
     except Exception as error:  # the SDK lets whatever its XML and schema parsers raise through
         raise InvalidInputError(
-            f"The labelling config cannot be read: {str(error).splitlines()[0]}",
+            f"The labelling config cannot be read: {next(iter(str(error).splitlines()), type(error).__name__)}",
             remedy="Copy it from the project's Settings, Labeling Interface, Code.",
         ) from error
     chosen, part = _choose(candidates, readiest, control, seen)
@@ -169,13 +170,11 @@ def infer(tasks: Sequence[Mapping[str, Any]], control: str | None = None) -> Lab
     several: Counter[str] = Counter()
     shown: Counter[tuple[str, str, str]] = Counter()
     seen: dict[str, str] = {}
-    for result, task in _results(tasks):
-        kind, name, to_name = (str(result.get(key, "")) for key in ("type", "from_name", "to_name"))
+    for (kind, name, to_name), choices, of_part, task in _results(tasks):
         seen[name] = kind
-        if is_of_part(result):
+        if of_part:
             seen[name] = f"{kind} of regions or of single images"
             continue
-        choices = choices_of(result)
         if kind == "choices" and len(choices) == 1:
             used.setdefault(name, Counter())[choices[0]] += 1
             shown[name, to_name, _shown_key(task)] += 1
@@ -304,12 +303,19 @@ def _cannot_choose(candidates: list[str], control: str | None, seen: list[str]) 
     )
 
 
-def _results(tasks: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+def _results(
+    tasks: Iterable[Mapping[str, Any]],
+) -> list[tuple[tuple[str, ...], list[str], bool, Mapping[str, Any]]]:
+    """Type, names and choices of each result, and whether it is of a part; with its task."""
+    found: list[tuple[tuple[str, ...], list[str], bool, Mapping[str, Any]]] = []
     for task in tasks:
         for annotation in task.get("annotations") or ():
-            for result in annotation.get("result") or ():
-                if isinstance(result, Mapping):
-                    yield result, task
+            results = results_of(annotation)
+            with suppress(Exception):  # it is left out, and listed, once it is read
+                named = [tuple(str(one.get(key, "")) for key in ("type", "from_name", "to_name")) for one in results]
+                choices = [choices_of(one) for one in results]
+                found += zip(named, choices, map(is_of_part, results), [task] * len(results), strict=True)
+    return found
 
 
 def _shown_key(task: Mapping[str, Any]) -> str:

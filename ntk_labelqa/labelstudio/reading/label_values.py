@@ -11,7 +11,7 @@ from ntk_labelqa.label_types.choices import opposite
 from ntk_labelqa.label_types.control_type import NO_CHOICE, Said, Unusable
 from ntk_labelqa.label_types.place import DRAWN_TWICE, Place
 from ntk_labelqa.label_types.registry import control_in, control_type, region_type
-from ntk_labelqa.label_types.results import choices_of, is_of_part, value_of
+from ntk_labelqa.label_types.results import choices_of, is_of_part, results_of, value_of
 from ntk_labelqa.labelstudio.reading.config_xml import was_shown
 
 NO_REGION = "no region with this control"
@@ -52,7 +52,7 @@ def labels_given(labelling: Mapping[str, Any], control: Control, data: Mapping[s
         control: see :class:`~ntk_labelqa.dataset.Control`.
         data: of the task.
     """
-    results = [one for one in labelling.get("result") or () if isinstance(one, Mapping)]
+    results = results_of(labelling)
     mine = [one for one in results if one.get("from_name") == control.drawn_by]
     if control.of_regions:
         return _of_regions(mine, control, data) or [Unusable(NO_REGION)]
@@ -66,7 +66,7 @@ def labels_given(labelling: Mapping[str, Any], control: Control, data: Mapping[s
 
 def regions_drawn(labelling: Mapping[str, Any], control: Control, data: Mapping[str, Any]) -> list[Region]:
     """The regions of *labelling* as they were drawn, one drawn twice being two; those with an id and a label."""
-    results = [one for one in labelling.get("result") or () if isinstance(one, Mapping)]
+    results = results_of(labelling)
     found = [_region(one, control, data) for one in results if one.get("from_name") == control.drawn_by]
     return [
         one if isinstance(one, Region) else Region(one.region_id, one.labels, None)

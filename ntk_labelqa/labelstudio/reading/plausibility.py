@@ -9,7 +9,7 @@ from typing import Any
 from ntk_labelqa.dataset import Control
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.label_types.place import numbers
-from ntk_labelqa.label_types.results import value_of
+from ntk_labelqa.label_types.results import results_of, value_of
 from ntk_labelqa.labelstudio.reading.label_config import LabelledControl
 from ntk_labelqa.labelstudio.reading.label_values import NO_ID, UNKNOWN_LABEL
 
@@ -46,7 +46,7 @@ def nothing_left(
         return InvalidInputError(
             what, why=counts, remedy="All annotations are empty, or were skipped: label some tasks first."
         )
-    if not any(str(result.get("from_name")) == control.name for result in results):
+    if not any(result.get("from_name") == control.name for result in results):
         return InvalidInputError(
             what,
             why=f"Nothing was labelled with {control.tag} {control.name!r}. There are: {_controls(results)}.",
@@ -98,9 +98,10 @@ def _results(tasks: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     for task in tasks:
         for annotation in task.get("annotations") or ():
             if not annotation.get("was_cancelled"):
-                yield from (one for one in annotation.get("result") or () if isinstance(one, Mapping))
+                yield from results_of(annotation)
 
 
 def _controls(results: Sequence[Mapping[str, Any]]) -> str:
-    found = Counter(f"{result.get('type')} by {result.get('from_name')!r}" for result in results)
+    named = ((result.get("type"), result.get("from_name")) for result in results)
+    found = Counter(f"{kind} by {name!r}" for kind, name in named if isinstance(kind, str) and isinstance(name, str))
     return ", ".join(f"{what} ({count})" for what, count in found.most_common(SHOWN))

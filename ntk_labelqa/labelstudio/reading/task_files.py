@@ -10,17 +10,23 @@ from __future__ import annotations
 import csv
 import io
 import json
+import reprlib
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO, cast
 
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.shown import make_well_formed
 from ntk_labelqa.unpacking import TooLargeError, most_of, read_at_most
 
 REMEDY = "Export the project again, as JSON."
+LONGEST_ID = 40
+"""Characters of an id that is written as a string."""
 _STORED = "_stored"
 """Marks a task that came with one annotation of a target storage, while it is read."""
+_BRIEF = reprlib.Repr()
+_BRIEF.maxstring = _BRIEF.maxother = _BRIEF.maxlong = 80
 
 Record = dict[str, Any]
 
@@ -44,7 +50,7 @@ def parse_tasks(content: bytes, name: str) -> tuple[list[Record], tuple[str, ...
     _number([one for task in tasks for one in task["annotations"]], "annotation", name, notes)
     _refuse_twins([task["id"] for task in tasks], "task", name)
     _refuse_twins([one["id"] for task in tasks for one in task["annotations"]], "annotation", name)
-    cleaned = [task["id"] for task in tasks if _clean(task)] if b"\\ud" in content.lower() else []
+    cleaned = [task["id"] for task in tasks if make_well_formed(task)] if _may_have_halves(content) else []
     if cleaned:
         notes.append(
             f"Halves of characters were replaced by the sign for unknown ones in {len(cleaned)} tasks: "
@@ -72,7 +78,7 @@ def _unpacked(content: bytes, name: str) -> bytes:
                     return read_at_most(cast(BinaryIO, packed), most_of(len(content)))
     except TooLargeError as error:
         raise too_large(name, len(content)) from error
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+    except Exception as error:  # zipfile lets whatever damaged archives cause through
         raise InvalidInputError(f"{name} cannot be unpacked: {error}", remedy=REMEDY) from error
     shown = ", ".join(entry.filename for entry in files[:5]) or "nothing"
     raise InvalidInputError(
@@ -175,7 +181,7 @@ def _joined(tasks: Sequence[Record]) -> list[Record]:
     by_id: dict[Any, Record] = {}
     for number, task in enumerate(tasks):
         known = by_id.get(task.get("id"))
-        if task.pop(_STORED, False) and known is not None and known["data"] == task["data"]:
+        if task.pop(_STORED, False) and known is not None and _same(known["data"], task["data"]):
             known["annotations"] = [*known["annotations"], *task["annotations"]]
         else:
             by_id[(number,) if known is not None or task.get("id") is None else task["id"]] = task
@@ -191,10 +197,14 @@ def _number(records: Sequence[Record], of: str, name: str, notes: list[str]) -> 
         notes.append(f"The {of}s have no ids: they are counted from 1, in the order of the file.")
         return
     for number, (record, key) in enumerate(zip(records, ids, strict=True), 1):
-        whole = int(key) if isinstance(key, str) and key.strip().isascii() and key.strip().isdigit() else key
+        whole = int(key) if isinstance(key, str) and len(key) < LONGEST_ID and _is_digits(key.strip()) else key
         if not isinstance(whole, int) or isinstance(whole, bool) or abs(whole) >= 2**63:
             raise _no_tasks(name, f"The id of {of} number {number} is no whole number: {_shown(key)}.")
         record["id"] = whole
+
+
+def _is_digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _refuse_twins(ids: list[int], of: str, name: str) -> None:
@@ -215,27 +225,21 @@ def _no_tasks(name: str, why: str = "It may be of another of Label Studio's form
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:80]}…"
+    return _BRIEF.repr(value)
 
 
-def _clean(record: Record) -> bool:
-    """Replace lone surrogates in all strings of *record*, which no encoding can write; whether there were any."""
-    found = False
-
-    def clean(value: Any) -> Any:
-        nonlocal found
-        if isinstance(value, str):
-            whole = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-            found = found or whole != value
-            return whole
-        return _mapped(value, clean)
-
-    record.update(clean(dict(record)))
-    return found
+def _same(one: object, other: object) -> bool:
+    """Whether two values of JSON are equal; not where they are nested too deep to be compared."""
+    try:
+        return one == other
+    except RecursionError:
+        return False
 
 
-def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
-    if isinstance(value, dict):
-        return {change(key): change(each) for key, each in value.items()}
-    return [change(each) for each in value] if isinstance(value, list) else value
+def _may_have_halves(content: bytes) -> bool:
+    """Whether strings of the JSON may hold halves of characters: as escapes, or as bytes that are no UTF-8."""
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return True
+    return b"\\ud" in content.lower() or b"\0" in content[:4]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -37,6 +38,8 @@ OUR_MODEL = "ntk-labelqa"
 
 UNANNOTATED, SKIPPED = "no annotation", "skipped by the annotator"
 SUPERSEDED = "superseded by a reviewed correction"
+UNREADABLE, UNREADABLE_TASK = "annotation that cannot be read", "task data that cannot be read"
+UNREADABLE_PREDICTION = "prediction that cannot be read"
 SHOWN_LABELS = 10
 NOBODY = Authors()
 
@@ -51,9 +54,9 @@ def build_dataset(
 ) -> LabeledDataset:
     """The data set of *tasks*, items in the order of their task ids.
 
-    Skipped annotations, those that a reviewed correction stands in for, what has not exactly one known label, and tasks
-    that are left without any label are left out and listed by reason. Where the control labels regions, each region is
-    an item, and those of several annotators that overlap are one.
+    Skipped annotations, those that a reviewed correction stands in for, what has not exactly one known label, what
+    cannot be read, and tasks that are left without any label are left out and listed by reason. Where the control
+    labels regions, each region is an item, and those of several annotators that overlap are one.
 
     Args:
         tasks: as exported, each with ``id``, ``data`` and ``annotations``.
@@ -91,19 +94,34 @@ def build_dataset(
 
 def _classes_used(tasks: Sequence[Mapping[str, Any]], control: Control) -> tuple[str, ...]:
     """The labels that were given: numbers by size, else by name."""
-    said = {
-        one.label
-        for task in tasks
-        for annotation in task.get("annotations") or ()
-        for one in labels_given(annotation, control, task["data"])
-        if isinstance(one, Said)
-    }
+    said: set[str] = set()
+    for task in tasks:
+        for annotation in task.get("annotations") or ():
+            with suppress(Exception):  # it is left out, and listed, once it is read
+                given = labels_given(annotation, control, task["data"])
+                said.update(one.label for one in given if isinstance(one, Said))
     return tuple(sorted(said, key=float if control.tag == "Number" else str))
 
 
 def _table(rows: list[tuple[Any, ...]], columns: list[str], regions: bool) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=[*columns, "region_id"])
     return table if regions else table.drop(columns="region_id")
+
+
+class _Annotation(NamedTuple):
+    """What an annotation says: *known* are rows of its task's items that its regions are; None of whole items."""
+
+    usable: list[Said]
+    values: list[str]
+    refused: list[Unusable]
+    known: list[int | None] | None
+    by: str
+    saved: str
+    drawn: list[dict[str, Any]]
+
+
+def _because(what: str, error: Exception) -> str:
+    return f"{what} ({type(error).__name__})"
 
 
 class _Reader:
@@ -124,67 +142,88 @@ class _Reader:
         self.wholes: dict[int, tuple[Any, ...]] = {}
 
     def read(self, task: Mapping[str, Any]) -> None:
-        first = len(self.items)
-        places: list[Place] = []
+        first, annotations = len(self.items), task.get("annotations") or ()
         superseded = superseded_in(task, self.authors)
         self.claimed += claimed_in(task, self.authors)
-        for annotation in sorted(task.get("annotations") or (), key=lambda one: int(one["id"])):
+        try:
+            shown = self._shown(task) if annotations else ""
+        except Exception as error:  # noqa: BLE001 - whatever odd values make of what reads them, it is this task's alone
+            self.gone.setdefault(("task", _because(UNREADABLE_TASK, error)), []).append(int(task["id"]))
+            return
+        places: list[Place] = []
+        for annotation in sorted(annotations, key=lambda one: int(one["id"])):
             if annotation["id"] in superseded:
                 self._leave_out(annotation, SUPERSEDED)
             elif annotation.get("was_cancelled"):
                 self._leave_out(annotation, SKIPPED)
             else:
-                self._read_annotation(task, annotation, first, places)
+                self._read_annotation(task, annotation, shown, first, places)
         if len(self.items) == first:
             self.gone.setdefault(("task", UNANNOTATED), []).append(int(task["id"]))
         elif not self.control.of_regions:
             self._read_predictions(task, first)
 
     def _read_annotation(
-        self, task: Mapping[str, Any], annotation: Mapping[str, Any], first: int, places: list[Place]
+        self, task: Mapping[str, Any], annotation: Mapping[str, Any], shown: str, first: int, places: list[Place]
     ) -> None:
         """Rows for what *annotation* says, where *first* is the row of the task's first item, and *places* has the
         places of its regions so far.
         """
-        usable: list[Said] = []
-        for one in labels_given(annotation, self.control, task["data"]):
-            refused = one if isinstance(one, Unusable) else self._unknown(one)
-            if isinstance(one, Said) and refused is None:
-                usable.append(one)
-            elif refused is not None:
-                self._leave_out(annotation, refused.reason, "region" if self._is_of_region(refused) else "annotation")
-        drawn = [one.place for one in usable if one.place is not None]
-        if drawn:
-            known = same_regions(places, drawn)
+        try:
+            said = self._said(task, annotation, shown, places)
+        except Exception as error:  # noqa: BLE001 - the same of an annotation
+            self._leave_out(annotation, _because(UNREADABLE, error))
+            return
+        for refused in said.refused:
+            self._leave_out(annotation, refused.reason, "region" if self._is_of_region(refused) else "annotation")
+            if refused.reason == UNKNOWN_LABEL:
+                self.unknown.update(set(refused.labels))
+        if said.known is not None:
+            known = said.known
         else:  # a whole item is the same for all; regions whose place is not compared are items of their own
-            known = [0 if len(self.items) > first and not self.control.of_regions else None] * len(usable)
-        by, saved = self._annotator(annotation.get("completed_by")), str(annotation.get("updated_at") or "")
+            known = [0 if len(self.items) > first and not self.control.of_regions else None] * len(said.usable)
         if self.reads_places:
-            self.wholes[int(task["id"])] = (int(task["id"]), self._shown(task), int(annotation["id"]), by, saved)
-            found = regions_drawn(annotation, self.control, task["data"])
-            self.drawn += region_rows(task, annotation, by, found, self._shown(task))
-        for one, same in zip(usable, known, strict=True):
+            self.wholes[int(task["id"])] = (int(task["id"]), shown, int(annotation["id"]), said.by, said.saved)
+            self.drawn += said.drawn
+        for one, value, same in zip(said.usable, said.values, known, strict=True):
             row = len(self.items) if same is None else first + same
             if same is None:
-                self._add_item(task, one, places)
-            self.annotations.append((int(annotation["id"]), row, by, self.codes[one.label], saved, one.region_id))
+                places += [one.place] if one.place is not None else []
+                self.items.append((int(task["id"]), value, task["data"], one.region_id))
+            label = self.codes[one.label]
+            self.annotations.append((int(annotation["id"]), row, said.by, label, said.saved, one.region_id))
 
-    def _add_item(self, task: Mapping[str, Any], said: Said, places: list[Place]) -> None:
-        value = self._shown(task)
-        if said.place is not None:
-            places.append(said.place)
-            value = said.place.value(value)
-        self.items.append((int(task["id"]), value, task["data"], said.region_id))
+    def _said(
+        self, task: Mapping[str, Any], annotation: Mapping[str, Any], shown: str, places: Sequence[Place]
+    ) -> _Annotation:
+        """What *annotation* says, with nothing changed by it yet."""
+        found = [self._known(one) for one in labels_given(annotation, self.control, task["data"])]
+        usable = [one for one in found if isinstance(one, Said)]
+        drawn = [one.place for one in usable if one.place is not None]
+        by = self._annotator(annotation.get("completed_by"))
+        rows: list[dict[str, Any]] = []
+        if self.reads_places:
+            rows += region_rows(task, annotation, by, regions_drawn(annotation, self.control, task["data"]), shown)
+        return _Annotation(
+            usable=usable,
+            values=[shown if one.place is None else one.place.value(shown) for one in usable],
+            refused=[one for one in found if isinstance(one, Unusable)],
+            known=same_regions(places, drawn) if drawn else None,
+            by=by,
+            saved=str(annotation.get("updated_at") or ""),
+            drawn=rows,
+        )
 
     def _shown(self, task: Mapping[str, Any]) -> str:
         return readable(value_shown(task["data"], self.control), self.control)
 
-    def _unknown(self, said: Said) -> Unusable | None:
-        """Why *said* names no class of ours; None where it does. A renamed option would read as *not chosen*."""
+    def _known(self, said: Said | Unusable) -> Said | Unusable:
+        """*said*, if it names classes of ours alone. A renamed option would read as *not chosen*."""
+        if isinstance(said, Unusable):
+            return said
         options = self.labelled.options
         named = set(said.named).difference(options) if options else {said.label} - self.codes.keys()
-        self.unknown.update(named)
-        return Unusable(UNKNOWN_LABEL) if named else None
+        return Unusable(UNKNOWN_LABEL, tuple(named)) if named else said
 
     def _is_of_region(self, refused: Unusable) -> bool:
         return self.control.of_regions and refused.reason != NO_REGION
@@ -193,11 +232,16 @@ class _Reader:
         self.gone.setdefault((of, reason), []).append(int(annotation["id"]))
 
     def _read_predictions(self, task: Mapping[str, Any], row: int) -> None:
-        for prediction in task.get("predictions") or ():
+        predictions = task.get("predictions")
+        for prediction in predictions if isinstance(predictions, list | tuple) else ():
             if not isinstance(prediction, Mapping):  # an export may hold bare ids
                 continue
-            version = str(prediction.get("model_version") or "")
-            said = labels_given(prediction, self.control, task["data"])[0]
+            try:
+                version = str(prediction.get("model_version") or "")
+                said = labels_given(prediction, self.control, task["data"])[0]
+            except Exception as error:  # noqa: BLE001 - the same of a prediction
+                self.gone.setdefault(("prediction", _because(UNREADABLE_PREDICTION, error)), []).append(int(task["id"]))
+                continue
             if isinstance(said, Said) and said.label in self.codes and not version.startswith(OUR_MODEL):
                 self.predictions.append((row, version or "prediction", self.codes[said.label]))
 

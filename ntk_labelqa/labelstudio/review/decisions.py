@@ -13,7 +13,7 @@ from ntk_labelqa.audit_folder import DECISIONS as DECISIONS_FILE
 from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.errors import LabelStudioError
 from ntk_labelqa.files import whole_file
-from ntk_labelqa.label_types.results import choices_of, paths_of, value_of
+from ntk_labelqa.label_types.results import choices_of, paths_of, results_of, value_of
 from ntk_labelqa.labelstudio.connect import translating_errors
 from ntk_labelqa.labelstudio.reading.label_values import control_of
 from ntk_labelqa.labelstudio.review import project as review_project
@@ -281,8 +281,8 @@ def reviewer_of(annotation: Mapping[str, Any], people: Mapping[int, str]) -> str
 
 def answers_in(annotation: Mapping[str, Any]) -> dict[Any, Mapping[str, Any]]:
     """What a reviewer answered with each control of the page."""
-    parts = (part for part in annotation.get("result") or () if isinstance(part, Mapping))
-    return {part["from_name"]: value_of(part) for part in parts if isinstance(part.get("from_name"), str)}
+    parts = (part for part in results_of(annotation) if isinstance(part.get("from_name"), str))
+    return {part["from_name"]: value_of(part) for part in parts}
 
 
 def comment_in(answers: Mapping[Any, Mapping[str, Any]]) -> str:

@@ -28,7 +28,7 @@ def push_predictions(client: LabelStudio, audit: Audit, project_id: int) -> int:
 
     Cost: one call for all of them, and a fifth of a second for each old one that is replaced.
     """
-    wanted = _predictions(audit)
+    wanted = predictions_of(audit)
     tasks = {task["id"]: task for task in take_snapshot(client, project_id)}
     missing = [wanted[task] for task in wanted if task in tasks and not _has(tasks[task], wanted[task])]
     stale = [old["id"] for task in tasks.values() for old in _ours(task) if not _same(old, wanted.get(task["id"]))]
@@ -50,7 +50,7 @@ def push_predictions(client: LabelStudio, audit: Audit, project_id: int) -> int:
     return created
 
 
-def _predictions(audit: Audit) -> dict[int, dict[str, Any]]:
+def predictions_of(audit: Audit) -> dict[int, dict[str, Any]]:
     """The prediction of each flagged task, by task id; of several findings the most probable."""
     if not is_single_choice(control_of(audit.manifest)):
         raise InvalidInputError(
