@@ -111,10 +111,10 @@ def push_findings(
         left = {task.key for task in there if task.id not in set(queue.removed)}
         created = deliver(client, review, queue.wanted, left, progress, ours=ours) - queue.renewed
         warnings = push_warnings(client, audit, source, current, interrupted=interrupted, known=known)
-    if predictions:
-        from ntk_labelqa.labelstudio.review.predictions import push_predictions
+        if predictions:
+            from ntk_labelqa.labelstudio.review.predictions import push_predictions
 
-        push_predictions(client, audit, source)
+            push_predictions(client, audit, source)
     return PushResult(
         review,
         f"{server_url(client)}/projects/{review}/data?labeling=1",
