@@ -176,6 +176,7 @@ def _doubt(place: Place, *, second: bool) -> None:
     client = connect(place.proxy.url, place.world.token)
     audit = doubting_audit(client, place.world.source)
     if second:
+        place.world.predict(int(audit.findings["task_id"].iloc[0]))
         sure = audit.findings["error_probability"]
         audit.findings["error_probability"] = sure / 2
         audit.save(place.folder)

@@ -60,6 +60,10 @@ class World(ABC):
     def review(self, task: int, result: list[Row]) -> None:
         """A reviewer answers a review task."""
 
+    @abstractmethod
+    def predict(self, task: int) -> None:
+        """Somebody's model predicts, as :data:`ANOTHERS`."""
+
     def state(self) -> State:
         """What is there now, asked for without any of this package's code."""
         tasks = self._tasks(self.source)
@@ -100,8 +104,6 @@ class Memory(World):
     def __init__(self) -> None:
         self.studio = Studio(labels=LABELS)
         self.source, self.token = self.studio.source, token_of(OWNER)
-        first = next(task for task in self.studio.tasks)
-        self.studio.add_prediction(first, model_version=ANOTHERS, score=0.5, result=[choice("sport")])
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         return self.studio(request)
@@ -118,6 +120,9 @@ class Memory(World):
 
     def label(self, annotation: int, label: str) -> None:
         self.studio.save_annotation(annotation, choice(label))
+
+    def predict(self, task: int) -> None:
+        self.studio.add_prediction(task, model_version=ANOTHERS, score=0.5, result=[choice("sport")])
 
     def review(self, task: int, result: list[Row]) -> None:
         self.studio.add_annotation(task, *result, by=REVIEWER)
