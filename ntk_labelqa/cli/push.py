@@ -45,6 +45,7 @@ def push(folder: Path, project: int | None, predictions: bool, quiet: bool) -> N
             predictions=predictions,
             known=known_projects(client, folder),
             progress=tick,
+            say=stages.note,
         )
     try:
         note_projects(client, folder, result)

@@ -225,9 +225,12 @@ class DiskFull(Fault):
 class OfProcess(Fault):
     """A signal reaches the command's process, before or after the server has done what is asked."""
 
-    has_own_process = at_every_request = True
-    number = signal.SIGKILL
-    after = False
+    has_own_process = True
+    number = signal.SIGTERM
+
+    def __init__(self, server: Server, at: int, chance: random.Random) -> None:
+        super().__init__(server, at, chance)
+        self.after = chance.random() < 0.5
 
     def wrong(self, request: httpx.Request) -> httpx.Response:
         given = self.server(request) if self.after else None
@@ -237,14 +240,15 @@ class OfProcess(Fault):
         return given
 
 
-class Killed(OfProcess):
-    """SIGKILL."""
-
-
 class Terminated(OfProcess):
     """SIGTERM, by which a command may still put things in order."""
 
-    number = signal.SIGTERM
+
+class Killed(OfProcess):
+    """SIGKILL."""
+
+    at_every_request = True
+    number = signal.SIGKILL
 
 
 class OurClock(Fault):

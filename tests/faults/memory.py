@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import httpx
@@ -40,7 +41,7 @@ def trials(
 ) -> Iterator[tuple[str, int, Outcome]]:
     """Every outcome of *command*, each from the same beginning.
 
-    With *every*, signals come before and after each request that the command makes, whatever *seeds* are.
+    With *every*, the command is killed before and after each request that it makes, whatever *seeds* are.
     """
     with tempfile.TemporaryDirectory() as name, at_once(), proxy() as between:
         folder = Path(name)
@@ -66,10 +67,11 @@ def main() -> None:
     commands, faults = given.command or COMMANDS, given.fault or list(FAULTS)
     found: dict[str, dict[str, list[Outcome]]] = {command: defaultdict(list) for command in commands}
     for command in commands:
+        print(f"{datetime.now():%H:%M:%S} {command}", file=sys.stderr, flush=True)
         for fault, seed, outcome in trials(command, faults, range(given.seeds), every=True):
             found[command][fault].append(outcome)
             if outcome.bad:
-                print(f"{command}, {fault}, seed {seed}: {outcome}", file=sys.stderr)
+                print(f"{command}, {fault}, seed {seed}: {outcome}", file=sys.stderr, flush=True)
     print("\n".join(table(found, faults)))
 
 

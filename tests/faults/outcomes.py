@@ -102,7 +102,7 @@ def begun(command: str, kind: type[Fault], seed: int, place: Place, requests: Se
     if not kind.at_every_request:
         return kind(place.world, chance.randrange(most), chance)
     trouble = kind(place.world, seed // 2 % most, chance)
-    trouble.after = bool(seed % 2)  # type: ignore[attr-defined]
+    trouble.after = bool(seed % 2)  # type: ignore[attr-defined]  # one that signals
     return trouble
 
 

@@ -210,6 +210,8 @@ def _new_export(studio: Studio, user: int, body: Row, query: Row, project: int) 
         return missing("Project")
     at, tasks = studio.stamp(), studio.tasks_of(project)
     view = (body.get("task_filter_options") or {}).get("view")
+    if view is not None and view not in studio.views:
+        return missing("View")
     if view is not None:
         since = studio.views[view]["data"]["filters"]["items"][0]["value"]
         tasks = [task for task in tasks if moment(task["updated_at"]) > moment(since)]
