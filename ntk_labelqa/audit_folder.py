@@ -33,6 +33,8 @@ ITEM_COLUMNS = ("task_id", "value", "thumbnail")
 LATER_ITEM_COLUMNS = ("region_id", "content")
 """Columns that audits of earlier versions lack."""
 ANNOTATION_COLUMNS = ("annotation_id", "updated_at")
+READINGS = 5
+"""How often an audit is read anew that is replaced meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -110,8 +112,25 @@ class Audit:
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Audit:
-        """Read an audit folder. Raises InvalidInputError where it is none, is damaged, or is of a newer format."""
+        """Read an audit folder, all of one audit: another run may be replacing it.
+
+        Raises InvalidInputError where it is none, is damaged, or is of a newer format.
+        """
         source = Path(folder)
+        for _ in range(READINGS - 1):
+            before = _edition(source)
+            try:
+                audit = cls._read(source)
+            except InvalidInputError:
+                if before == _edition(source):
+                    raise
+            else:
+                if before == _edition(source):
+                    return audit
+        return cls._read(source)
+
+    @classmethod
+    def _read(cls, source: Path) -> Audit:
         manifest = read_manifest(source)
         try:
             tables = {
@@ -136,6 +155,15 @@ class Audit:
         conformed = {name: findings.conform(name, table) for name, table in tables.items()}
         stale = stale_since(source)
         return cls(manifest, items=items, annotations=annotations, stale=stale, **decided, **conformed)
+
+
+def _edition(folder: Path) -> tuple[int, int, int] | None:
+    """What distinguishes the audit in *folder* from those before and after it; None where there is none."""
+    try:
+        manifest = (folder / MANIFEST).stat()
+    except OSError:
+        return None
+    return manifest.st_dev, manifest.st_ino, manifest.st_mtime_ns
 
 
 def mark_stale(folder: Path, at: str) -> None:
