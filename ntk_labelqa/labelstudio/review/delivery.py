@@ -165,8 +165,9 @@ def only_push(client: LabelStudio, source: int, say: Say = lambda _: None) -> It
     with lock:
         lock.seek(0)
         interrupted = lock.read() == UNDER_WAY
-        with in_words(path):
-            lock.truncate(0)
-            append(lock, UNDER_WAY)
+        if not interrupted:  # else it says so already, which a full disk must not undo
+            with in_words(path):
+                lock.truncate(0)
+                append(lock, UNDER_WAY)
         yield interrupted
         lock.truncate(0)
