@@ -53,6 +53,8 @@ _LATER_COLUMNS = {
     "warning_decisions": ("overlap",),
 }
 _NULLABLE = (("items", "thumbnail"), ("decisions", "final_label"), ("decisions", "model_probability"))
+READINGS = 5
+"""How often an audit is read anew that is replaced meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +132,25 @@ class Audit:
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Audit:
-        """Read an audit folder. Raises InvalidInputError where it is none, is damaged, or is of a newer format."""
+        """Read an audit folder, all of one audit: another run may be replacing it.
+
+        Raises InvalidInputError where it is none, is damaged, or is of a newer format.
+        """
         source = Path(folder)
+        for _ in range(READINGS - 1):
+            before = _edition(source)
+            try:
+                audit = cls._read(source)
+            except InvalidInputError:
+                if before == _edition(source):
+                    raise
+            else:
+                if before == _edition(source):
+                    return audit
+        return cls._read(source)
+
+    @classmethod
+    def _read(cls, source: Path) -> Audit:
         manifest = read_manifest(source)
         tables = {
             name: read_table(source, name)
@@ -167,6 +186,15 @@ def read_table(folder: Path, name: str) -> pd.DataFrame:
         words=findings.WORDS.get(name),
     )
     return findings.conform(name, table) if name in findings.SCHEMAS else table
+
+
+def _edition(folder: Path) -> tuple[int, int, int] | None:
+    """What distinguishes the audit in *folder* from those before and after it; None where there is none."""
+    try:
+        manifest = (folder / MANIFEST).stat()
+    except OSError:
+        return None
+    return manifest.st_dev, manifest.st_ino, manifest.st_mtime_ns
 
 
 def mark_stale(folder: Path, at: str) -> None:

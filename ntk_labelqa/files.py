@@ -13,7 +13,8 @@ import shutil
 import stat
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
@@ -28,7 +29,12 @@ _PARTIAL, _REPLACED, _COMPLETE, _MOVING = "partial", "replaced", "complete", "mo
 the old contents are gone."""
 _LONGEST_NAME = 200
 """Bytes of a name that are kept in that of what lies beside it; file systems take 255."""
+_EVERY_SECONDS = 0.2
+"""How often it is tried to lock what another process has."""
 _umask = threading.Lock()
+
+OTHERS_SECONDS = 600.0
+"""How long a command waits for another one that is writing what it is to write."""
 
 
 class NotWrittenError(LabelQAError):
@@ -126,19 +132,30 @@ def private_folder(path: Path) -> Path:
     return path
 
 
-def open_locked(path: Path, *, wait: bool = False) -> FileIO:
+def open_locked(path: Path, *, wait: float = 0.0, waiting: Callable[[], None] = lambda: None) -> FileIO:
     """The file *path*, to read and to append, made for this user alone if need be; locked until it is closed.
 
     It has no buffer, so that nothing is left to be written, and to fail, when it is closed.
 
-    Raises BlockingIOError where another process has it, unless it is waited for. Raises OSError where it cannot be
-    opened: a link is none of ours, and not followed.
+    Args:
+        path: the file.
+        wait: seconds to wait for another process that has it.
+        waiting: called once where it has to be waited for.
+
+    Raises BlockingIOError where another process has it all that time. Raises OSError where it cannot be opened: a link
+    is none of ours, and not followed.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
     file = FileIO(os.open(path, flags, 0o600), "a+")
     try:
-        if not lock_descriptor(file.fileno(), blocking=wait):
-            raise BlockingIOError(f"Another process has {path}.")
+        deadline, said = time.monotonic() + wait, False
+        while not lock_descriptor(file.fileno(), blocking=False):
+            if time.monotonic() >= deadline:
+                raise BlockingIOError(f"Another process has {path}.")
+            if not said:
+                waiting()
+            said = True
+            time.sleep(_EVERY_SECONDS)
     except BaseException:
         file.close()
         raise

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ntk_labelqa.audit_folder import Audit
     from ntk_labelqa.labelstudio.corrections.apply import Applied
+    from ntk_labelqa.labelstudio.corrections.journal import Journal
     from ntk_labelqa.labelstudio.corrections.plan import Plan
 
 WORDS = {
@@ -70,13 +71,12 @@ def decisions(folder: Path, project: int | None, write: bool, undo: bool, quiet:
     if undo:
         take_back(client, folder, stages)
         return
-    review, table = read(client, audit, source, folder, stages)
-    read_warnings(client, audit, source, folder, stages)
     if write:
-        check_review_project(client, audit, source, folder, review)
-        write_corrections(client, audit, table, source, folder, stages)
-    else:
-        dry_run(client, audit, table, source, folder, stages)
+        apply(client, audit, source, folder, stages)
+        return
+    _, table = read(client, audit, source, folder, stages)
+    read_warnings(client, audit, source, folder, stages)
+    dry_run(client, audit, table, source, folder, stages)
 
 
 def source_project(audit: Audit, project: int | None) -> int:
@@ -223,7 +223,7 @@ def dry_run(client: LabelStudio, audit: Audit, table: pd.DataFrame, source: int,
     with stages.stage("Comparing with the source project"):
         plan, _ = plan_now(client, audit, table, source, read_journal(journal_path(folder)), journals_beside(folder))
         if plan.unnoted:
-            with open_journal(journal_path(folder)) as journal:
+            with open_journal(journal_path(folder), stages.note) as journal:
                 reconcile(journal, plan)
     say_reconciled(len(plan.unnoted), folder)
     show_conflicts(plan)
@@ -252,19 +252,34 @@ def show_conflicts(plan: Plan | Applied) -> None:
     )
 
 
+def apply(client: LabelStudio, audit: Audit, source: int, folder: Path, stages: Stages) -> None:
+    """Read the decisions and write the corrections, once no other process does."""
+    from ntk_labelqa.labelstudio.corrections.journal import journal_path, open_journal
+
+    with open_journal(journal_path(folder), stages.note) as journal:
+        review, table = read(client, audit, source, folder, stages)
+        read_warnings(client, audit, source, folder, stages)
+        check_review_project(client, audit, source, folder, review)
+        write_corrections(client, audit, table, source, folder, journal, stages)
+
+
 def write_corrections(
-    client: LabelStudio, audit: Audit, table: pd.DataFrame, source: int, folder: Path, stages: Stages
+    client: LabelStudio,
+    audit: Audit,
+    table: pd.DataFrame,
+    source: int,
+    folder: Path,
+    journal: Journal,
+    stages: Stages,
 ) -> None:
     """Apply; raises PartialDeliveryError unless every correction is there in the end."""
     from ntk_labelqa.labelstudio.corrections.apply import apply_corrections, plan_now
     from ntk_labelqa.labelstudio.corrections.authors import journals_beside
-    from ntk_labelqa.labelstudio.corrections.journal import journal_path, open_journal
 
-    with open_journal(journal_path(folder)) as journal:
-        with stages.stage("Comparing with the source project"):
-            plan, _ = plan_now(client, audit, table, source, journal.last, journals_beside(folder))
-        with stages.stage("Writing the corrections") as tick:
-            applied = apply_corrections(client, plan, journal, progress=tick)
+    with stages.stage("Comparing with the source project"):
+        plan, _ = plan_now(client, audit, table, source, journal.last, journals_beside(folder))
+    with stages.stage("Writing the corrections") as tick:
+        applied = apply_corrections(client, plan, journal, progress=tick)
     say_reconciled(applied.reconciled, folder)
     show_conflicts(applied)
     say(f"\n{counted(applied.written, 'correction')} written to project {source}, {applied.there} were there already.")
@@ -301,7 +316,7 @@ def take_back(client: LabelStudio, folder: Path, stages: Stages) -> None:
     if not path.exists():
         say(f"Nothing was applied: there is no journal {path}.")
         return
-    with open_journal(path) as journal, stages.stage("Taking the corrections back") as tick:
+    with open_journal(path, stages.note) as journal, stages.stage("Taking the corrections back") as tick:
         undone = undo_corrections(client, journal, progress=tick)
     show("These stay, since they are no longer as they were written:", undone.kept)
     say(f"{counted(undone.deleted, 'correction')} taken back, {undone.gone} were gone already.")

@@ -46,6 +46,7 @@ def push(folder: Path, project: int | None, predictions: bool, quiet: bool) -> N
             predictions=predictions,
             known=known_projects(client, folder),
             progress=tick,
+            say=stages.note,
         )
     run_log.did(
         review_project=result.project_id,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import math
 import os
 import shutil
 import subprocess
@@ -68,7 +69,7 @@ def make_once(folder: Path, make: Callable[[], None]) -> None:
     complete = folder.with_name(f"{folder.name}.complete")
     with in_words(folder):
         private_folder(folder.parent)
-        lock = open_locked(folder.with_name(f"{folder.name}.lock"), wait=True)
+        lock = open_locked(folder.with_name(f"{folder.name}.lock"), wait=math.inf)
     with lock:
         # Installers that outlive a killed process keep the lock, so that nobody begins anew in their way.
         os.set_inheritable(lock.fileno(), True)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.linalg import eigh, get_blas_funcs, solve_triangular
 
-from ntk_labelqa.kernels.precision import precision, quickly_compiled
+from ntk_labelqa.kernels.precision import compiled, precision
 
 FULL = jax.lax.Precision.HIGHEST
 """By name: TF32 may be a GPU's default."""
@@ -64,21 +64,21 @@ def eigen(symmetric: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.asarray(spectrum), np.asarray(vectors)
 
 
-@quickly_compiled()
+@compiled(quickly=True)
 def _whitened(factor: jax.Array, block: jax.Array) -> jax.Array:
     return jax.scipy.linalg.solve_triangular(factor, block.T, lower=True).T
 
 
-@quickly_compiled()
+@compiled(quickly=True)
 def _second_moment(panel: jax.Array) -> jax.Array:
     return jnp.matmul(panel.T, panel, precision=FULL)
 
 
-@quickly_compiled()
+@compiled(quickly=True)
 def _product(left: jax.Array, right: jax.Array) -> jax.Array:
     return jnp.matmul(left, right, precision=FULL)
 
 
-@quickly_compiled()
+@compiled(quickly=True)
 def _eigen(symmetric: jax.Array) -> tuple[jax.Array, jax.Array]:
     return jnp.linalg.eigh(symmetric, UPLO="L", symmetrize_input=False)

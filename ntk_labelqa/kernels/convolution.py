@@ -13,7 +13,6 @@ where − marks the layer below: nothing cancels. A patch of zeros has s = 0 and
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -22,7 +21,7 @@ import numpy as np
 
 from ntk_labelqa.kernels.inputs import standardized_images
 from ntk_labelqa.kernels.patches import SIDE, outputs, patch_sums, patch_vectors
-from ntk_labelqa.kernels.precision import precision
+from ntk_labelqa.kernels.precision import compiled, precision
 from ntk_labelqa.kernels.relu import relu
 
 ARRAYS = 6
@@ -101,7 +100,7 @@ class Layer(NamedTuple):
     theta: jax.Array
 
 
-@partial(jax.jit, static_argnums=2)
+@compiled(static_argnums=2)
 def _block(rows: jax.Array, columns: jax.Array, network: ConvolutionalNetwork) -> jax.Array:
     pairing = _AllPixels if network.pooled else _SamePixel
     layer = None
@@ -124,7 +123,7 @@ def _convolved(scale: jax.Array, gap: jax.Array, rest: jax.Array, below: list[ja
     return Layer(scale, scale * fall, theta * derivative)
 
 
-@partial(jax.jit, static_argnums=1)
+@compiled(static_argnums=1)
 def _diagonal(images: jax.Array, network: ConvolutionalNetwork) -> jax.Array:
     return jax.lax.map(lambda image: _block(image[None], image[None], network)[0, 0], images)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ntk_labelqa.kernels.angular_series import evaluated, series_of
 from ntk_labelqa.kernels.inputs import unit_rows
-from ntk_labelqa.kernels.precision import precision, quickly_compiled
+from ntk_labelqa.kernels.precision import compiled, precision
 from ntk_labelqa.kernels.relu import angle_of, relu
 
 NEAR = {np.dtype(np.float32): 1e-3, np.dtype(np.float64): 1e-6}
@@ -98,7 +98,7 @@ def _at_angle(angle: jax.Array, network: DenseNetwork) -> jax.Array:
     return _recursion(2 * jnp.square(jnp.sin(half)), 2 * jnp.square(jnp.cos(half)), network)
 
 
-@quickly_compiled(static_argnums=(2, 3, 4))
+@compiled(quickly=True, static_argnums=(2, 3, 4))
 def _block(
     rows: jax.Array, columns: jax.Array, same: bool, near: float, theta: Theta
 ) -> tuple[jax.Array, jax.Array, jax.Array]:

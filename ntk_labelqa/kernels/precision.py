@@ -14,6 +14,8 @@ import numpy as np
 from ntk_labelqa.errors import LabelQAError
 
 FIRST_ALGORITHM = {"xla_gpu_autotune_level": "0"}
+MOST_PROGRAMS = {"cpu": 8, "gpu": 64}
+"""For how many shapes of arguments a function stays compiled, by backend; on others as on a GPU."""
 
 
 def precision(dtype: np.dtype) -> AbstractContextManager[None]:
@@ -45,21 +47,39 @@ def _refuse_fork() -> None:
         )
 
 
-def quickly_compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """``jax.jit`` with *options*, for what runs a few dozen times: a GPU takes the first algorithm that fits.
+def compiled(*, quickly: bool = False, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """``jax.jit`` with *options* that keeps the programs of the last shapes alone.
 
-    On an H200 the search for the best one took 10 s for each new shape of a matrix product.
+    jax keeps a program for each shape that it has ever met, 2 MB of memory each on a CPU: a process that audits a
+    growing project again and again would grow without end. On an accelerator, where a program takes a second to
+    compile and memory is plenty, more are kept.
+
+    Args:
+        quickly: for what runs a few dozen times: a GPU takes the first algorithm that fits. On an H200 the search for
+            the best one took 10 s for each new shape of a matrix product.
+        options: those of ``jax.jit``.
     """
 
     def decorated(function: Callable[..., Any]) -> Callable[..., Any]:
+        met: set[tuple[Any, ...]] = set()
+
         @cache
-        def compiled(backend: str) -> Any:
+        def of_backend(backend: str) -> Any:
             # Others need not know the option.
-            return jax.jit(function, compiler_options=FIRST_ALGORITHM if backend == "gpu" else None, **options)
+            how = FIRST_ALGORITHM if quickly and backend == "gpu" else None
+            return jax.jit(function, compiler_options=how, **options)
 
         @wraps(function)
         def called(*args: Any) -> Any:
-            return compiled(jax.default_backend())(*args)
+            backend = jax.default_backend()
+            program = of_backend(backend)
+            form = tuple((arg.shape, str(arg.dtype)) if hasattr(arg, "dtype") else arg for arg in args)
+            if form not in met:
+                if len(met) >= MOST_PROGRAMS.get(backend, MOST_PROGRAMS["gpu"]):
+                    program.clear_cache()
+                    met.clear()
+                met.add(form)
+            return program(*args)
 
         return called
 

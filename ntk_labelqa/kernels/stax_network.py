@@ -15,7 +15,7 @@ import numpy as np
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.kernels import neural_tangents_compat
 from ntk_labelqa.kernels.inputs import check_finite
-from ntk_labelqa.kernels.precision import precision
+from ntk_labelqa.kernels.precision import compiled, precision
 
 DIAGONAL_AT_ONCE = 16
 BYTES_PER_PAIR_AND_PIXEL = 32
@@ -81,7 +81,7 @@ def load(name: str) -> StaxNetwork:
         raise InvalidInputError(
             f"{name!r} is no stax network.", remedy="It has to be what stax.serial returns: (init, apply, kernel)."
         )
-    return StaxNetwork(_jitted(network[2]))
+    return StaxNetwork(compiled(static_argnums=2)(network[2]))
 
 
 @contextmanager
@@ -95,9 +95,3 @@ def _current_folder_on_path() -> Iterator[None]:
     finally:
         with suppress(ValueError):
             sys.path.remove(here)
-
-
-def _jitted(kernel_fn: Callable[..., Any]) -> Callable[..., Any]:
-    import jax
-
-    return jax.jit(kernel_fn, static_argnums=2)

@@ -45,6 +45,7 @@ class Studio:
         self.annotations: dict[int, Row] = {}
         self.exports: dict[int, Row] = {}
         self.views: dict[int, Row] = {}
+        self.predictions: dict[int, Row] = {}
         self._last = 0
         if labels:
             self.source = self.add_project("Topics", CONFIG)
@@ -83,10 +84,25 @@ class Studio:
         self.tasks[task]["updated_at"] = made
         return row
 
+    def save_annotation(self, number: int, *result: Row) -> None:
+        """Another result of an annotation, which stamps its task."""
+        row = self.annotations[number]
+        row |= {"result": list(result), "updated_at": self.stamp()}
+        self.tasks[row["task"]]["updated_at"] = row["updated_at"]
+
+    def add_prediction(self, task: int, **fields: Any) -> None:
+        """A prediction; it does not stamp its task."""
+        number = self.next_id()
+        self.predictions[number] = {"id": number, "task": task, "project": self.tasks[task]["project"]} | fields
+
     def tasks_of(self, project: int) -> list[Row]:
         """As a snapshot has them."""
         mine = [task for task in self.tasks.values() if task["project"] == project]
-        return [deepcopy(task | {"annotations": self.annotations_of(task["id"])}) for task in mine]
+        return [deepcopy(task | self._on(task["id"])) for task in mine]
+
+    def _on(self, task: int) -> Row:
+        predictions = [row for row in self.predictions.values() if row["task"] == task]
+        return {"annotations": self.annotations_of(task), "predictions": predictions}
 
     def annotations_of(self, task: int) -> list[Row]:
         """The annotations of a task."""
@@ -98,7 +114,8 @@ class Studio:
         annotations = [one for task in tasks for one in task["annotations"]]
         skipped = sum(one["was_cancelled"] for one in annotations)
         counters = {"task_number": len(tasks), "total_annotations_number": len(annotations) - skipped}
-        counters |= {"skipped_annotations_number": skipped, "total_predictions_number": 0}
+        predicted = sum(len(task["predictions"]) for task in tasks)
+        counters |= {"skipped_annotations_number": skipped, "total_predictions_number": predicted}
         return self.projects[number] | counters
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -171,6 +188,18 @@ def _import(studio: Studio, user: int, body: Any, query: Row, project: int) -> h
     return answer({"task_count": len(body), "annotation_count": 0}, 201)
 
 
+def _import_predictions(studio: Studio, user: int, body: Any, query: Row, project: int) -> httpx.Response:
+    if project not in studio.projects:
+        return missing("Project")
+    for one in body:
+        studio.add_prediction(**one)
+    return answer({"created": len(body)}, 201)
+
+
+def _delete_prediction(studio: Studio, user: int, body: Any, query: Row, number: int) -> httpx.Response:
+    return httpx.Response(204) if studio.predictions.pop(number, None) else missing("Prediction")
+
+
 def _exports(studio: Studio, user: int, body: Any, query: Row, project: int) -> httpx.Response:
     mine = [row for row in studio.exports.values() if row["project"] == project]
     return answer([{key: value for key, value in row.items() if key != "content"} for row in mine])
@@ -181,6 +210,8 @@ def _new_export(studio: Studio, user: int, body: Row, query: Row, project: int) 
         return missing("Project")
     at, tasks = studio.stamp(), studio.tasks_of(project)
     view = (body.get("task_filter_options") or {}).get("view")
+    if view is not None and view not in studio.views:
+        return missing("View")
     if view is not None:
         since = studio.views[view]["data"]["filters"]["items"][0]["value"]
         tasks = [task for task in tasks if moment(task["updated_at"]) > moment(since)]
@@ -283,6 +314,8 @@ ROUTES: tuple[tuple[str, Callable[..., httpx.Response]], ...] = (
     (r"GET /api/projects/(\d+)", _project),
     (r"DELETE /api/projects/(\d+)", _delete_project),
     (r"POST /api/projects/(\d+)/import", _import),
+    (r"POST /api/projects/(\d+)/import/predictions", _import_predictions),
+    (r"DELETE /api/predictions/(\d+)", _delete_prediction),
     (r"GET /api/projects/(\d+)/exports", _exports),
     (r"POST /api/projects/(\d+)/exports", _new_export),
     (r"GET /api/projects/(\d+)/exports/(\d+)", _export),

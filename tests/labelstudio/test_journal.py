@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 
+from ntk_labelqa import files
 from ntk_labelqa.errors import InvalidInputError, LabelQAError
 from ntk_labelqa.labelstudio.corrections.journal import journal_path, open_journal, read_journal
 
@@ -45,10 +48,26 @@ def test_a_damaged_journal_is_not_guessed_at(tmp_path) -> None:
         read_journal(path)
 
 
-def test_one_at_a_time(tmp_path) -> None:
+def test_one_at_a_time(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(files, "OTHERS_SECONDS", 0.0)
     path = tmp_path / "journal"
     with open_journal(path), pytest.raises(LabelQAError, match="already"), open_journal(path):
         pass
+
+
+def test_who_comes_second_waits_says_so_and_sees_what_the_first_has_written(tmp_path) -> None:
+    path, said = tmp_path / "journal", []
+    first = ExitStack()
+    journal = first.enter_context(open_journal(path))
+
+    def end(waiting: str) -> None:
+        said.append(waiting)
+        journal.add("intended", key="a")
+        first.close()
+
+    with open_journal(path, end) as second:
+        assert list(second.last) == ["a"]
+    assert said == [f"Waiting for another command that writes {path} to end."]
 
 
 def test_no_journal_is_an_empty_one(tmp_path) -> None:

@@ -13,6 +13,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from ntk_labelqa import files
 from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.auditing import run_audit
 from ntk_labelqa.errors import InvalidInputError, LabelStudioError
@@ -182,6 +183,7 @@ def test_findings_that_no_longer_hold_are_not_written(client, audit, digits_proj
 
 def test_two_pushes_at_once(client, audit, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(delivery, "cache_root", lambda: tmp_path)
+    monkeypatch.setattr(files, "OTHERS_SECONDS", 0.0)
     source = audit.manifest["data"]["project_id"]
     with (
         delivery.only_push(client, source),

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
 from typing import Any, Literal
 
+from ntk_labelqa import files
 from ntk_labelqa.errors import InvalidInputError, LabelQAError
 from ntk_labelqa.files import append, open_locked
 from ntk_labelqa.paths import real_place
@@ -63,17 +64,21 @@ class Journal:
 
 
 @contextmanager
-def open_journal(path: Path) -> Iterator[Journal]:
+def open_journal(path: Path, say: Callable[[str], None] = lambda _: None) -> Iterator[Journal]:
     """The journal at *path*, made for this user alone if need be, and held against other processes meanwhile.
 
-    Raises LabelQAError if another process has it, or it cannot be written; InvalidInputError if it is damaged.
+    A process that has it is waited for, which *say* is told. Raises LabelQAError if it does not end, or the journal
+    cannot be written; InvalidInputError if it is damaged.
     """
+    waiting = f"Waiting for another command that writes {path} to end."
     try:
-        file = open_locked(path)
+        file = open_locked(path, wait=files.OTHERS_SECONDS, waiting=lambda: say(waiting))
         _sync_folder(path.parent)
     except BlockingIOError:
         raise LabelQAError(
-            f"Corrections of {path} are being applied or undone already.", remedy="Wait until that is done."
+            f"Corrections of {path} are being applied or undone already, and have been for "
+            f"{files.OTHERS_SECONDS:.0f} s.",
+            remedy="Wait until that is done, or end it.",
         ) from None
     except OSError as error:
         raise LabelQAError(

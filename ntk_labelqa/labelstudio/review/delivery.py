@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ntk_labelqa import files
 from ntk_labelqa.cache import cache_root
 from ntk_labelqa.errors import LabelStudioError, PartialDeliveryError
 from ntk_labelqa.files import append, in_words, open_locked, private_folder
@@ -32,7 +33,7 @@ SETTLE_SECONDS, SETTLE_MOST = 3.0, 120.0
 """After a push that was cut off: for how long the number of tasks has to stand still, and how long to wait for that."""
 
 Tick = Callable[[int, int], None]
-
+Say = Callable[[str], None]
 
 Ours = Callable[[ReviewTask], bool]
 """Whether a task is what it says it is; others are neither counted nor touched."""
@@ -141,23 +142,32 @@ def settle(client: LabelStudio, review: int) -> None:
 
 
 @contextmanager
-def only_push(client: LabelStudio, source: int) -> Iterator[bool]:
-    """Hold off other pushes of the same project from this machine; true if the last one did not come to its end."""
+def only_push(client: LabelStudio, source: int, say: Say = lambda _: None) -> Iterator[bool]:
+    """Hold off other pushes of the same project from this machine; true if the last one did not come to its end.
+
+    One that is under way is waited for, which *say* is told. Raises LabelStudioError where it does not end.
+    """
     name = hashlib.sha256(f"{server_url(client)} {source}".encode()).hexdigest()[:16]
     path = Path(cache_root() / "push" / name)
     with in_words(path):
         private_folder(path.parent)
         try:
-            lock = open_locked(path)
+            lock = open_locked(
+                path,
+                wait=files.OTHERS_SECONDS,
+                waiting=lambda: say(f"Waiting for another push of project {source} to end."),
+            )
         except BlockingIOError:
             raise LabelStudioError(
-                f"Another push of project {source} is under way.", remedy="Wait until it is done, and push again."
+                f"Another push of project {source} is under way, and has been for {files.OTHERS_SECONDS:.0f} s.",
+                remedy="Wait until it is done, or end it, and push again.",
             ) from None
     with lock:
         lock.seek(0)
         interrupted = lock.read() == UNDER_WAY
-        with in_words(path):
-            lock.truncate(0)
-            append(lock, UNDER_WAY)
+        if not interrupted:  # else it says so already, which a full disk must not undo
+            with in_words(path):
+                lock.truncate(0)
+                append(lock, UNDER_WAY)
         yield interrupted
         lock.truncate(0)

@@ -16,6 +16,19 @@ if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio
 
 TAB = "Label quality: most suspect first"
+_TAB: Any = {
+    "title": TAB,
+    "type": "list",
+    "target": "tasks",
+    "ordering": ["-tasks:predictions_score"],
+    "filters": {
+        "conjunction": "and",
+        "items": [
+            {"filter": f"filter:tasks:total_{what}", "operator": "greater", "type": "Number", "value": 0}
+            for what in ("predictions", "annotations")  # open tasks may have a model's predictions
+        ],
+    },
+}
 
 
 def push_predictions(client: LabelStudio, audit: Audit, project_id: int) -> int:
@@ -24,30 +37,43 @@ def push_predictions(client: LabelStudio, audit: Audit, project_id: int) -> int:
     Predictions of ours that an earlier audit left are replaced; nobody else's are touched. A tab in the Data Manager
     shows the tasks with predictions, the most suspect first.
 
-    Raises PartialDeliveryError if the server takes fewer than it was sent: it drops what it does not like silently.
+    What was written is looked at once more: a proxy may have sent it twice, and the server drops what it does not like
+    without a word. Raises PartialDeliveryError if a prediction is not there then.
 
-    Cost: one call for all of them, and a fifth of a second for each old one that is replaced.
+    Cost: one call for all of them, two snapshots of the project, and a fifth of a second for each old one that is
+    replaced.
     """
     wanted = predictions_of(audit)
-    tasks = {task["id"]: task for task in take_snapshot(client, project_id)}
-    missing = [wanted[task] for task in wanted if task in tasks and not _has(tasks[task], wanted[task])]
-    stale = [old["id"] for task in tasks.values() for old in _ours(task) if not _same(old, wanted.get(task["id"]))]
-    with translating_errors("Writing predictions"):
-        for prediction in stale:
-            client.predictions.delete(prediction, request_options=ONCE)
-        created = 0
-        if missing:
-            request: Any = missing  # dicts are accepted
-            answer = client.projects.import_predictions(id=project_id, request=request, request_options=ONCE)
-            created = answer.created or 0
+    missing = _without_stale(client, project_id, wanted)
+    if missing:
+        request: Any = missing  # dicts are accepted
+        with translating_errors("Writing predictions"):
+            client.projects.import_predictions(id=project_id, request=request, request_options=ONCE)
+        lost = len(_without_stale(client, project_id, wanted))
+        if lost:
+            raise PartialDeliveryError(
+                f"The server took {len(missing) - lost} of {len(missing)} predictions.",
+                why="A label may be gone from the labelling config.",
+                remedy="Audit the project again, then push.",
+            )
+    with translating_errors("Making the tab of the predictions"):
         _ensure_tab(client, project_id)
-    if created != len(missing):
-        raise PartialDeliveryError(
-            f"The server took {created} of {len(missing)} predictions.",
-            why="A label may be gone from the labelling config.",
-            remedy="Audit the project again, then push.",
-        )
-    return created
+    return len(missing)
+
+
+def _without_stale(client: LabelStudio, project_id: int, wanted: Mapping[int, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Delete ours that are not *wanted* any more, or there more than once; those of *wanted* that are not there."""
+    missing, spare = [], []
+    for task in take_snapshot(client, project_id):
+        asked = wanted.get(task["id"])
+        same = [old["id"] for old in _ours(task) if _same(old, asked)]
+        spare += [old["id"] for old in _ours(task) if old["id"] not in same[:1]]
+        if asked is not None and not same:
+            missing.append(asked)
+    with translating_errors("Deleting predictions of earlier audits"):
+        for prediction in spare:
+            client.predictions.delete(prediction, request_options=ONCE)
+    return missing
 
 
 def predictions_of(audit: Audit) -> dict[int, dict[str, Any]]:
@@ -82,28 +108,20 @@ def _ours(task: dict[str, Any]) -> list[Mapping[str, Any]]:
     return [old for old in every if isinstance(old, Mapping) and old.get("model_version") == OUR_MODEL and "id" in old]
 
 
-def _has(task: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    return any(_same(old, wanted) for old in _ours(task))
-
-
 def _same(old: Mapping[str, Any], wanted: dict[str, Any] | None) -> bool:
     return wanted is not None and (old.get("score"), old.get("result")) == (wanted["score"], wanted["result"])
 
 
 def _ensure_tab(client: LabelStudio, project_id: int) -> None:
-    if any((view.data or {}).get("title") == TAB for view in client.views.list(project=project_id)):
-        return
-    data: Any = {
-        "title": TAB,
-        "type": "list",
-        "target": "tasks",
-        "ordering": ["-tasks:predictions_score"],
-        "filters": {
-            "conjunction": "and",
-            "items": [
-                {"filter": f"filter:tasks:total_{what}", "operator": "greater", "type": "Number", "value": 0}
-                for what in ("predictions", "annotations")  # open tasks may have a model's predictions
-            ],
-        },
-    }
-    client.views.create(project=project_id, data=data, request_options=ONCE)
+    if not _tabs(client, project_id):
+        client.views.create(project=project_id, data=_TAB, request_options=ONCE)
+    tabs = _tabs(client, project_id)
+    for view in tabs[1:]:
+        if view.data == tabs[0].data:  # made twice; one that somebody has changed since is theirs
+            client.views.delete(str(view.id), request_options=ONCE)
+
+
+def _tabs(client: LabelStudio, project_id: int) -> list[Any]:
+    """The views with our title, the oldest first."""
+    views = client.views.list(project=project_id)
+    return sorted((view for view in views if (view.data or {}).get("title") == TAB), key=lambda view: view.id)

@@ -20,7 +20,15 @@ from ntk_labelqa.labelstudio.corrections.results import Change, stands
 from ntk_labelqa.labelstudio.reading.label_values import control_of, labels_given
 from ntk_labelqa.labelstudio.reading.pull import take_snapshot
 from ntk_labelqa.labelstudio.review import project as review_project
-from ntk_labelqa.labelstudio.review.delivery import Tick, deliver, only_push, settle, withdraw, without_duplicates
+from ntk_labelqa.labelstudio.review.delivery import (
+    Say,
+    Tick,
+    deliver,
+    only_push,
+    settle,
+    withdraw,
+    without_duplicates,
+)
 from ntk_labelqa.labelstudio.review.places import with_known_places
 from ntk_labelqa.labelstudio.review.push_warnings import WarningsPushed, push_warnings
 from ntk_labelqa.labelstudio.review.queue import plan_queue
@@ -70,6 +78,7 @@ def push_findings(
     predictions: bool = False,
     known: Collection[int] = (),
     progress: Tick | None = None,
+    say: Say = lambda _: None,
 ) -> PushResult:
     """Make or bring up to date the review project of an audit. Run again, it changes nothing.
 
@@ -84,19 +93,20 @@ def push_findings(
         known: projects that a journal of ours names as review projects, whoever made them; see
             :func:`ntk_labelqa.labelstudio.review.known.known_projects`.
         progress: called with (tasks there, tasks wanted).
+        say: told that another push is waited for.
 
     Raises:
         InvalidInputError: the audit names no source project.
-        LabelStudioError: the server refuses, or another push is under way.
+        LabelStudioError: the server refuses, or another push does not end.
         PartialDeliveryError: some findings could not be delivered.
     """
     source = project_id if project_id is not None else audit.manifest["data"]["project_id"]
     wanted = review_tasks(audit, project_id=source)
-    control, tasks = control_of(audit.manifest), take_snapshot(client, source, predictions=False)
-    current = labels_in(tasks, control)
-    standing = still_standing(wanted, tasks, control)
-    ours = partial(is_ours, source_project=source)
-    with only_push(client, source) as interrupted:
+    control, ours = control_of(audit.manifest), partial(is_ours, source_project=source)
+    with only_push(client, source, say) as interrupted:
+        tasks = take_snapshot(client, source, predictions=False)
+        current = labels_in(tasks, control)
+        standing = still_standing(wanted, tasks, control)
         review, notes = review_project.find_or_create(client, audit, source, known)
         if interrupted:
             settle(client, review)
@@ -111,10 +121,10 @@ def push_findings(
         left = {task.key for task in there if task.id not in set(queue.removed)}
         created = deliver(client, review, queue.wanted, left, progress, ours=ours) - queue.renewed
         warnings = push_warnings(client, audit, source, current, interrupted=interrupted, known=known)
-    if predictions:
-        from ntk_labelqa.labelstudio.review.predictions import push_predictions
+        if predictions:
+            from ntk_labelqa.labelstudio.review.predictions import push_predictions
 
-        push_predictions(client, audit, source)
+            push_predictions(client, audit, source)
     return PushResult(
         review,
         f"{server_url(client)}/projects/{review}/data?labeling=1",
