@@ -14,7 +14,7 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -120,6 +120,7 @@ class Backend:
         named = any(os.environ.get(name) for name in (URL_VARIABLE, KEY_VARIABLE))
         self.client = connect_from_environment() if named else None
         self._one_at_a_time, self._one_note_at_a_time = threading.Lock(), threading.Lock()
+        self.webhook_refused_at: str | None = None
         self._load()
 
     def _load(self) -> None:
@@ -157,7 +158,13 @@ class Backend:
             "model_version": self.version,
             "audited_items": self.suggester.count,
             "stale_since": stale_since(self.folder),
+            "webhook_refused_at": self.webhook_refused_at,
         }
+
+    def note_refusal(self) -> None:
+        """Note that a call of the webhook was refused: it may have told of changed labels."""
+        self.webhook_refused_at = datetime.now(UTC).isoformat(timespec="seconds")
+        log.warning("Refused a call of the webhook without its secret: no change of a label is noticed like that.")
 
     def check_config(self, config: str) -> None:
         """Raise InvalidInputError unless *config* has the audit's control and classes."""
@@ -316,9 +323,9 @@ class Guard:
     They are two, since Label Studio shows the headers of a webhook to every member, and a backend's password to nobody.
     """
 
-    def __init__(self, app: ASGIApp, *, password: str, webhook_secret: str) -> None:
+    def __init__(self, app: ASGIApp, *, password: str, webhook_secret: str, refused: Callable[[], None]) -> None:
         login = base64.b64encode(f"{USER}:{password}".encode())
-        self.app = app
+        self.app, self.refused = app, refused
         self.password = b"Basic " + login if password else b""
         self.webhook_secret = b"Bearer " + webhook_secret.encode() if webhook_secret else b""
 
@@ -329,7 +336,7 @@ class Guard:
         kind = "Basic"
         if scope["path"] == WEBHOOK:
             kind = "Bearer"
-            log.warning("Refused a call of the webhook without its secret: no change of a label is noticed like that.")
+            self.refused()
         refusal = Response("The password or secret is wrong or missing.", 401, {"WWW-Authenticate": kind})
         await refusal(scope, receive, send)
 
@@ -352,8 +359,8 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def guard_of(host: str) -> Middleware:
-    """The guard with the secrets of the environment. Raises UsageError where others could come in without one."""
+def secrets_for(host: str) -> dict[str, str]:
+    """What the guard asks for, by the environment. Raises UsageError where others could come in without it."""
     names = (PASSWORD, WEBHOOK_SECRET)
     values = [os.environ.get(PASSWORD, ""), os.environ.get(WEBHOOK_SECRET, "")]
     make = "`openssl rand -hex 20` makes one."
@@ -368,7 +375,7 @@ def guard_of(host: str) -> Middleware:
             "reached it could ask it about labels, or make the audit stale.",
             remedy=f"Set them ({make[:-1]}), or start it with `python app.py` on 127.0.0.1, for this machine alone.",
         )
-    return Middleware(Guard, password=values[0], webhook_secret=values[1])
+    return {"password": values[0], "webhook_secret": values[1]}
 
 
 def create(host: str = "") -> Starlette:
@@ -378,7 +385,7 @@ def create(host: str = "") -> Starlette:
         host: the address that is listened on; both secrets have to be set unless it is known to be this machine's own.
     """
     try:
-        guard = guard_of(host)
+        asked = secrets_for(host)
         if not (folder := os.environ.get("LABELQA_AUDIT")):
             raise UsageError("LABELQA_AUDIT must name an audit folder.")
         if not (items := os.environ.get("LABELQA_ITEMS", str(MOST_ITEMS))).isdecimal() or int(items) < 2:
@@ -389,6 +396,7 @@ def create(host: str = "") -> Starlette:
     except LabelQAError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from error
+    guard = Middleware(Guard, **asked, refused=backend.note_refusal)
     return Starlette(routes=routes(backend), middleware=[guard], exception_handlers={LabelQAError: _in_words})
 
 

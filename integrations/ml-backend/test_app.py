@@ -228,7 +228,8 @@ def test_an_audit_that_cannot_be_read_leaves_the_old_suggestions(asking, folder)
 
 
 def test_nobody_is_told_anything_without_the_password(guarded, folder) -> None:
-    assert guarded.get("/health", auth=("labelqa", PASSWORD)).json()["status"] == "UP"
+    health = guarded.get("/health", auth=("labelqa", PASSWORD)).json()
+    assert (health["status"], health["webhook_refused_at"]) == ("UP", None)
     asked = {"tasks": [task(100, "a recipe with cheese")]}
     for headers in ({}, {"Authorization": "Basic"}, bearer(HOOK), basic("labelqa", "password"), basic("me", PASSWORD)):
         for path in ("/health", "/docs", "/webhook/"):
@@ -242,6 +243,7 @@ def test_the_webhook_asks_for_its_secret(guarded, folder, caplog) -> None:
         assert guarded.post("/webhook", json=CHANGED, headers=headers).status_code == 401
     assert not stale_since(folder)
     assert "Refused a call of the webhook without its secret" in caplog.text
+    assert guarded.get("/health", auth=("labelqa", PASSWORD)).json()["webhook_refused_at"], "for whoever watches it"
     assert guarded.post("/webhook", json=CHANGED, headers=bearer(HOOK)).json() == {"marked_stale": True}
     assert stale_since(folder)
 

@@ -5,6 +5,7 @@ Nothing is taken because it looks harmless: what is not known to be is left out,
 
 from __future__ import annotations
 
+import builtins
 import io
 import json
 import locale
@@ -13,12 +14,13 @@ import platform
 import re
 import sys
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
 from typing import Any
 
+from ntk_labelqa.cli.crash_log import ELSEWHERE
 from ntk_labelqa.runtime import own_version
 from ntk_labelqa.shown import without_secrets
 
@@ -82,7 +84,8 @@ def write_bundle(target: Path, checks: Mapping[str, Mapping[str, str]], audit: P
         "caches.json": caches(),
     }
     if crashes := last_crashes():
-        parts["crashes.json"] = crashes
+        known = known_modules()
+        parts["crashes.json"] = [crash_of(one, known) for one in crashes]
     if audit is not None:
         parts["audit.json"] = figures_of(read_manifest(audit))
     texts = {"README.txt": README, **{name: json.dumps(part, indent=2) + "\n" for name, part in parts.items()}}
@@ -111,7 +114,7 @@ def packages() -> dict[str, str]:
     found: dict[str, str] = {}
     waiting = ["ntk-labelqa"]
     while waiting:
-        name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
+        name = _normal(waiting.pop())
         if name in found:
             continue
         try:
@@ -121,6 +124,37 @@ def packages() -> dict[str, str]:
         found[name] = one.version
         waiting += [named[0] for need in one.requires or () if (named := re.match(r"[A-Za-z0-9._-]+", need))]
     return dict(sorted(found.items()))
+
+
+def _normal(name: str) -> str:
+    """*name* as package indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def known_modules() -> set[str]:
+    """Names of this package, of those it uses, and of Python's own modules."""
+    ours = packages()
+    installed = packages_distributions().items()
+    found = {top for top, names in installed if any(_normal(name) in ours for name in names)}
+    return found | set(sys.stdlib_module_names) | {"ntk_labelqa", *vars(builtins)}
+
+
+def crash_of(outline: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+    """Of a crash log's *outline* what names *known* modules; of other packages, which may be the user's, nothing."""
+
+    def told(text: object, pattern: str) -> str:
+        found = re.fullmatch(pattern, text) if isinstance(text, str) else None
+        return found[0] if found and found[1] in known else ELSEWHERE
+
+    errors = [
+        {
+            "type": told(one.get("type"), r"(\w+)(?:\.\w+)*"),
+            "frames": [told(frame, r"(\w+)(?:[/\w-]*\.\w+)?:\d+ in [\w<>]+") for frame in one.get("frames", ())],
+        }
+        for one in outline["errors"]
+    ]
+    time, version = (_matching(r"[\w:.+-]{1,40}", outline.get(name)) for name in ("time", "version"))
+    return {"time": time, "version": version, "errors": errors}
 
 
 def system() -> dict[str, Any]:
@@ -199,7 +233,7 @@ def figures_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "versions": {
             name: _matching(r"[\w.+-]{1,40}", (manifest.get("versions") or {}).get(name)) for name in _packages_named()
         },
-        "device": _matching(r"cpu|gpu( \([\w ./-]{1,60}\))?|tpu.{0,20}", manifest.get("device")),
+        "device": _matching(r"[a-z]{3,8}( \([\w ./-]{1,60}\))?", manifest.get("device")),
         "seed": _number(manifest.get("seed")),
         "options": {name: _word(options.get(name)) for name in OPTIONS} | {"ridge": _number(options.get("ridge"))},
         "with_features": bool(options.get("features")),

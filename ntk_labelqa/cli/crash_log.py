@@ -62,7 +62,8 @@ def _outline_in(log: Path) -> dict[str, Any] | None:
             read = json.loads(stream.readline(_LONGEST))
     except (OSError, ValueError):
         return None
-    return read if isinstance(read, dict) and "errors" in read else None
+    errors = read.get("errors") if isinstance(read, dict) else None
+    return read if isinstance(errors, list) and all(isinstance(one, dict) for one in errors) else None
 
 
 def outline(error: BaseException) -> dict[str, Any]:

@@ -241,7 +241,32 @@ def test_the_last_crashes_are_told_of(planted, tmp_path) -> None:
     assert types == ["ValueError", *4 * ["KeyError"]]
 
 
-@pytest.mark.parametrize("content", [TEXT, "", "[1]", '{"a": 1}', "\0"])
+def test_of_other_packages_a_crash_tells_nothing(planted, tmp_path) -> None:
+    """Of a user's own network, say, which may be installed like any other package."""
+    frames = [
+        "ntk_labelqa/cli/entry.py:90 in _answered",
+        "jax/_src/api.py:3 in <module>",
+        "json/decoder.py:355 in raw_decode",
+        "threading.py:5 in run",
+        "acme_networks/moth.py:7 in forward",
+        f"json/{TEXT}.py:3 in run",
+        f"json/decoder.py:3 in {TEXT}",
+        "/home/ada-lovelace/json.py:3 in run",
+        7,
+    ]
+    kinds = ["KeyError", "numpy.exceptions.AxisError", "acme_networks.Moth", TEXT, None]
+    errors = [{"type": kind, "frames": frames, "message": TEXT} for kind in kinds]
+    outline = {"time": TEXT, "version": "0.1.0", "errors": errors, TEXT: TEXT}
+    (tmp_path / "ntk-labelqa-x.log").write_text(json.dumps(outline))
+    run(["doctor", "--bundle", "report.zip"])
+    parts = unpacked(tmp_path / "report.zip")
+    refuse_private(parts)
+    (crash,) = json.loads(parts["crashes.json"])
+    assert [one["type"] for one in crash["errors"]] == [*kinds[:2], *3 * ["elsewhere"]]
+    assert crash["errors"][0]["frames"] == [*frames[:4], *5 * ["elsewhere"]]
+
+
+@pytest.mark.parametrize("content", [TEXT, "", "[1]", '{"a": 1}', '{"errors": [1]}', '{"errors": 1}', "\0"])
 def test_what_is_no_crash_log_of_this_version_is_left_alone(planted, tmp_path, content: str) -> None:
     (tmp_path / "ntk-labelqa-x.log").write_text(content)
     assert run(["doctor", "--bundle", "report.zip"]) == 3
