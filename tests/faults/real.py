@@ -1,7 +1,7 @@
 """Commands against a real Label Studio behind a proxy while something goes wrong in each run, and what is left of it.
 
-``python -m tests.faults.real --runs 135`` prints the table of docs/explanation/reliability.md; a run takes some ten
-seconds.
+``python -m tests.faults.real --runs 135`` prints the table of docs/explanation/reliability.md; a run takes ten to
+thirty seconds.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import random
 import signal
 import sys
 import tempfile
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -124,6 +126,7 @@ def main() -> None:
     """Print the table, in Markdown: a row a fault, a column a command, and what came of it."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--runs", type=int, default=len(COMMANDS) * len(FAULTS))
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no run after that")
     parser.add_argument("--command", choices=COMMANDS, action="append")
     parser.add_argument("--fault", choices=FAULTS, action="append")
     given = parser.parse_args()
@@ -131,12 +134,14 @@ def main() -> None:
     cells = [(command, fault) for command in commands for fault in faults]
     random.Random(0).shuffle(cells)  # a run that is cut short has met all kinds
     found: dict[str, dict[str, list[Outcome]]] = {command: defaultdict(list) for command in commands}
+    end = time.monotonic() + 60 * given.minutes
     with LocalServer() as server, proxy() as between, tempfile.TemporaryDirectory() as folder:
-        for number, (command, fault, seed, outcome) in enumerate(
-            trials(server, between, Path(folder), given.runs, cells)
-        ):
+        for command, fault, seed, outcome in trials(server, between, Path(folder), given.runs, cells):
             found[command][fault].append(outcome)
-            print(f"{number + 1}: {command}, {fault}, seed {seed}: {outcome.codes} {outcome.bad}", file=sys.stderr)
+            said = f"{command}, {fault}, seed {seed}: {outcome.codes} {outcome.bad}"
+            print(f"{datetime.now():%H:%M:%S} {said}", file=sys.stderr, flush=True)
+            if time.monotonic() > end:
+                break
     print("\n".join(table(found, faults)))
 
 
