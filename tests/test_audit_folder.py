@@ -63,7 +63,9 @@ def test_what_is_saved_is_what_is_loaded(audit, tmp_path) -> None:
 @pytest.mark.parametrize("vanishes", [False, True])
 def test_what_is_replaced_while_it_is_read_is_read_anew(audit, tmp_path, monkeypatch, vanishes) -> None:
     folder = audit.save(tmp_path / "audit")
-    newer = replace(audit, manifest=audit.manifest | {"summary": {"issues": 2}}, findings=audit.findings.iloc[:1])
+    newer = replace(
+        audit, manifest=audit.manifest | {"summary": audit.summary | {"issues": 2}}, findings=audit.findings.iloc[:1]
+    )
     reading, read = pd.read_parquet, []
 
     def replaced_meanwhile(path: Path) -> pd.DataFrame:
@@ -76,7 +78,7 @@ def test_what_is_replaced_while_it_is_read_is_read_anew(audit, tmp_path, monkeyp
 
     monkeypatch.setattr(pd, "read_parquet", replaced_meanwhile)
     loaded = Audit.load(folder)
-    assert (loaded.summary, len(loaded.findings)) == ({"issues": 2}, 1)
+    assert (loaded.summary["issues"], len(loaded.findings)) == (2, 1)
 
 
 def test_the_files_and_columns_are_those_of_the_contract(audit, tmp_path) -> None:
