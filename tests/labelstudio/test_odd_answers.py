@@ -34,6 +34,7 @@ from ntk_labelqa.labelstudio.review.decisions import read_decisions
 from ntk_labelqa.labelstudio.review.predictions import push_predictions
 from ntk_labelqa.labelstudio.review.push import push_findings
 from ntk_labelqa.labelstudio.review.warning_decisions import read_warning_decisions
+from tests.gate.audits import audit_of
 from tests.labelstudio.reviews import answer
 from tests.labelstudio.samples import KEY, annotation, choice, task
 from tests.labelstudio.studio import ENDPOINTS, SAVED, Studio, studio
@@ -60,11 +61,12 @@ WHOLE: dict[str, Reply] = {
 
 
 def audit() -> Audit:
-    made = audit_with()
+    made, known = audit_with(), audit_of().manifest
     control = {"name": "topic", "tag": "Choices", "to_name": "text", "value_key": "text"}
-    data = made.manifest["data"] | {"control": control, "class_names": list(CLASSES)}
+    data = known["data"] | made.manifest["data"] | {"control": control, "class_names": list(CLASSES)}
+    summary = known["summary"] | made.manifest["summary"]
     saved = made.findings[["task_id", "annotation_id", "annotator"]].assign(updated_at=SAVED)
-    return replace(made, manifest=made.manifest | {"data": data, "options": {}}, annotations=saved)
+    return replace(made, manifest=known | made.manifest | {"data": data, "summary": summary}, annotations=saved)
 
 
 def config() -> str:

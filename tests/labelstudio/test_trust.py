@@ -229,7 +229,7 @@ def test_the_project_is_looked_at_again_before_anything_is_written(studio, clien
     ask = studio.__class__.__call__
 
     def server(request):
-        studio.described = given_away if request.url.path == "/api/projects" else described
+        studio.described = given_away if request.url.path.rstrip("/") == "/api/projects" else described
         return ask(studio, request)
 
     client._client_wrapper.httpx_client.httpx_client._transport.handler = server
