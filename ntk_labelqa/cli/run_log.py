@@ -100,10 +100,8 @@ class _Printed(io.TextIOBase):
     def write(self, text: str, /) -> int:
         if not isinstance(text, str):
             raise TypeError("Text is written here.")  # by which click tells such streams from those of bytes
-        if self._ended or getattr(
-            self._thread, "writes", False
-        ):  # a handler of another package prints our own record here
-            return len(text)
+        if self._ended or getattr(self._thread, "writes", False):
+            return len(text)  # a handler of another package prints our own record here
         *lines, self._rest = (self._rest + text).split("\n")
         self._thread.writes = True
         try:
