@@ -12,6 +12,7 @@ import logging
 import math
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -91,7 +92,7 @@ class _Printed(io.TextIOBase):
     encoding, errors = "utf-8", "backslashreplace"
 
     def __init__(self) -> None:
-        self._rest = ""
+        self._rest, self._thread, self._ended = "", threading.local(), False
 
     def writable(self) -> bool:
         return True
@@ -99,15 +100,22 @@ class _Printed(io.TextIOBase):
     def write(self, text: str, /) -> int:
         if not isinstance(text, str):
             raise TypeError("Text is written here.")  # by which click tells such streams from those of bytes
+        if self._ended or getattr(self._thread, "writes", False):
+            return len(text)  # a handler of another package prints our own record here
         *lines, self._rest = (self._rest + text).split("\n")
-        for line in filter(str.strip, lines):
-            log.info("%s", line)
+        self._thread.writes = True
+        try:
+            for line in filter(str.strip, lines):
+                log.info("%s", line)
+        finally:
+            self._thread.writes = False
         return len(text)
 
     def end(self) -> None:
-        """Make a record of the last line, if it had no end."""
+        """Make a record of the last line, if it had no end, and of no other."""
         if self._rest:
             self.write("\n")
+        self._ended = True
 
 
 def is_on() -> bool:

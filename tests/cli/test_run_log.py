@@ -127,6 +127,19 @@ def test_whatever_is_printed_becomes_records(command_that, capfd) -> None:
     }
 
 
+def test_a_package_that_logs_to_standard_error_itself_does_no_harm(command_that, capfd, monkeypatch) -> None:
+    monkeypatch.setattr(logging.root, "handlers", list(logging.root.handlers))
+
+    def action() -> None:
+        logging.root.addHandler(logging.StreamHandler())
+        logging.getLogger("some.library").warning("of a library")
+        print("a line", file=sys.stderr)
+
+    command_that(action)
+    said = [(one["level"], one["message"]) for one in logged(capfd, code=0)]
+    assert said == [("warning", "of a library"), ("info", "of a library"), ("info", "a line")]
+
+
 def test_stages_say_how_far_they_are(command_that, capfd, monkeypatch) -> None:
     monkeypatch.setattr(progress, "BETWEEN", 0.0)
 
