@@ -7,13 +7,14 @@ from typing import Any
 import pandas as pd
 
 from ntk_labelqa import findings
-from ntk_labelqa.audit_folder import FORMAT, Audit
+from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.auditing import describe
 from ntk_labelqa.dataset import Control
 from ntk_labelqa.demo.server import PEOPLE
 from ntk_labelqa.labelstudio.connect import ONCE
 from ntk_labelqa.labelstudio.reading.pull import pull_project, take_snapshot
 from ntk_labelqa.labelstudio.review import project as review_project
+from tests.gate.audits import audit_of
 
 CLASSES = ("sport", "space", "cars")
 CONFIG = """<View><Text name="text" value="$text"/><Choices name="topic" toName="text">
@@ -63,10 +64,11 @@ def doubting_audit(client, project_id: int, *, created_at: str = "2026-01-01T00:
             "bde_gain": 1.0,
         }
     )
-    manifest = {"format": FORMAT, "created_at": created_at, "data": describe(dataset), "summary": {"issues": rows}}
+    known = audit_of(rows).manifest
+    about = {"created_at": created_at, "data": describe(dataset), "summary": {**known["summary"], "issues": rows}}
     items = dataset.items.assign(thumbnail=None)
     saved = dataset.annotations[["annotation_id", "updated_at"]]
-    return Audit(manifest, items=items, annotations=saved, **tables)
+    return Audit({**known, **about}, items=items, annotations=saved, **tables)
 
 
 def answer(decision: str, label: str = "", comment: str = "") -> list[dict[str, Any]]:
