@@ -160,7 +160,8 @@ class LabeledDataset:
 
     def __post_init__(self) -> None:
         """Half a character in a text becomes U+FFFD, the sign for an unknown one: no file could be written with it."""
-        object.__setattr__(self, "class_names", tuple(map(well_formed, self.class_names)))
+        if has_halves(self.class_names):
+            object.__setattr__(self, "class_names", tuple(map(well_formed, self.class_names)))
         for name in ("items", "annotations"):
             object.__setattr__(self, name, _well_formed(getattr(self, name)))
 

@@ -55,7 +55,11 @@ def _row(entry: Entry) -> tuple[str, ...]:
     from ntk_labelqa.gate.formats import printable
     from ntk_labelqa.report.formats import count, share, span
 
-    figures, worst = entry.summary, entry.classes.nlargest(1, "issue_rate").iloc[0]
+    figures, flagged = entry.summary, entry.classes[entry.classes["issues"] > 0]
+    worst = [
+        f"{printable(row.class_name)} ({share(row.issue_rate)})"
+        for row in flagged.nlargest(1, "issue_rate").itertuples()
+    ]
     return (
         f"{entry.when:%Y-%m-%d %H:%M}",
         entry.fingerprint,
@@ -63,5 +67,5 @@ def _row(entry: Entry) -> tuple[str, ...]:
         share(figures["error_rate"]),
         span(figures["error_rate_low"], figures["error_rate_high"]),
         count(figures["issues"]),
-        f"{printable(worst['class_name'])} ({share(worst['issue_rate'])})" if worst["issues"] else "none",
+        worst[0] if worst else "none",
     )

@@ -122,6 +122,8 @@ class SmallestClass(Check):
         """Counts items; classes that the labelling config has and nobody used count as well."""
         classes = case.audit.classes
         name = self.scope.class_name
+        if classes.empty:
+            raise NotJudged("The audit names no class.", "Audit again.")
         row = classes.nsmallest(1, "items").iloc[0] if name is None else _class_row(classes, name)
         text = f"class {row['class_name']} has {plural(int(row['items']), 'item')}"
         remedy = "Label more items of it, or take the class out of the labelling config."
@@ -274,7 +276,7 @@ class Coverage(Check):
         gone = [entry for entry in case.audit.manifest["data"]["left_out"] if entry["of"] == "task"]
         labelled = case.audit.findings["task_id"].nunique()
         total = case.audit.summary["items"] + sum(entry["count"] for entry in gone)
-        reached = labelled / total
+        reached = labelled / max(total, 1)
         text = f"{share(reached)} of {plural(total, 'task')} labelled and audited"
         if gone:
             text += "; left out: " + ", ".join(f"{count(entry['count'])} ({entry['reason']})" for entry in gone)

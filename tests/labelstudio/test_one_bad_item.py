@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from ntk_labelqa.dataset import LabeledDataset, LeftOut, Provenance
 from ntk_labelqa.labelstudio.reading import tasks as reading
 from ntk_labelqa.labelstudio.reading.export_file import read_export
+from ntk_labelqa.labelstudio.reading.incremental import read_last
 from ntk_labelqa.labelstudio.reading.label_config import infer, parse
 from ntk_labelqa.labelstudio.reading.task_files import parse_tasks
 from ntk_labelqa.labelstudio.reading.tasks import UNREADABLE, UNREADABLE_PREDICTION, UNREADABLE_TASK, build_dataset
@@ -102,3 +104,20 @@ def test_half_a_character_in_a_config_is_an_unknown_one() -> None:
 def test_ids_of_thousands_of_digits_are_refused() -> None:
     with pytest.raises(Exception, match="no whole number"):
         parse_tasks(json.dumps([*GOOD, {**GOOD[0], "id": "9" * 5_000}]).encode(), "it")
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        b"",
+        b"no gzip",
+        gzip.compress(b"[" * 50_000),
+        gzip.compress(b"[5]"),
+        gzip.compress(b'{"format": 1}')[:-9] + b"x" * 9,
+    ],
+)
+def test_a_damaged_cache_is_none(tmp_path: Path, kept: bytes) -> None:
+    (tmp_path / "kept.json.gz").write_bytes(kept)
+    assert read_last(tmp_path / "kept.json.gz") is None
+    (tmp_path / "kept.json.gz").write_bytes(bytearray(gzip.compress(b"a" * 99))[:12] + b"\xff" * 20)
+    assert read_last(tmp_path / "kept.json.gz") is None
