@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ntk_labelqa.cli.crash_log import ELSEWHERE
+from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.runtime import own_version
 from ntk_labelqa.shown import without_secrets
 
@@ -69,9 +70,8 @@ def write_bundle(target: Path, checks: Mapping[str, Mapping[str, str]], audit: P
         checks: the results of ``doctor``, by name, in words that others may read.
         audit: folder of an audit whose figures are to be in it.
 
-    Raises LabelQAError where the audit cannot be read or the file not be written.
+    Raises LabelQAError where there is no audit or the file cannot be written.
     """
-    from ntk_labelqa.audit_folder import read_manifest
     from ntk_labelqa.cli.crash_log import last_crashes
     from ntk_labelqa.files import write_whole
     from ntk_labelqa.paths import real_place
@@ -87,7 +87,7 @@ def write_bundle(target: Path, checks: Mapping[str, Mapping[str, str]], audit: P
         known = known_modules()
         parts["crashes.json"] = [crash_of(one, known) for one in crashes]
     if audit is not None:
-        parts["audit.json"] = figures_of(read_manifest(audit))
+        parts["audit.json"] = _audit_of(audit)
     texts = {"README.txt": README, **{name: json.dumps(part, indent=2) + "\n" for name, part in parts.items()}}
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as bundle:
@@ -221,6 +221,18 @@ def _size(path: Path) -> int:
         return path.lstat().st_size
     except OSError:  # another process has removed it
         return 0
+
+
+def _audit_of(folder: Path) -> dict[str, Any]:
+    """The figures of the audit in *folder*; of one that is damaged, that it is, as that may be what is reported."""
+    from ntk_labelqa.audit_folder import MANIFEST, read_manifest
+
+    try:
+        return figures_of(read_manifest(folder))
+    except InvalidInputError:
+        if not (folder / MANIFEST).exists():
+            raise
+        return {"damaged": True}
 
 
 def figures_of(manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -126,25 +126,31 @@ def test_nothing_of_the_users_is_in_it(crashed, tmp_path, capfd) -> None:
     assert "before you send it" in parts["README.txt"]
 
 
-def test_a_manifest_that_is_full_of_texts_tells_none(planted, tmp_path) -> None:
+def filled(value: Any, *, lists: bool) -> Any:
+    """*value* with private texts in the place of its own, and in more places besides."""
+    if isinstance(value, dict):
+        more = {TEXT: 1, "Grace Hopper": {"Acme": 2}} if "items" in value or "encoder" in value else {}
+        return {name: filled(one, lists=lists) for name, one in value.items()} | more
+    if isinstance(value, list):
+        return [*(filled(one, lists=lists) for one in value), *([{"count": 2, "reason": TEXT}] if lists else [])]
+    return f"{TEXT} {PEOPLE[0]}" if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_manifest_that_is_full_of_texts_tells_none(planted, tmp_path, damaged) -> None:
     """Whatever a manifest holds: by another version, an encoder of somebody's own, or changed by hand."""
-
-    def filled(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {name: filled(one) for name, one in value.items()} | {TEXT: 1, "Grace Hopper": {"Acme": 2}}
-        if isinstance(value, list):
-            return [*map(filled, value), {"count": 2, "reason": TEXT}]
-        return f"{TEXT} {PEOPLE[0]}" if isinstance(value, str) else value
-
     folder = audit_of(wrong=4).save(tmp_path / "audit")
     manifest = json.loads((folder / "audit.json").read_text())
     manifest["versions"] = {"jax": "1"}
     manifest["timings"] = {"Reading": 1.0}
-    (folder / "audit.json").write_text(json.dumps(filled(manifest) | {"format": manifest["format"]}))
+    kept = ("format",) if damaged else ("format", "created_at")
+    texts = filled(manifest, lists=damaged) | {name: manifest[name] for name in kept}
+    (folder / "audit.json").write_text(json.dumps(texts))
     assert run(["doctor", "--bundle", "report.zip", "--audit", str(folder)]) == 3
     parts = unpacked(tmp_path / "report.zip")
     refuse_private(parts)
-    assert json.loads(parts["audit.json"])["options"]["encoder"] == "of the user's own"
+    told = json.loads(parts["audit.json"])
+    assert told == {"damaged": True} if damaged else told["options"]["encoder"] == "of the user's own"
 
 
 def test_what_a_report_needs_is_in_it(crashed, tmp_path) -> None:

@@ -48,7 +48,8 @@ def copies(*, conflicting: bool) -> Audit:
 
 def decided(audit: Audit, *decisions: str) -> Audit:
     """*audit* whose first labels reviewers have decided on."""
-    table = audit.findings[["annotation_id", "given_label"]].head(len(decisions)).assign(decision=list(decisions))
+    columns = ["annotation_id", "given_label", "error_probability"]
+    table = audit.findings[columns].head(len(decisions)).assign(decision=list(decisions))
     return replace(audit, decisions=table)
 
 
@@ -90,12 +91,14 @@ def overlooked(*issues: str, looked: bool = True, kept: bool = False) -> Audit:
     audit = audit_of()
     about = {"task_id": 1, "annotation_id": 1, "annotator": "ada", "label": "cat", "probability": 0.9}
     rows = [{**about, "region_id": f"r{row}", "issue": issue} for row, issue in enumerate(issues)]
-    table = pd.DataFrame(rows, columns=list(SCHEMAS["region_issues"])).assign(is_region_issue=True).fillna("")
-    manifest = {**audit.manifest, "summary": {**audit.summary, "region_issues": len(issues) if looked else None}}
+    table = (
+        pd.DataFrame(rows, columns=list(SCHEMAS["region_issues"])).fillna("").assign(is_region_issue=True, picture=None)
+    )
+    manifest = {**audit.manifest, "summary": {**audit.summary, "region_issues": {} if looked else None}}
     decisions = None
     if kept:
         last = {"annotation_id": 1, "region_id": f"r{len(issues) - 1}", "kind": issues[-1], "decision": "keep"}
-        decisions = pd.DataFrame([last])
+        decisions = pd.DataFrame([{**last, "given_label": "cat", "error_probability": 0.9}])
     return replace(audit, manifest=manifest, region_issues=table, decisions=decisions)
 
 
