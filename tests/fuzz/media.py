@@ -107,7 +107,7 @@ class Media:
         features = encode(found, encoder=ENCODERS[kind]).features
         if not np.isfinite(features).all():
             raise Unexpected("features that are no numbers")
-        return "caught by the guard" if any("Error" in gone.reason for gone in found.left_out) else "read"
+        return "caught by the guard" if any(gone.reason.endswith("Error)") for gone in found.left_out) else "read"
 
     def _content(self, kind: str, rng: random.Random) -> bytes:
         if kind != "image":
