@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.cache import VARIABLE
-from ntk_labelqa.cli import entry
+from ntk_labelqa.cli import entry, interrupts
 from ntk_labelqa.labelstudio.connect import KEY_VARIABLE, URL_VARIABLE, connect
 from ntk_labelqa.labelstudio.corrections import journal
 from tests.faults.kinds import Fault, Server
@@ -102,10 +102,8 @@ def quietly(arguments: list[str]) -> int:
 def _apart(arguments: list[str]) -> NoReturn:
     code: Any = CRASHED
     try:
-        signal.signal(signal.SIGTERM, entry._terminate)
+        interrupts.watch()
         code = quietly(arguments)
-    except SystemExit as leave:
-        code = leave.code
     finally:
         os._exit(code)
 

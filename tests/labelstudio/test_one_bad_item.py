@@ -19,7 +19,7 @@ from ntk_labelqa.labelstudio.reading.tasks import UNREADABLE, UNREADABLE_PREDICT
 from tests.fuzz.odd import deep
 from tests.labelstudio.samples import CONFIG, TOPIC, annotation, choice, task
 
-ENDLESS = deep(5_000, list)
+ENDLESS = deep(100_000, list)
 """What Python cannot write: it ends in a RecursionError wherever it becomes text."""
 GOOD = [task(number, annotation(number, choice(["sport", "space"][number % 2]))) for number in (7, 8)]
 
