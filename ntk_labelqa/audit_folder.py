@@ -34,7 +34,7 @@ LATER_ITEM_COLUMNS = ("region_id", "content")
 """Columns that audits of earlier versions lack."""
 ANNOTATION_COLUMNS = ("annotation_id", "updated_at")
 READINGS = 5
-"""How often an audit is read anew that is replaced meanwhile."""
+"""How often an audit is read that is replaced meanwhile."""
 
 
 @dataclass(frozen=True)
