@@ -54,7 +54,7 @@ _LATER_COLUMNS = {
 }
 _NULLABLE = (("items", "thumbnail"), ("decisions", "final_label"), ("decisions", "model_probability"))
 READINGS = 5
-"""How often an audit is read anew that is replaced meanwhile."""
+"""How often an audit is read that is replaced meanwhile."""
 
 
 @dataclass(frozen=True)

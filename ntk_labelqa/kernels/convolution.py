@@ -125,7 +125,8 @@ def _convolved(scale: jax.Array, gap: jax.Array, rest: jax.Array, below: list[ja
 
 @compiled(static_argnums=1)
 def _diagonal(images: jax.Array, network: ConvolutionalNetwork) -> jax.Array:
-    return jax.lax.map(lambda image: _block(image[None], image[None], network)[0, 0], images)
+    block = _block.__wrapped__  # type: ignore[attr-defined]  # part of this program, none of its own
+    return jax.lax.map(lambda image: block(image[None], image[None], network)[0, 0], images)
 
 
 def _sides(images: jax.Array, network: ConvolutionalNetwork) -> list[Side]:
