@@ -43,7 +43,8 @@ def huge_png(width: int, height: int) -> bytes:
 def items(*values: str, kind: ItemKind = "image") -> LabeledDataset:
     """A data set of images or other files; task ids count from 100, one annotation each."""
     base = from_arrays([0, 1] * (len(values) // 2) + [0] * (len(values) % 2))
-    table = pd.DataFrame({"task_id": 100 + np.arange(len(values)), "value": list(values)})
+    held = pd.Series(values, dtype=object)  # strings of pandas 3 cannot hold half a character
+    table = pd.DataFrame({"task_id": 100 + np.arange(len(values)), "value": held})
     return dataclasses.replace(base, items=table, kind=kind)
 
 
