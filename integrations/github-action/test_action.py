@@ -86,6 +86,7 @@ def test_the_job_fails_with_the_gate_and_says_why(checkout) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.slow
 def test_the_job_passes_with_the_gate(checkout) -> None:
     (checkout / "limits.toml").write_text(LENIENT)
     job = run_action(checkout, source="export.json", options=OPTIONS, policy="limits.toml", out="found")

@@ -73,6 +73,7 @@ def as_cron(machine: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.long
+@pytest.mark.slow  # the tutorial has three nights as well
 def test_three_nights(machine) -> None:
     state = machine / "var/lib/labelqa/cats"
 

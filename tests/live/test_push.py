@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -100,7 +101,12 @@ push.push_findings(connect(url, token), Audit.load(folder), progress=progress)
 """
 
 
-@pytest.mark.parametrize("point", ["project made", "between batches", "all imported", "during a batch"])
+def slow(point: str) -> Any:
+    """A point that the faults in memory cover as well."""
+    return pytest.param(point, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("point", ["during a batch", *map(slow, ("project made", "between batches", "all imported"))])
 def test_killed_and_repeated(server, client, audit, tmp_path, point, monkeypatch) -> None:
     from ntk_labelqa.demo.seed import known_truth, seed_digits
 
