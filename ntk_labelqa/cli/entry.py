@@ -30,12 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         print("Error: ntk-labelqa runs on Linux, macOS and other POSIX systems.", file=sys.stderr)
         print("On Windows, run it in the Windows Subsystem for Linux, or in a container.", file=sys.stderr)
         sys.exit(COULD_NOT_RUN)
-    interrupts.watch()
     unable = None
     try:
         streams.prepare()
     except LabelQAError as error:
         unable = error
+    interrupts.watch()  # once the numbers of closed streams are taken: it opens a pair of sockets
     sys.exit(run(sys.argv[1:] if arguments is None else arguments, unable=unable))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from ntk_labelqa.errors import LabelQAError
 
 FIRST_ALGORITHM = {"xla_gpu_autotune_level": "0"}
-MOST_PROGRAMS = {"cpu": 8, "gpu": 64}
+MOST_PROGRAMS = {"cpu": 16, "gpu": 64}
 """For how many shapes of arguments a function stays compiled, by backend; on others as on a GPU."""
 
 

@@ -143,7 +143,9 @@ def test_what_reviewers_decided_puts_the_next_audit_right(export, tmp_path, capf
     before = Audit.load(first)
     assert run([*command, second, "--decisions", first]) == 3
     assert "ntk-labelqa decisions" in capfd.readouterr().err
-    stated = pd.DataFrame({"review_key": [str(row) for row in range(40)], "error_probability": 0.9, "decision": "keep"})
+    columns = ["annotation_id", "given_label"]
+    asked = pd.concat([before.findings[columns]] * 40, ignore_index=True).head(40)
+    stated = asked.assign(review_key=[str(row) for row in range(40)], error_probability=0.9, decision="keep")
     stated.to_parquet(Path(first) / DECISIONS)
     assert run([*command, second, "--decisions", first]) == 0
     assert "re-calibrated by 40 verdicts" in capfd.readouterr().err
