@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -24,6 +25,8 @@ CODES = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
 WORDS = {INTERRUPTED: "Interrupted.", TERMINATED: "Terminated."}
 UNWINDING_SECONDS = 1.5
 """For unwinding, so that all ends within two seconds of the signal."""
+AGAIN_SECONDS = 0.02
+"""After which a signal is sent again that a callback of the interpreter has swallowed."""
 _SHOW_CURSOR = b"\x1b[?25h"
 """For terminals, whose cursor a progress bar hides."""
 
@@ -35,6 +38,7 @@ told = threading.Event()
 def watch() -> None:
     """Watch for signals from now on; to be called once, in the main thread."""
     signal.signal(signal.SIGTERM, _terminate)
+    sys.unraisablehook = _raise_again
     hears, tells = socket.socketpair()
     tells.setblocking(False)
     signal.set_wakeup_fd(tells.detach(), warn_on_full_buffer=False)
@@ -49,6 +53,21 @@ def allow(seconds: float) -> None:
 
 def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(TERMINATED)  # unwinds
+
+
+def _raise_again(swallowed: sys.UnraisableHookArgs) -> None:
+    """Send a signal again that was heard where no exception gets out, as in a callback of the garbage collector."""
+    match swallowed.exc_value:
+        case KeyboardInterrupt():
+            number = signal.SIGINT
+        case SystemExit(code=code) if code == TERMINATED:
+            number = signal.SIGTERM
+        case _:
+            sys.__unraisablehook__(swallowed)
+            return
+    again = threading.Timer(AGAIN_SECONDS, signal.pthread_kill, (threading.main_thread().ident, number))
+    again.daemon = True
+    again.start()
 
 
 def _watch(hears: socket.socket) -> None:

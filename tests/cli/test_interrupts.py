@@ -74,7 +74,7 @@ def ended(process: subprocess.Popen[str], number: int) -> tuple[float, str, str]
 
 @pytest.mark.parametrize(("number", "code", "words"), SIGNALS)
 @pytest.mark.parametrize(
-    ("work", "unwinds"), [(SLEEPS, True), (INVERTS, False), (THREAD_HANGS, True), (SWALLOWED, False)]
+    ("work", "unwinds"), [(SLEEPS, True), (INVERTS, False), (THREAD_HANGS, True), (SWALLOWED, True)]
 )
 def test_whatever_is_being_done(work: str, unwinds: bool, number: int, code: int, words: str) -> None:
     program = [sys.executable, "-c", f'{START}\n{work}\nentry.main(["doctor"])']
