@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import io
+import json
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -66,6 +67,13 @@ def fetch(tmp_path: Path) -> Callable[..., LabeledDataset]:
         return fetch_media(items(*values, kind=kind), **{"cache_dir": tmp_path / "cache", "max_failed": 1.0} | options)
 
     return run
+
+
+def let_time_pass(cache: Path, seconds: float = 3600.0) -> None:
+    """Move back when the server was asked for each file of the *cache*."""
+    for path in [path for path in (cache / "index").rglob("*") if path.is_file()]:
+        entry = json.loads(path.read_text())
+        path.write_text(json.dumps(entry | {"asked": entry["asked"] - seconds}))
 
 
 class Pages:
@@ -245,7 +253,7 @@ def test_a_redirect_in_a_circle_ends(fetch, studio) -> None:
     assert list(reasons(fetch("/data/a.png", client=connect(studio.web.url, KEY)))) == ["image not fetched: status 302"]
 
 
-def test_a_second_run_fetches_only_what_changed(fetch, studio) -> None:
+def test_a_second_run_fetches_only_what_changed(fetch, studio, tmp_path) -> None:
     studio.replies |= {
         "/data/upload/1/a.png": Reply(png(1)),
         "/data/local-files/?d=b.png": Reply(png(2), headers={"ETag": '"one"'}),
@@ -253,12 +261,42 @@ def test_a_second_run_fetches_only_what_changed(fetch, studio) -> None:
     values = ["/data/upload/1/a.png", "/data/local-files/?d=b.png"]
     client = connect(studio.web.url, KEY)
     first = fetch(*values, client=client)
+    let_time_pass(tmp_path / "cache")
     studio.web.requests.clear()
     again = fetch(*values, client=client)
     assert again.items["path"].tolist() == first.items["path"].tolist()
     assert [path for path, _ in studio.asked()] == ["/data/local-files/?d=b.png"]
     studio.replies["/data/local-files/?d=b.png"] = Reply(png(9), headers={"ETag": '"two"'})
+    let_time_pass(tmp_path / "cache")
     assert shades(fetch(*values, client=client)) == [1, 9]
+
+
+def test_what_the_server_was_asked_minutes_ago_is_not_asked_again(fetch, studio, tmp_path) -> None:
+    studio.replies["/data/a.png"] = Reply(png(1), headers={"ETag": '"one"'})
+    client = connect(studio.web.url, KEY)
+    fetch("/data/a.png", client=client)
+    assert shades(fetch("/data/a.png", client=client)) == [1]
+    assert len(studio.asked()) == 1
+    let_time_pass(tmp_path / "cache")
+    for _ in range(2):  # an answer that nothing changed is as good as a file
+        assert shades(fetch("/data/a.png", client=client)) == [1]
+    assert len(studio.asked()) == 2
+
+
+def test_a_clock_that_is_set_back_has_the_server_asked_again(fetch, studio, tmp_path) -> None:
+    studio.replies["/data/a.png"] = Reply(png(1))
+    client = connect(studio.web.url, KEY)
+    fetch("/data/a.png", client=client)
+    let_time_pass(tmp_path / "cache", -3600.0)
+    fetch("/data/a.png", client=client)
+    assert len(studio.asked()) == 2
+
+
+def test_a_host_that_is_no_longer_allowed_is_left_out_though_its_file_is_here(fetch, elsewhere) -> None:
+    elsewhere.replies["/a.png"] = Reply(png(1))
+    address = f"{elsewhere.web.url}/a.png"
+    assert shades(fetch(address, allowed_hosts=["127.0.0.1"])) == [1]
+    assert list(reasons(fetch(address))) == ["image on a host that is not allowed: --allow-host 127.0.0.1"]
 
 
 def test_equal_images_are_kept_once(fetch, studio) -> None:
@@ -528,11 +566,13 @@ def test_a_link_that_leads_back_to_itself_costs_its_own_image_alone(fetch, tmp_p
     assert reasons(found) == {"image file missing": (100,)}
 
 
-def test_an_etag_beyond_ascii_is_no_reason_to_lose_the_image_at_the_second_time(fetch, elsewhere) -> None:
+def test_an_etag_beyond_ascii_is_no_reason_to_lose_the_image_at_the_second_time(fetch, elsewhere, tmp_path) -> None:
     elsewhere.replies["/a.png"] = Reply(png(1), headers={"ETag": '"\xe9t\xe9"'})
     for _ in range(2):
         found = fetch(f"{elsewhere.web.url}/a.png", allowed_hosts=["127.0.0.1"])
         assert shades(found) == [1]
+        let_time_pass(tmp_path / "cache")
+    assert len(elsewhere.web.requests) == 2
     assert "if-none-match" not in elsewhere.web.requests[-1].headers
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from ntk_labelqa.cache import VARIABLE as CACHE_VARIABLE
 from ntk_labelqa.demo.run import run_demo
 from ntk_labelqa.demo.seed import CONFIG
 from ntk_labelqa.labelstudio.reading.pull import take_snapshot
@@ -24,11 +25,17 @@ MISLABELLED = 90
 
 
 @pytest.fixture(scope="module")
-def projects(client: LabelStudio, server, tmp_path_factory) -> tuple[int, int]:
-    """The ids of the source and of the review project that the demonstration leaves."""
-    done = run_demo(server, tmp_path_factory.mktemp("demo") / "audit", stages=Stages(quiet=True))
-    review = int(done.review_url.split("/projects/")[1].split("/")[0])
-    return review - 1, review
+def projects(client: LabelStudio, server, tmp_path_factory) -> Iterator[tuple[int, int]]:
+    """The ids of the source and of the review project that the demonstration leaves.
+
+    As on the page, it runs on the reader's machine: what it fetched is in the reader's cache.
+    """
+    folder = tmp_path_factory.mktemp("demo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE_VARIABLE, str(folder / "cache"))
+        done = run_demo(server, folder / "audit", stages=Stages(quiet=True))
+        review = int(done.review_url.split("/projects/")[1].split("/")[0])
+        yield review - 1, review
 
 
 def test_three_nights(client: LabelStudio, server, projects: tuple[int, int], tmp_path: Path) -> None:

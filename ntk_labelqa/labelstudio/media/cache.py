@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ntk_labelqa.cache import VARIABLE
@@ -24,15 +24,26 @@ FOLDERS = ("content", "index", "regions")
 """All that is ever deleted in: whoever names the folder of the cache may have more in it."""
 IN_USE_SECONDS = 24 * 3600.0
 """How long after its last use a file stays, however full the cache is: a run may be at work on it."""
+FRESH_SECONDS = 600.0
+"""How long an answer of the server is good for: who audits, looks and audits again need not ask for every file."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of an address: the digest of its content, and what the server gave to ask again by."""
+    """What is known of an address: the digest of its content, and what the server gave to ask again by.
+
+    ``asked`` is when the server last said that this is the content, in seconds since 1970.
+    """
 
     digest: str
     etag: str = ""
     last_modified: str = ""
+    asked: float = 0.0
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the server was asked within :data:`FRESH_SECONDS`; a clock that was set back makes it say no."""
+        return 0 <= time.time() - self.asked < FRESH_SECONDS
 
 
 class MediaCache:
@@ -66,13 +77,13 @@ class MediaCache:
     def store(self, address: str, content: bytes, *, etag: str = "", last_modified: str = "") -> Path:
         """Keep *content* of *address*; return its path. Raises LabelQAError where nothing can be written."""
         digest = hashlib.sha256(content).hexdigest()
-        path, entry = self.path_of(digest), Entry(digest, etag, last_modified)
+        path = self.path_of(digest)
         try:
             if path.is_file():
                 touch(path)
             else:
                 _write(path, content)
-            _write(self._index_path(address), json.dumps(asdict(entry)).encode())
+            self._note(address, Entry(digest, etag, last_modified))
         except (OSError, NotWrittenError) as error:
             said = error.what if isinstance(error, LabelQAError) else f"{self.root}: {error.strerror or error}."
             raise LabelQAError(
@@ -81,6 +92,15 @@ class MediaCache:
                 remedy=f"Name another folder in {VARIABLE}.",
             ) from error
         return path
+
+    def confirm(self, address: str, entry: Entry) -> Path:
+        """Note that the server just called *entry* unchanged; return the path of its content."""
+        with suppress(OSError, NotWrittenError):  # it can be read all the same, and is asked for again
+            self._note(address, entry)
+        return self.path_of(entry.digest)
+
+    def _note(self, address: str, entry: Entry) -> None:
+        _write(self._index_path(address), json.dumps(asdict(replace(entry, asked=time.time()))).encode())
 
     def make_room(self) -> None:
         """Delete the files not used for longest until :attr:`most_bytes` are left, and what killed runs left behind.

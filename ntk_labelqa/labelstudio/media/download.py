@@ -191,24 +191,35 @@ class Downloader:
         if size > most:
             raise UnusableFile(f"{self.what} larger than {most // 2**20} MiB")
 
+    def refuse_disallowed(self, address: str) -> None:
+        """Raise UnusableFile where :meth:`get` would not ask at *address*."""
+        self._takes_key(httpx.URL(address))
+
     def _credentials(self, url: httpx.URL) -> dict[str, str]:
-        """The header that lets us in; empty for hosts that the user allowed. Raises UnusableFile for all others."""
+        """The header that lets us in; empty where none is needed. Raises UnusableFile where nothing may be asked."""
+        if not self._takes_key(url):
+            return {}
+        assert self.client is not None
+        with translating_errors("Renewing the access token"):
+            return {"Authorization": self.client._client_wrapper.get_headers()["Authorization"]}
+
+    def _takes_key(self, url: httpx.URL) -> bool:
+        """Whether the key goes to *url*, and not to hosts that the user allowed. Raises UnusableFile for all others."""
         if url.userinfo:
             raise UnusableFile(f"{self.what} address with a login in it")
         refused = f"on a host that is not allowed: --allow-host {url.host}"
         if self.client and self.is_inside(url):
             page = self._page(url)
             if SERVING.match(page):
-                with translating_errors("Renewing the access token"):
-                    return {"Authorization": self.client._client_wrapper.get_headers()["Authorization"]}
+                return True
             if OPEN.match(page):
-                return {}
+                return False
             if NEVER.match(page):
                 raise UnusableFile(f"{self.what} at a page of Label Studio that serves none")
             refused = f"where Label Studio serves none: --allow-host {url.host} fetches it without the key"
         if url.scheme not in ("http", "https") or not {url.host, f"{url.host}:{url.port}"} & self.allowed:
             raise UnusableFile(f"{self.what} {refused}")
-        return {}
+        return False
 
     def _tried(self, url: httpx.URL, headers: dict[str, str]) -> Answer:
         """The answer at *url*, if need be at a second or third try."""

@@ -75,8 +75,8 @@ def fetch_media(
         LabelQAError: the cache cannot be written.
 
     Cost: Label Studio's development server gives about 50 small files a second, however many are asked for at a time.
-    What is cached is asked for again, at little less cost, to hear whether it changed; uploads never change. Every file
-    is read once, to see whether it can be.
+    What is cached is asked for again, at little less cost, to hear whether it changed: not if it was within the last
+    ten minutes, and uploads never change. Every file is read once, to see whether it can be.
     """
     check = check_for(dataset)
     cache = MediaCache(cache_dir or cache_root() / "media")
@@ -197,11 +197,12 @@ class _Fetcher:
     def _download(self, address: str) -> Path:
         known = self.cache.look_up(address)
         is_upload = "/data/upload/" in address and self.downloader.is_inside(address)
-        if known and is_upload:  # uploads get a new name whenever they change
+        if known and (is_upload or known.is_fresh):  # uploads get a new name whenever they change
+            self.downloader.refuse_disallowed(address)
             return self.cache.path_of(known.digest)
         answer = self.downloader.get(address, known)
         if known and answer.unchanged:
-            return self.cache.path_of(known.digest)
+            return self.cache.confirm(address, known)
         return self.cache.store(address, answer.content, etag=answer.etag, last_modified=answer.last_modified)
 
     def _from_data_uri(self, value: str) -> bytes:
