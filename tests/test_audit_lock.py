@@ -44,6 +44,7 @@ def audit(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.long
 def test_the_second_audit_says_who_runs_and_leaves(tmp_path, holder) -> None:
     digits_export(tmp_path, 60)
     done = audit(tmp_path)

@@ -25,6 +25,7 @@ def refuse(found: Found) -> None:
     assert not said, "\n".join(said)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", INPUTS)
 def test_some_odd_inputs_end_in_a_value_or_in_words(name: str, tmp_path: Path) -> None:
     refuse(run(name, TARGETS[name](tmp_path), range(INPUTS[name])))

@@ -499,7 +499,7 @@ def test_findings_join_the_features_they_are_of() -> None:
     assert set(issues.index[issues["is_label_issue"]]) == {"item 4", "item 16"}
     joined = frame.join(issues)
     assert joined["suggested_label"].dropna().to_dict() == {"item 4": TRUTH[4], "item 16": TRUTH[16]}
-    assert (issues["task_id"] == range(COUNT)).all()
+    assert issues["task_id"].tolist() == list(range(COUNT))
 
 
 @pytest.mark.parametrize("function", OF_BOTH)

@@ -54,6 +54,7 @@ def test_what_a_person_names_is_run(audit: Path) -> None:
     assert (audit.parent / "was run").exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("encoder", ["onnx:audit/model.onnx", "embeddings:audit", "other-package:audit"])
 def test_an_update_opens_nothing_that_the_audit_names(audit: Path, capfd, encoder: str) -> None:
     names(audit, encoder=encoder)
@@ -82,6 +83,7 @@ def test_a_file_may_name_each_of_our_architectures() -> None:
     assert [recorded(name) for name in NAMES] == list(NAMES)
 
 
+@pytest.mark.long
 def test_charts_are_drawn_without_the_programs_that_a_file_in_the_current_folder_names(audit: Path) -> None:
     (audit.parent / "matplotlibrc").write_text("text.usetex: True\nfigure.facecolor: red\n")
     (audit.parent / "bin").mkdir()
@@ -104,6 +106,7 @@ def test_charts_are_drawn_without_the_programs_that_a_file_in_the_current_folder
     assert not (audit.parent / "was run").exists()
 
 
+@pytest.mark.long
 def test_a_file_in_the_current_folder_is_not_taken_for_a_library(audit: Path) -> None:
     for library in ("pandas", "pyarrow", "httpx"):
         (audit.parent / f"{library}.py").write_text(EVIL)

@@ -159,12 +159,14 @@ def test_the_first_audit_is_made_at_once_and_accepted(container) -> None:
     assert container.audits() == [audit]
 
 
+@pytest.mark.long
 def test_a_policy_is_made_where_there_is_none(container) -> None:
     container.program("nightly-audit", "exit 0")
     container.start(datetime.now())
     assert "[[check]]" in (container.data / "labelqa.toml").read_text()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("hours", "again"), [(-1, False), (-3, True)])
 def test_a_night_is_made_up_for_once(container, hours: int, again: bool) -> None:
     """The time of day was two hours ago; the last audit ended *hours* from now."""
@@ -177,6 +179,7 @@ def test_a_night_is_made_up_for_once(container, hours: int, again: bool) -> None
     assert ("left with 3" in said) == again
 
 
+@pytest.mark.long
 def test_a_night_that_was_cut_off_is_begun_anew(container) -> None:
     container.program("nightly-audit", "kill -9 $PPID")
     with pytest.raises(AssertionError):

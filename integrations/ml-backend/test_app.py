@@ -302,6 +302,7 @@ def test_what_is_this_machine_alone() -> None:
     )
 
 
+@pytest.mark.long
 def test_the_program_ends_before_it_listens(folder) -> None:
     environment = {**os.environ, "LABELQA_AUDIT": str(folder)}
     command = [sys.executable, str(Path(app.__file__)), "--host", "0.0.0.0", "--port", "0"]

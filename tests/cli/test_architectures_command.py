@@ -39,6 +39,7 @@ def judged(export: Path, capfd, features: str, *arguments: str) -> tuple[int, st
     return code, *capfd.readouterr()
 
 
+@pytest.mark.long
 def test_the_floor_is_in_the_table_and_one_is_recommended(export, capfd) -> None:
     code, out, err = judged(export, capfd, "images.npz", "--arch", "2-L", "--arch", "CNN-1")
     assert code == 0, err

@@ -94,6 +94,7 @@ def test_an_audit_is_not_replaced_unasked(export, tmp_path, capfd) -> None:
     assert Audit.load(out).manifest["seed"] == 1
 
 
+@pytest.mark.long
 def test_an_update_takes_changed_labels_without_the_kernel(export, tasks, tmp_path, capfd, monkeypatch) -> None:
     out = tmp_path / "audit"
     assert audited(capfd, export(), "--out", out, "--arch", "10-L")[0] == 0
@@ -111,6 +112,7 @@ def test_an_update_takes_changed_labels_without_the_kernel(export, tasks, tmp_pa
     assert audit.summary["issues"] < len(doubted) / 2
 
 
+@pytest.mark.long
 def test_numbers_of_a_features_file_are_prepared_and_an_update_keeps_to_it(export, tmp_path, capfd) -> None:
     out, features = tmp_path / "audit", tmp_path / "f.npz"
     columns = np.random.default_rng(0).normal(size=(COUNT, 3)) * [1.0, 100.0, 0.01] + [5.0, 1000.0, 0.1]

@@ -112,6 +112,7 @@ def crashed(planted, monkeypatch, tmp_path) -> Callable[[], None]:
     return once
 
 
+@pytest.mark.long
 def test_nothing_of_the_users_is_in_it(crashed, tmp_path, capfd) -> None:
     crashed()
     folder = audit_of(wrong=4, left_out=3).save(tmp_path / "audit")

@@ -41,6 +41,7 @@ def flagged(folder: Path) -> set[int]:
     return set(found[found["is_label_issue"]]["task_id"])
 
 
+@pytest.mark.long
 def test_a_model_by_name_finds_what_is_wrong(export: Path, dinov2: hub.Wanted, tmp_path: Path, capfd) -> None:
     code = run(["audit", *arguments(export, "--encoder", "dinov2", "--arch", "2-L", "--out", str(tmp_path / "a"))])
     _, err = capfd.readouterr()
@@ -91,6 +92,7 @@ def test_an_update_says_so_where_the_model_is_gone(export: Path, dinov2: hub.Wan
     assert Audit.load(tmp_path / "a").manifest["options"]["encoder"] == "pixels"
 
 
+@pytest.mark.long
 def test_a_model_that_was_damaged_since_it_was_fetched_is_named_where_it_would_have_been_tried(
     export: Path, dinov2: hub.Wanted, tmp_path: Path, capfd
 ) -> None:
@@ -147,6 +149,7 @@ def test_the_list_says_what_is_here(dinov2: hub.Wanted, capfd) -> None:
         assert f"\n{name}" in f"\n{out}"
 
 
+@pytest.mark.long
 def test_encoders_are_ranked_with_the_network_that_suits_each(
     export: Path, dinov2: hub.Wanted, tmp_path: Path, capfd
 ) -> None:

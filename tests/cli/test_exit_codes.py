@@ -104,6 +104,7 @@ def test_a_closed_pipe() -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

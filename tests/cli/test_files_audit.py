@@ -41,6 +41,7 @@ def flagged(audit: Audit) -> set[int]:
     return set(audit.findings[audit.findings["is_label_issue"]]["task_id"])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_planted_errors_are_found_and_a_damaged_file_is_left_out(kind: str, tmp_path: Path, capfd) -> None:
     export = media_export(tmp_path, kind, COUNT, WRONG)

@@ -16,6 +16,7 @@ PROGRAM = [sys.executable, "-m", "ntk_labelqa"]
 LENIENT = 'check = "error_rate"\nat_most = 0.5'
 
 
+@pytest.mark.long
 def test_a_saved_audit_is_read_without_jax(tmp_path) -> None:
     folder = audit_of().save(tmp_path / "audit")
     policy = write_policy(tmp_path, LENIENT)
@@ -29,6 +30,7 @@ print(sorted({{"jax", "label_studio_sdk", "sklearn", "matplotlib", "neural_tange
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.long
 def test_a_source_is_audited_first(tmp_path, capfd) -> None:
     source, features = digits_export(tmp_path, 240)
     common = [str(source), "--features", str(features), "--arch", "2-L", "--format", "json"]
@@ -73,6 +75,7 @@ def test_what_cannot_run_is_neither_a_pass_nor_a_failure(tmp_path, capfd, monkey
     assert run(["gate", str(folder), "--policy", policy]) == 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("fault", "code"),
     [("raise ZeroDivisionError", 3), ("raise MemoryError", 3), ("raise KeyboardInterrupt", 130)],
@@ -92,6 +95,7 @@ main(["gate", {str(folder)!r}, "--policy", {str(policy)!r}])
     assert done.stdout == ""
 
 
+@pytest.mark.long
 def test_a_closed_pipe_is_no_verdict(tmp_path) -> None:
     folder, policy = audit_of(wrong=5).save(tmp_path / "audit"), write_policy(tmp_path, LENIENT)
     command = [*PROGRAM, "gate", str(folder), "--policy", str(policy), "--format", "json"]

@@ -72,6 +72,7 @@ def ended(process: subprocess.Popen[str], number: int) -> tuple[float, str, str]
     return time.monotonic() - began, out, said
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("number", "code", "words"), SIGNALS)
 @pytest.mark.parametrize(
     ("work", "unwinds"), [(SLEEPS, True), (INVERTS, False), (THREAD_HANGS, True), (SWALLOWED, True)]
@@ -91,6 +92,7 @@ def test_whatever_is_being_done(work: str, unwinds: bool, number: int, code: int
         assert said == f"{words}\n"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("work", [SLEEPS, THREAD_HANGS])
 def test_the_log_for_machines_ends_with_a_record(work: str) -> None:
     program = [sys.executable, "-c", f'{START}\n{work}\nentry.main(["--log", "json", "doctor"])']
@@ -103,6 +105,7 @@ def test_the_log_for_machines_ends_with_a_record(work: str) -> None:
     assert (records[-1]["event"], records[-1]["exit_code"]) == ("summary", 143)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("number", "code", "words"), SIGNALS)
 def test_while_images_are_waited_for(tmp_path: Path, number: int, code: int, words: str) -> None:
     with serving(lambda _request: Reply(b"x" * 100, pause=0.5)) as web:

@@ -24,6 +24,7 @@ from tests.gate.audits import write_policy
 PROGRAM = [sys.executable, "-m", "ntk_labelqa"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("command", "packed"), [("audit", True), ("gate", False), ("schemes", True), ("architectures", False)]
 )
@@ -48,6 +49,7 @@ def test_an_export_by_standard_input(tmp_path, capfd, monkeypatch, command: str,
         assert "coverage" in said.out
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("given", "said"), [(b"", "standard input is not JSON"), (b"\x1f\x8b-", "standard input cannot be unpacked")]
 )
@@ -59,6 +61,7 @@ def test_what_is_no_export_is_said_of_standard_input(tmp_path, given: bytes, sai
     assert said in done.stderr.decode()
 
 
+@pytest.mark.long
 def test_a_closed_input_is_said(tmp_path) -> None:
     command = ["sh", "-c", 'exec "$@" <&-', "sh", *PROGRAM, "audit", "-", "--out", "audit"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
@@ -87,6 +90,7 @@ def test_no_result_is_written_to_a_place_called_dash(arguments: list[str], tmp_p
     assert os.listdir() == []
 
 
+@pytest.mark.long
 def test_an_audit_into_the_working_folder(tmp_path, capfd, monkeypatch) -> None:
     source, features = digits_export(tmp_path, 60)
     folder = tmp_path / "work"

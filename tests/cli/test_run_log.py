@@ -258,6 +258,7 @@ def test_an_audit_says_its_stages_and_figures(export, tmp_path, capfd) -> None: 
     assert sum(one.get("seconds", 0) for one in found[:-1]) <= last["seconds"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("redirected", "environment", "code"),
     [

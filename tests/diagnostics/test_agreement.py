@@ -160,6 +160,7 @@ def test_regions_agree_on_what_there_is_where_it_is_and_what_it_is() -> None:
     pd.testing.assert_frame_equal(table, backwards)
 
 
+@pytest.mark.long
 def test_spans_agree_by_their_characters_and_an_audit_keeps_it_all(tmp_path) -> None:
     tasks = []
     for of in range(1, 41):

@@ -18,6 +18,7 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     return images[:120].reshape(-1, 8, 8), np.eye(10)[labels[:120]]
 
 
+@pytest.mark.long
 def test_every_architecture_that_takes_images_is_tried(digits) -> None:
     choice = choose_architecture(*digits)
     assert set(choice.errors) == set(NAMES)

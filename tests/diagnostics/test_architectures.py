@@ -53,6 +53,7 @@ def test_alignment_and_dimension_are_those_of_the_equations(digits) -> None:
     assert effective_dimension(DenseInverse(gram, ridge=0.1)) == pytest.approx(dimension)
 
 
+@pytest.mark.long
 def test_every_architecture_that_fits_is_in_the_table(digits) -> None:
     table = architecture_fit(*digits, architectures=["2-L", "CNN-1"]).set_index("architecture")
     assert set(table.index) == {"linear", "2-L", "CNN-1"}

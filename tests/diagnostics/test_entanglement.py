@@ -117,6 +117,7 @@ def exchange(features, labels, first, second, share, random) -> tuple[np.ndarray
     return features, labels
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pair", [(0, 7), (2, 6), (3, 4)])
 @pytest.mark.parametrize(("plant", "share", "cause"), [(blend, 0.6, "classes"), (exchange, 0.2, "labels")])
 def test_blended_classes_are_told_from_exchanged_labels(pair, plant, share, cause) -> None:

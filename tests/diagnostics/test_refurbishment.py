@@ -151,6 +151,7 @@ def with_a_rare_class(left: int) -> tuple[LowRankInverse, np.ndarray]:
     return invert(features[keep], np.eye(10)[right[keep]], architecture="2-L", ridge=0.1), right[keep]
 
 
+@pytest.mark.long
 @SAFE
 @pytest.mark.parametrize("left", [2, 3, 5, 10, 20, 40])
 @pytest.mark.parametrize("share", [0.0, 0.1])

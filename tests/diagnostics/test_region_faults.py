@@ -27,7 +27,7 @@ def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     made = pd.DataFrame(rows, columns=list(COLUMNS))
     for name in ("text", "points", "value"):
         made[name] = made[name].fillna("")
-    made["shape"] = made["shape"].fillna("span" if made["start"].notna().any() else "box")
+    made["shape"] = made["shape"].astype(object).fillna("span" if made["start"].notna().any() else "box")
     return made.astype({name: kind for name, kind in COLUMNS.items() if kind != "str"})
 
 
@@ -203,6 +203,7 @@ CONFIG = """<View><Text name="t" value="$text"/><Labels name="w" toName="t"><Lab
 </Labels></View>"""
 
 
+@pytest.mark.long
 def test_an_audit_keeps_and_shows_them(tmp_path) -> None:
     tasks = []
     for number in range(1, 61):

@@ -68,6 +68,7 @@ def text_scenes_of(texts: list[str], spans: list[list[tuple[int, int, int]]]) ->
     return text_scenes(range(len(texts)), texts, [a[:, :2] for a in arrays], [a[:, 2] for a in arrays])
 
 
+@pytest.mark.long
 def test_nothing_is_invented_where_all_is_right(pictures: tuple[list[str], Regions]) -> None:
     found = judged(picture_scenes(*pictures))
     assert found.regions["is_issue"].sum() <= 2  # of 120
@@ -98,6 +99,7 @@ def test_missing_and_spurious_boxes_are_found(pictures: tuple[list[str], Regions
     assert found.missing.recall > 0.6
 
 
+@pytest.mark.long
 def test_the_order_of_the_tasks_does_not_matter(pictures: tuple[list[str], Regions]) -> None:
     one = judged(picture_scenes(*pictures)).regions
     order = np.random.default_rng(1).permutation(TASKS).tolist()
@@ -106,6 +108,7 @@ def test_the_order_of_the_tasks_does_not_matter(pictures: tuple[list[str], Regio
     assert one["task_id"].tolist() == other["task_id"].tolist()
 
 
+@pytest.mark.long
 def test_a_span_that_is_missing_and_a_false_one_are_found() -> None:
     texts, spans = sentences()
     for task in range(6):
@@ -128,6 +131,7 @@ def test_too_little_is_not_judged() -> None:
     assert not few.candidates["is_issue"].any()
 
 
+@pytest.mark.long
 def test_one_class_and_a_text_without_spans_are_judged() -> None:
     texts, spans = sentences()
     one = [[(start, end, 0) for start, end, _ in each] for each in spans]

@@ -56,6 +56,7 @@ class Links(HTMLParser):
             self.loads.append(address)
 
 
+@pytest.mark.long
 def test_every_link_in_the_site_leads_somewhere(site: Path) -> None:
     pages = {page.resolve(): Links(page) for page in site.rglob("*.html") if page.name != "404.html"}
     assert len(pages) > 30

@@ -47,6 +47,7 @@ def known(server: Hub, monkeypatch: pytest.MonkeyPatch, *, digest: str = "") -> 
     return found
 
 
+@pytest.mark.long
 def test_a_known_model_is_fetched_on_a_yes_and_needs_no_network_then(
     server: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -71,6 +72,7 @@ def test_a_known_model_is_fetched_on_a_yes_and_needs_no_network_then(
     assert server.asked == []
 
 
+@pytest.mark.long
 def test_weights_that_are_not_those_of_the_known_model_are_refused_and_deleted(
     server: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,6 +85,7 @@ def test_weights_that_are_not_those_of_the_known_model_are_refused_and_deleted(
         find("minilm")
 
 
+@pytest.mark.long
 def test_any_other_model_by_its_name_and_the_commit_is_kept(server: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     model = hub.wanted("hf:org/minilm")
     assert model is not None
@@ -95,6 +98,7 @@ def test_any_other_model_by_its_name_and_the_commit_is_kept(server: Hub, capsys:
     assert re.search(r"^hf:org/minilm\s.*on this machine", capsys.readouterr().out, re.MULTILINE)
 
 
+@pytest.mark.long
 def test_what_was_cut_off_is_fetched_again_and_only_what_is_whole_counts(server: Hub) -> None:
     model = hub.wanted("hf:org/minilm")
     assert model is not None
@@ -107,6 +111,7 @@ def test_what_was_cut_off_is_fetched_again_and_only_what_is_whole_counts(server:
     assert model.is_here
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "said"),
     [

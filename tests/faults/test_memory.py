@@ -20,11 +20,13 @@ def check(command: str, faults: list[str], seeds: range) -> None:
     assert fired > tries // 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", range(2, len(COMMANDS)), ids=COMMANDS[2:])
 def test_a_quarter_of_the_faults_by_turns(number: int) -> None:
     check(COMMANDS[number], list(FAULTS)[number % 4 :: 4], FEW)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("command", "faults"),
     [

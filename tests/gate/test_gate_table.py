@@ -78,10 +78,14 @@ def drawn(*rules: str) -> Audit:
     """An audit of regions, of which one each breaks *rules*."""
     audit = audit_of()
     about = {"task_id": 1, "annotation_id": 1, "annotator": "ada", "label": "cat", "detail": "said"}
-    faults = pd.DataFrame(
-        [{**about, "region_id": f"r{number}", "rule": rule} for number, rule in enumerate(rules)],
-        columns=list(SCHEMAS["region_faults"]),
-    ).fillna("")
+    faults = (
+        pd.DataFrame(
+            [{**about, "region_id": f"r{number}", "rule": rule} for number, rule in enumerate(rules)],
+            columns=list(SCHEMAS["region_faults"]),
+        )
+        .astype(object)
+        .fillna("")
+    )
     manifest = {**audit.manifest, "summary": {**audit.summary, "region_faults": len(rules)}}
     return replace(audit, manifest=manifest, region_faults=faults)
 
@@ -92,7 +96,10 @@ def overlooked(*issues: str, looked: bool = True, kept: bool = False) -> Audit:
     about = {"task_id": 1, "annotation_id": 1, "annotator": "ada", "label": "cat", "probability": 0.9}
     rows = [{**about, "region_id": f"r{row}", "issue": issue} for row, issue in enumerate(issues)]
     table = (
-        pd.DataFrame(rows, columns=list(SCHEMAS["region_issues"])).fillna("").assign(is_region_issue=True, picture=None)
+        pd.DataFrame(rows, columns=list(SCHEMAS["region_issues"]))
+        .astype(object)
+        .fillna("")
+        .assign(is_region_issue=True, picture=None)
     )
     manifest = {**audit.manifest, "summary": {**audit.summary, "region_issues": {} if looked else None}}
     decisions = None

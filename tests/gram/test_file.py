@@ -30,6 +30,7 @@ def test_the_same_values_as_in_memory(features, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["gram.npy"]
 
 
+@pytest.mark.long
 def test_a_killed_run_goes_on_where_it_was(features, tmp_path: Path) -> None:
     script = f"""
 import time, numpy as np

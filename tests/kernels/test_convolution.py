@@ -40,6 +40,7 @@ def with_exact_gram(request: pytest.FixtureRequest, images: np.ndarray) -> tuple
 
 
 class TestAgainstTheEquations:
+    @pytest.mark.long
     def test_float64_to_the_last_digits_diagonal_included(self, with_exact_gram, images) -> None:
         architecture, exact = with_exact_gram
         assert np.abs(gram_matrix(images, architecture=architecture) - exact).max() < 1e-11 * exact.max()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import numpy as np
 import psutil
+import pytest
 
 from ntk_labelqa.kernels.dense import DenseNetwork
 from ntk_labelqa.kernels.precision import MOST_PROGRAMS, compiled
@@ -13,6 +14,7 @@ SHAPES = 40
 """Programs of 2 MB, if all of them were kept."""
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_every_shape_that_was_ever_met() -> None:
     kernel, random = DenseNetwork(2), np.random.default_rng(0)
 

@@ -109,6 +109,7 @@ def test_planted_regions_are_found_in_their_tasks_even_where_nothing_was_drawn(m
     assert issues.loc[issues["is_region_issue"], "picture"].notna().all()
 
 
+@pytest.mark.long
 def test_the_report_shows_them(made, tmp_path: Path) -> None:
     audit = Audit.load(made[0].save(tmp_path / "audit"))
     page = render_report(audit)

@@ -134,6 +134,7 @@ def draw_image(path: Path, bright: tuple[float, float], dark: tuple[float, float
     image.save(path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", SHAPES, ids=IDS)
 def test_shapes_are_audited_from_the_drawing_to_the_correction(kind: Type, tmp_path: Path) -> None:
     xml, random = config('<Image name="x" value="$image"/>', kind.tag), np.random.default_rng(3)
@@ -345,6 +346,7 @@ def test_segments_of_sounds_are_audited_and_shown(tmp_path: Path) -> None:
     assert "0.1 to 0.6" in shown["item_html"]
 
 
+@pytest.mark.long
 def test_segments_of_time_series_by_number_and_by_date_from_files_and_from_tasks(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     shown = '<TimeSeries name="x" value="$csv" timeColumn="t"><Channel column="v"/></TimeSeries>'

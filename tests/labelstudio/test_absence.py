@@ -81,6 +81,7 @@ def test_a_correction_that_the_snapshot_has_without_its_name_is_not_gone(applied
     assert len(corrected(applied)) == 4
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "said",
     [

@@ -304,6 +304,7 @@ def test_all_that_is_asked_of_a_server_is_in_the_table() -> None:
     assert {param.values[2] for param in TABLE} == set(ENDPOINTS)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("step", "before", "endpoint"), TABLE)
 def test_right_answers_are_taken(server, tmp_path, step, before, endpoint) -> None:
     case = prepared(server, tmp_path, before, 0)

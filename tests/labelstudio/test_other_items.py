@@ -78,6 +78,7 @@ def features(folder: Path, dataset: LabeledDataset) -> Path:
     return folder / "f.npz"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shown", OBJECTS)
 def test_a_choice_over_anything_is_audited_with_features(shown: str, tmp_path: Path) -> None:
     right = [result("c", "choices", {"choices": ["ab"[i % 2]]}) for i in range(40)]
@@ -92,6 +93,7 @@ def test_a_choice_over_anything_is_audited_with_features(shown: str, tmp_path: P
     assert "task 7" in render_report(audit)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", FILES)
 def test_what_files_hold_is_audited_with_features_as_well(kind: str, tmp_path: Path) -> None:
     right = [result("c", "choices", {"choices": ["ab"[i % 2]]}) for i in range(40)]
@@ -127,6 +129,7 @@ TEXTS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shown", TEXTS)
 def test_text_in_any_form_is_audited_by_its_words(shown: str) -> None:
     form, text = TEXTS[shown]

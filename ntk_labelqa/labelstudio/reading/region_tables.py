@@ -31,5 +31,5 @@ def regions_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     table = pd.DataFrame(list(rows), columns=list(COLUMNS))
     table["aspect"] = table["aspect"].fillna(1.0)
     for name in ("text", "points"):
-        table[name] = table[name].fillna("")
+        table[name] = table[name].astype(object).fillna("")
     return table.astype({name: kind for name, kind in COLUMNS.items() if kind != "str"})
