@@ -156,3 +156,10 @@ def task(number: int, item: object, label: str) -> dict:
         "data": {"item": item},
         "annotations": [{"id": number, "completed_by": 1, "result": [result]}],
     }
+
+
+def let_time_pass(cache: Path, seconds: float = 3600.0) -> None:
+    """Move back when the server was asked for each file of the *cache*."""
+    for path in [path for path in (cache / "index").rglob("*") if path.is_file()]:
+        entry = json.loads(path.read_text())
+        path.write_text(json.dumps(entry | {"asked": entry["asked"] - seconds}))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import dataclasses
 import io
-import json
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,7 +24,7 @@ from ntk_labelqa.labelstudio.media import fetch as fetching
 from ntk_labelqa.labelstudio.media.fetch import fetch_media
 from tests.labelstudio.samples import KEY, USER
 from tests.labelstudio.web import Reply, Request, Web, as_json, serving
-from tests.media_files import save_pdf
+from tests.media_files import let_time_pass, save_pdf
 
 
 def png(shade: int = 90, size: tuple[int, int] = (8, 6)) -> bytes:
@@ -67,13 +66,6 @@ def fetch(tmp_path: Path) -> Callable[..., LabeledDataset]:
         return fetch_media(items(*values, kind=kind), **{"cache_dir": tmp_path / "cache", "max_failed": 1.0} | options)
 
     return run
-
-
-def let_time_pass(cache: Path, seconds: float = 3600.0) -> None:
-    """Move back when the server was asked for each file of the *cache*."""
-    for path in [path for path in (cache / "index").rglob("*") if path.is_file()]:
-        entry = json.loads(path.read_text())
-        path.write_text(json.dumps(entry | {"asked": entry["asked"] - seconds}))
 
 
 class Pages:

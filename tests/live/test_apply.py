@@ -197,7 +197,9 @@ def killed(server, folder, table, source: int, task: str, points: list[str]) -> 
     return done.stdout
 
 
-@pytest.mark.parametrize("count", [1, pytest.param(50, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])])
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("count", [1, 50])
 def test_killed_at_every_write(client, server, tmp_path, count) -> None:
     source = topics_project(client, count)
     audit = doubting_audit(client, source)

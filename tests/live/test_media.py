@@ -19,6 +19,7 @@ from ntk_labelqa.errors import LabelStudioError
 from ntk_labelqa.labelstudio.connect import connect, describe_server
 from ntk_labelqa.labelstudio.media.fetch import fetch_media
 from ntk_labelqa.labelstudio.reading.pull import pull_project
+from tests.media_files import let_time_pass
 
 if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio
@@ -106,6 +107,7 @@ def test_a_second_run_downloads_only_what_changed(client, server, tmp_path: Path
     )
     assert shades(fetch_media(dataset, client=client, cache_dir=tmp_path)) == [5, 6, 7]
     before = server.log.stat().st_size
+    let_time_pass(tmp_path)
     stored(client, server, "b.png", 8)
     assert shades(fetch_media(dataset, client=client, cache_dir=tmp_path)) == [5, 6, 8]
     lines = server.log.read_bytes()[before:].decode().splitlines()
