@@ -18,10 +18,10 @@ test-fast: $(VENV)/.complete  ## No server, no browser, no long simulation: to b
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "$(FAST)"
 
 test: $(VENV)/.complete lint  ## Unit tests, and the whole loop once against a real server
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not slow" --durations=10
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not slow" --durations=40
 
 test-all: $(VENV)/.complete lint  ## Everything, also the package installed as users do and, with Docker, its image
-	FUZZ_SECONDS=60 ODD_ANSWERS=8 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=25
+	ODD_ANSWERS=8 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=25
 
 test-matrix: $(VENV)/.complete  ## The fast tests on each Python, with the oldest and the newest dependencies
 	nice -n 10 $(BIN)/python tests/matrix.py --tests "$(FAST)"
