@@ -26,7 +26,7 @@ SHOWN = ("jax", "numpy", "scipy", "pandas", "scikit-learn", "label-studio-sdk", 
 HEAD = f"""# Test matrix
 
 What `make test-matrix` had to say last: the fast tests on each Python, with the oldest versions of our own dependencies
-that `pyproject.toml` allows (uv's `lowest-direct`) and with the newest that there are.
+that `pyproject.toml` allows (uv's `lowest-direct`; those that have wheels) and with the newest that there are.
 
 | Python | dependencies | {" | ".join(SHOWN)} | tests | run on |
 |{"---|" * (len(SHOWN) + 4)}
@@ -49,7 +49,10 @@ def install(path: str, name: str, resolution: str) -> Path:
     subprocess.run([*UV, "venv", "--quiet", "--clear", "--python", path, str(home)], check=True)
     python = home / "bin/python"
     pip = [*UV, "pip", "install", "--quiet", "--python", str(python)]
-    subprocess.run([*pip, "--resolution", resolution, "--editable", ".", "--group", "dev"], cwd=ROOT, check=True)
+    wheels = ["--only-binary", ":all:"]  # the oldest that a user gets who has no compilers
+    subprocess.run(
+        [*pip, *wheels, "--resolution", resolution, "--editable", ".", "--group", "dev"], cwd=ROOT, check=True
+    )
     subprocess.run([*pip, "--no-deps", "--group", "weights"], cwd=ROOT, check=True)
     return python
 

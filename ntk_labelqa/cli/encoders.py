@@ -46,7 +46,7 @@ OTHERS = {
 }
 
 
-@click.group(invoke_without_command=True)
+@click.group(invoke_without_command=True, subcommand_metavar="[COMMAND] [ARGS]...")
 @click.pass_context
 def encoders(context: click.Context) -> None:
     """List what items can be compared by (--encoder NAME), and what is on this machine."""
