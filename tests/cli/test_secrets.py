@@ -8,7 +8,6 @@ import logging
 import os
 import subprocess
 import sys
-import time
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -35,8 +34,12 @@ LOGIN = "me:hu5h-p4ssword"
 WORDS = {"sport": "goal team match ball player", "space": "orbit moon rocket launch star", "cars": "engine wheel road"}
 
 
+EXPIRES = 4_102_444_800
+"""In 2100, in seconds since 1970: tests are called after tokens, in each worker alike."""
+
+
 def token(kind: str, number: int) -> str:
-    claims = {"token_type": kind, "exp": int(time.time()) + 86_400, "jti": f"{number}"}
+    claims = {"token_type": kind, "exp": EXPIRES, "jti": f"{number}"}
     return jwt.encode(claims, "x" * 32)
 
 
