@@ -200,6 +200,7 @@ def taken_options(fitted: FittedKernel, options: AuditOptions, encoder: str) -> 
         "encoder": encoder,
         "preparation": fitted.preparation.name,
         "architecture": str(fitted.architecture),
+        "landmarks": fitted.landmarks,
         "ridge": fitted.inverse.ridge,
     }
 

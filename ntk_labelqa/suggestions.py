@@ -24,7 +24,7 @@ from ntk_labelqa.encoders.pretrained import Embeddings, InMemory, embed, inputs_
 from ntk_labelqa.encoders.text import fit_texts
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.findings import UNKNOWN_REMEDY
-from ntk_labelqa.gram.tiles import panels
+from ntk_labelqa.gram.arrays import panels
 from ntk_labelqa.kernels.architectures import recorded
 from ntk_labelqa.label_model.annotations import Annotations
 from ntk_labelqa.label_model.label_model import label_posterior

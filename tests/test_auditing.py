@@ -13,6 +13,7 @@ from ntk_labelqa import find_label_issues, findings
 from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.auditing import audit_features, check_auditable, run_audit
 from ntk_labelqa.dataset import from_arrays
+from ntk_labelqa.diagnostics import architecture_choice
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.options import AuditOptions
 from ntk_labelqa.progress import Stages
@@ -32,6 +33,15 @@ def test_planted_errors_are_found(audited) -> None:
     flagged = audit.findings["is_label_issue"].to_numpy()
     assert (flagged & wrong).sum() >= 0.95 * wrong.sum()
     assert (flagged & wrong).sum() >= 0.95 * flagged.sum()
+
+
+def test_where_time_allows_few_landmarks_as_many_are_taken_and_kept_for_updates(monkeypatch) -> None:
+    monkeypatch.setattr(architecture_choice, "MOST_WORK", 1e6)  # as a million items would have it
+    features, dataset, right = digits_dataset(700)
+    audit = audit_features(features, dataset, AuditOptions(), encoder="precomputed", stages=Stages())
+    assert audit.manifest["options"]["landmarks"] == 500
+    wrong, flagged = dataset.label_codes != right, audit.findings["is_label_issue"].to_numpy()
+    assert (flagged & wrong).sum() >= 0.95 * max(wrong.sum(), flagged.sum())
 
 
 def test_findings_hold_what_the_columns_promise(audited) -> None:

@@ -12,6 +12,7 @@ from ntk_labelqa.diagnostics.preparation_choice import PreparationChoice, choose
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.factor_cache import FactorCache
 from ntk_labelqa.gram.inverse import RegularizedInverse
+from ntk_labelqa.gram.inverse_plan import Landmarks
 from ntk_labelqa.inputs.preparation import Preparation, fit_preparation
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.options import KernelOptions
@@ -27,6 +28,7 @@ class FittedKernel:
         preparation: what makes such of further rows.
         architecture: whose kernel it is.
         inverse: G over the N items.
+        landmarks: as asked for, or as the choice of the architecture left room for.
         preparation_choice, architecture_choice: by what these were chosen; None where they were given.
     """
 
@@ -34,6 +36,7 @@ class FittedKernel:
     preparation: Preparation
     architecture: str | Kernel
     inverse: RegularizedInverse
+    landmarks: Landmarks = "auto"
     preparation_choice: PreparationChoice | None = None
     architecture_choice: ArchitectureChoice | None = None
 
@@ -99,10 +102,11 @@ def fit_kernel(
         if prepared_by:
             stages.note(prepared_by)
     with stages.stage("Choosing the architecture"):
-        architecture, chosen_by = options.architecture, None
+        architecture, landmarks, chosen_by = options.architecture, options.landmarks, None
         if architecture == "auto":
             chosen_by = choose_architecture(seen, labels, seed=options.seed)
             architecture = chosen_by.name
+            landmarks = chosen_by.landmarks if landmarks == "auto" else landmarks
             stages.note(chosen_by)
     with stages.stage("Inverting the kernel") as tick:
         inverse = invert(
@@ -110,11 +114,11 @@ def fit_kernel(
             labels,
             architecture=architecture,
             ridge=options.ridge,
-            landmarks=options.landmarks,
+            landmarks=landmarks,
             dtype=options.dtype,
             seed=options.seed,
             cache=cache,
             announce=stages.note,
             progress=tick,
         )
-    return FittedKernel(seen, preparation, architecture, inverse, prepared_by, chosen_by)
+    return FittedKernel(seen, preparation, architecture, inverse, landmarks, prepared_by, chosen_by)

@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ntk_labelqa.diagnostics.fitted_kernel import FittedKernel
+from ntk_labelqa.gram.arrays import panels
 from ntk_labelqa.gram.low_rank import LowRankInverse
 from ntk_labelqa.gram.matrix import prepare
-from ntk_labelqa.gram.tiles import cross_block, panels
+from ntk_labelqa.gram.tiles import cross_block
 from ntk_labelqa.inputs.preparation import Preparation
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.label_model.calibration import Link

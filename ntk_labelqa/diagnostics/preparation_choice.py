@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ntk_labelqa.gram.arrays import panels
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.inverse import leave_one_out
-from ntk_labelqa.gram.tiles import panels
 from ntk_labelqa.inputs.preparation import NAMES, PANEL, Name, fit_preparation
 from ntk_labelqa.kernels.kernel import Kernel
 

@@ -8,9 +8,10 @@ import numpy as np
 from scipy.linalg import lapack, solve
 
 from ntk_labelqa.errors import InvalidInputError, SingularKernelError
+from ntk_labelqa.gram.arrays import panels
 from ntk_labelqa.gram.inverse import sample
 from ntk_labelqa.gram.low_rank import exact_inverse
-from ntk_labelqa.gram.tiles import panels, upper_tiles
+from ntk_labelqa.gram.tiles import upper_tiles
 
 PANEL = 512
 """Rows handled at once where a copy of the whole would double the memory."""

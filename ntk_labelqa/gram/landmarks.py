@@ -9,8 +9,9 @@ import numpy as np
 from scipy.linalg import cho_solve, cholesky
 
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.gram.arrays import panels
 from ntk_labelqa.gram.matrix import gram_of
-from ntk_labelqa.gram.tiles import cross_block, panels
+from ntk_labelqa.gram.tiles import cross_block
 from ntk_labelqa.kernels.kernel import Kernel
 
 Sampling = Literal["kmeans", "uniform", "leverage"]

@@ -15,14 +15,25 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from scipy.linalg import lapack, solve, solve_triangular
+from scipy.linalg import lapack, solve_triangular
 
 from ntk_labelqa.errors import InvalidInputError, SingularKernelError
+from ntk_labelqa.gram.arrays import (
+    Array,
+    eigen,
+    fused,
+    moment,
+    namespace,
+    panelwise,
+    solved,
+    to_device,
+    to_host,
+    whitened,
+)
 from ntk_labelqa.gram.inverse import sample
 from ntk_labelqa.gram.landmarks import PANEL, Sampling, landmarks_of
-from ntk_labelqa.gram.linear_algebra import eigen, product, second_moment, whitened
 from ntk_labelqa.gram.matrix import gram_of
-from ntk_labelqa.gram.tiles import cross_block, panels
+from ntk_labelqa.gram.tiles import cross_block, panel_length
 from ntk_labelqa.kernels.kernel import Kernel
 
 JITTER = 1e-6
@@ -56,7 +67,7 @@ class LandmarkMap:
 
 
 class LowRankInverse:
-    """G from eigen-features; see the module.
+    """G from eigen-features; see the module. They stay where they are; what is asked for comes as NumPy's arrays.
 
     Args:
         features: F, float[N, m], with orthogonal columns.
@@ -71,7 +82,7 @@ class LowRankInverse:
 
     def __init__(
         self,
-        features: np.ndarray,
+        features: Array,
         spectrum: np.ndarray,
         scale: float,
         *,
@@ -86,57 +97,53 @@ class LowRankInverse:
             )
         self._features, self._spectrum, self.landmarks = features, spectrum, landmarks
         self.size, self.scale, self.ridge = len(features), float(scale), float(ridge)
-        self._shift = self.ridge * self.scale
-        self._gains = (1.0 / (spectrum + self._shift)).astype(features.dtype)
+        self._shift = to_device(np.float64(self.ridge * self.scale))
+        self._gains = to_device(self._gains_at(self.ridge))
         self._diagonal: np.ndarray | None = None
+
+    def _gains_at(self, ridge: float) -> np.ndarray:
+        """1 / (w + λ), in the precision of F."""
+        return (1.0 / (self._spectrum + ridge * self.scale)).astype(self._features.dtype)
 
     @property
     def factors(self) -> tuple[np.ndarray, np.ndarray, float]:
         """F, w and tr(H)/N: all that the inverse at any ridge is made of."""
-        return self._features, self._spectrum, self.scale
+        return to_host(self._features), self._spectrum, self.scale
 
     def apply(self, values: np.ndarray) -> np.ndarray:
         """G V, float64[N, k]. Cost: 4Nmk flops."""
-        seen = self._gains[:, None] * _moment(self._features, values)
-        return (values - (self._features @ seen).astype(np.float64)) / self._shift
+        return to_host(_applied(self._features, self._gains, self._shift, to_device(values)))
 
     def coefficients(self, values: np.ndarray) -> np.ndarray:
         """(FᵀF + λI)⁻¹ FᵀV, float64[m, k]: what eigen-features are multiplied by to predict V. Cost: 2Nmk flops."""
-        return self._gains[:, None] * _moment(self._features, values).astype(np.float64)
+        return to_host(_coefficients(self._features, self._gains, to_device(values)))
 
     def diagonal(self) -> np.ndarray:
         """diag G, float64[N]. Cost: 2Nm flops, once a ridge."""
         if self._diagonal is None:
-            leverage = np.empty(self.size)
-            for panel in panels(self.size, PANEL):
-                leverage[panel] = np.square(self._features[panel]) @ self._gains
-            self._diagonal = (1.0 - np.minimum(leverage, LARGEST_LEVERAGE)) / self._shift
+            leverage = to_host(panelwise(_leverages, None, PANEL, self._features, self._gains)).astype(np.float64)
+            self._diagonal = (1.0 - np.minimum(leverage, LARGEST_LEVERAGE)) / (self.ridge * self.scale)
         return self._diagonal
 
     def columns(self, indices: np.ndarray) -> np.ndarray:
         """G[:, indices], float64[N, len(indices)]."""
-        result = -(self._features @ (self._gains[:, None] * self._features[indices].T)).astype(np.float64)
-        result[indices, np.arange(len(indices))] += 1.0
-        return result / self._shift
+        return to_host(_columns(self._features, self._gains, self._shift, to_device(indices)))
 
     def predicted_from(self, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """What the items *rows* alone say of all, float64[N, K], to about 5 digits.
 
         Cost: n²(m + n/3) flops for n ≤ m rows; beyond, conjugate gradients of about 8 steps of 4nmK flops.
         """
-        features = self._features[rows]
-        given = labels[rows].astype(np.float64)
         if not len(rows):
             return np.zeros((self.size, labels.shape[1]))
+        chosen, given = to_device(rows), to_device(labels[rows].astype(np.float64))
         if len(rows) <= len(self._spectrum):
-            own = (features @ features.T).astype(np.float64)
-            np.fill_diagonal(own, own.diagonal() + self._shift)
-            weights = features.T @ solve(own, given, assume_a="pos").astype(features.dtype)
-        else:
-            # The items are part of all, whose FᵀF is diagonal: so theirs nearly is, which makes few steps enough.
-            diagonal = self._spectrum * (len(rows) / self.size) + self._shift
-            weights = _conjugate_gradients(features, self._shift, _moment(features, given), diagonal)
-        return (self._features @ weights.astype(features.dtype)).astype(np.float64)
+            return to_host(_predicted_from_few(self._features, self._shift, chosen, given))
+        features, right = _those(self._features, chosen, given)
+        # The items are part of all, whose FᵀF is diagonal: so theirs nearly is, which makes few steps enough.
+        diagonal = self._spectrum * (len(rows) / self.size) + self.ridge * self.scale
+        weights = _conjugate_gradients(features, self._shift, right, to_device(diagonal))
+        return to_host(_seen(self._features, weights))
 
     def at(self, ridge: float) -> Self:
         """The inverse at another ridge; shares F."""
@@ -150,40 +157,103 @@ class LowRankInverse:
         Cost: 2NmK flops once, and a ridge as much for the items judged.
         """
         rows = sample(self.size, JUDGED)
-        features, given = self._features[rows], labels[rows].astype(np.float64)
-        squares, moment = np.square(features), _moment(self._features, labels)
-        errors = np.empty(len(ridges))
-        for index, ridge in enumerate(ridges):
-            gains = (1.0 / (self._spectrum + ridge * self.scale)).astype(features.dtype)
-            unseen = 1.0 - np.minimum(squares @ gains, LARGEST_LEVERAGE)
-            fitted = (features @ (gains[:, None] * moment)).astype(np.float64)
-            errors[index] = np.square((given - fitted) / unseen[:, None]).mean()
-        return errors
+        judged, squares, right = _judged(self._features, to_device(labels), to_device(rows))
+        given = to_device(labels[rows].astype(np.float64))
+        gains = [to_device(self._gains_at(ridge)) for ridge in ridges]
+        return np.array([float(to_host(_error(judged, squares, right, given, one))) for one in gains])
 
 
-def _moment(features: np.ndarray, values: np.ndarray) -> np.ndarray:
+@fused()
+def _applied(features: Array, gains: Array, shift: Array, values: Array) -> Array:
+    seen = gains[:, None] * _moment(features, values)
+    return (values - (features @ seen).astype(np.float64)) / shift
+
+
+@fused()
+def _coefficients(features: Array, gains: Array, values: Array) -> Array:
+    return gains[:, None] * _moment(features, values).astype(np.float64)
+
+
+def _leverages(_: None, features: Array, gains: Array) -> Array:
+    return namespace(features).square(features) @ gains
+
+
+@fused()
+def _columns(features: Array, gains: Array, shift: Array, indices: Array) -> Array:
+    xp = namespace(features)
+    result = -(features @ (gains[:, None] * features[indices].T)).astype(np.float64)
+    own = xp.arange(len(features))[:, None] == indices
+    return xp.where(own, result + 1.0, result) / shift
+
+
+@fused()
+def _predicted_from_few(features: Array, shift: Array, rows: Array, given: Array) -> Array:
+    some = features[rows]
+    own = (some @ some.T).astype(np.float64) + shift * namespace(features).eye(len(rows))
+    return _seen(features, some.T @ solved(own, given).astype(features.dtype))
+
+
+@fused()
+def _those(features: Array, rows: Array, given: Array) -> tuple[Array, Array]:
+    """The features of *rows*, and their products with what is *given* of them."""
+    some = features[rows]
+    return some, _moment(some, given).astype(np.float64)
+
+
+@fused()
+def _seen(features: Array, weights: Array) -> Array:
+    return (features @ weights.astype(features.dtype)).astype(np.float64)
+
+
+@fused()
+def _judged(features: Array, labels: Array, rows: Array) -> tuple[Array, Array, Array]:
+    some = features[rows]
+    return some, namespace(features).square(some), _moment(features, labels)
+
+
+@fused()
+def _error(features: Array, squares: Array, right: Array, given: Array, gains: Array) -> Array:
+    xp = namespace(features)
+    unseen = 1.0 - xp.minimum(squares @ gains, LARGEST_LEVERAGE)
+    fitted = (features @ (gains[:, None] * right)).astype(np.float64)
+    return xp.square((given - fitted) / unseen[:, None]).mean()
+
+
+def _moment(features: Array, values: Array) -> Array:
     """Fᵀ V in the precision of F, [m, k]."""
     return features.T @ values.astype(features.dtype)
 
 
-def _conjugate_gradients(features: np.ndarray, shift: float, right: np.ndarray, diagonal: np.ndarray) -> np.ndarray:
+def _conjugate_gradients(features: Array, shift: Array, right: Array, diagonal: Array) -> Array:
     """W with (FᵀF + shift·I) W = *right*, float64[m, K], each column by itself, preconditioned by *diagonal*."""
-    solution, residual = np.zeros(right.shape), right.astype(np.float64)
-    scaled = residual / diagonal[:, None]
-    direction, size = scaled.copy(), (residual * scaled).sum(axis=0)
-    enough = NEAR_ENOUGH**2 * size
+    state = _start(right, diagonal)
+    enough = NEAR_ENOUGH**2 * to_host(state[-1])
     for _ in range(MOST_STEPS):
-        if (size <= enough).all():
+        if (to_host(state[-1]) <= enough).all():
             break
-        seen = direction.astype(features.dtype)
-        image = _moment(features, features @ seen).astype(np.float64) + shift * direction
-        step = size / np.maximum((direction * image).sum(axis=0), np.finfo(float).tiny)
-        solution += step * direction
-        residual -= step * image
-        scaled = residual / diagonal[:, None]
-        before, size = size, (residual * scaled).sum(axis=0)
-        direction = scaled + size / np.maximum(before, np.finfo(float).tiny) * direction
-    return solution
+        state = _step(features, shift, diagonal, *state)
+    return state[0]
+
+
+@fused()
+def _start(right: Array, diagonal: Array) -> tuple[Array, ...]:
+    """Solution, residual, direction, and the size of the residual."""
+    scaled = right / diagonal[:, None]
+    return namespace(right).zeros_like(right), right, scaled, (right * scaled).sum(axis=0)
+
+
+@fused()
+def _step(
+    features: Array, shift: Array, diagonal: Array, solution: Array, residual: Array, direction: Array, size: Array
+) -> tuple[Array, ...]:
+    xp, least = namespace(features), np.finfo(float).tiny
+    seen = direction.astype(features.dtype)
+    image = _moment(features, features @ seen).astype(np.float64) + shift * direction
+    step = size / xp.maximum((direction * image).sum(axis=0), least)
+    solution, residual = solution + step * direction, residual - step * image
+    scaled = residual / diagonal[:, None]
+    new = (residual * scaled).sum(axis=0)
+    return solution, residual, scaled + new / xp.maximum(size, least) * direction, new
 
 
 def exact_inverse(gram: np.ndarray, *, ridge: float) -> LowRankInverse:
@@ -191,7 +261,8 @@ def exact_inverse(gram: np.ndarray, *, ridge: float) -> LowRankInverse:
     scale = float(np.trace(gram, dtype=np.float64)) / len(gram)
     spectrum, vectors = eigen(gram.astype(np.float64))
     kept = spectrum > DROPPED * spectrum[-1]
-    return LowRankInverse(vectors[:, kept] * np.sqrt(spectrum[kept]), spectrum[kept], scale, ridge=ridge)
+    features = to_device(vectors[:, kept] * np.sqrt(spectrum[kept]))
+    return LowRankInverse(features, spectrum[kept], scale, ridge=ridge)
 
 
 def nystrom_inverse(
@@ -223,26 +294,40 @@ def nystrom_inverse(
     """
     tick = progress or (lambda _done, _total: None)
     anchors = landmarks_of(kernel, inputs, landmarks, sampling=sampling, seed=seed, progress=tick)
-    factor, kept = _independent(gram_of(kernel, anchors).astype(np.float64), float(np.finfo(inputs.dtype).eps))
+    own = gram_of(kernel, anchors).astype(np.float64)
+    factor, kept = _independent(own, float(np.finfo(inputs.dtype).eps))
     factor, anchors = factor.astype(inputs.dtype), anchors[kept]
-    features = np.empty((len(inputs), len(anchors)), inputs.dtype)
-    moment = np.zeros((len(anchors), len(anchors)))
-    steps = list(panels(len(inputs), PANEL))
-    for done, panel in enumerate(steps, start=1):
-        features[panel] = whitened(factor, cross_block(kernel, inputs[panel], anchors))
-        tick(done, 2 * len(steps))
-    for panel in panels(len(inputs), LONG_PANEL):
-        moment += second_moment(features[panel])
-    spectrum, vectors = eigen(moment)
+    length = panel_length(kernel, inputs, len(anchors), PANEL)
+    features = panelwise(
+        _features_of,
+        kernel,
+        length,
+        *map(to_device, (inputs, anchors, factor)),
+        tick=lambda done, total: tick(done, 2 * total),
+    )
+    spectrum, vectors = map(to_host, eigen(moment(features, LONG_PANEL)))
     carrying = spectrum > DROPPED * spectrum[-1]
-    rotation = vectors[:, carrying].astype(inputs.dtype)
-    for done, panel in enumerate(steps, start=len(steps) + 1):
-        features[panel, : rotation.shape[1]] = product(features[panel], rotation)
-        tick(done, 2 * len(steps))
+    features = panelwise(
+        _rotated,
+        None,
+        length,
+        features,
+        to_device(vectors[:, carrying].astype(inputs.dtype)),
+        tick=lambda done, total: tick(total + done, 2 * total),
+        overwrite=True,
+    )
     scale = float(kernel.diagonal(inputs).mean(dtype=np.float64))
     projection = solve_triangular(factor.astype(np.float64), vectors[:, carrying], trans="T", lower=True)
     reached = LandmarkMap(anchors, projection)
-    return LowRankInverse(features[:, : rotation.shape[1]], spectrum[carrying], scale, ridge=ridge, landmarks=reached)
+    return LowRankInverse(features, spectrum[carrying], scale, ridge=ridge, landmarks=reached)
+
+
+def _features_of(kernel: Kernel, inputs: Array, anchors: Array, factor: Array) -> Array:
+    return whitened(factor, cross_block(kernel, inputs, anchors))
+
+
+def _rotated(_: None, features: Array, rotation: Array) -> Array:
+    return features @ rotation
 
 
 def _independent(gram: np.ndarray, rounding: float) -> tuple[np.ndarray, np.ndarray]:

@@ -9,8 +9,18 @@ from numpy.typing import DTypeLike
 
 from ntk_labelqa import arguments
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.gram import arrays
+from ntk_labelqa.gram.arrays import (
+    Array,
+    fused,
+    namespace,
+    panels,
+    panelwise,
+    to_device,
+    to_host,
+)
 from ntk_labelqa.gram.plan import plan_gram
-from ntk_labelqa.gram.tiles import panels, upper_tiles
+from ntk_labelqa.gram.tiles import cross_block, panel_length, upper_tiles
 from ntk_labelqa.inputs.features import read_features
 from ntk_labelqa.inputs.held import FeaturesLike
 from ntk_labelqa.kernels.architectures import kernel_of
@@ -79,6 +89,8 @@ def gram_of(
 ) -> np.ndarray:
     """:func:`gram_matrix` of inputs that *kernel* has prepared."""
     plan = plan_gram(kernel, inputs, memory_limit=memory_limit)
+    if arrays.on_accelerator() and symmetric_bytes(len(inputs), inputs.dtype.itemsize) <= arrays.device_memory():
+        return _gram_there(kernel, inputs, progress)
     gram = np.empty((len(inputs), len(inputs)), inputs.dtype)
     tiles = list(upper_tiles(len(inputs), plan.side))
     for done, (rows, columns) in enumerate(tiles, start=1):
@@ -86,6 +98,25 @@ def gram_of(
         if progress:
             progress(done, len(tiles))
     return gram
+
+
+def symmetric_bytes(items: int, itemsize: int) -> int:
+    """Memory of an accelerator for a whole Gram matrix: as computed, its halves, and as returned."""
+    return 3 * items**2 * itemsize
+
+
+def _gram_there(kernel: Kernel, inputs: np.ndarray, progress: Tick | None) -> np.ndarray:
+    """H by an accelerator at once: to send tile by tile takes longer than to compute both halves."""
+    there = to_device(inputs)
+    length = panel_length(kernel, inputs, len(inputs), len(inputs))
+    return to_host(_symmetric(panelwise(cross_block, kernel, length, there, there, tick=progress)))
+
+
+@fused()
+def _symmetric(square: Array) -> Array:
+    """*square* with its upper triangle in place of its lower one."""
+    xp = namespace(square)
+    return xp.triu(square) + xp.triu(square, k=1).T
 
 
 def fill(gram: np.ndarray, kernel: Kernel, inputs: np.ndarray, rows: slice, columns: slice) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import jax
 import numpy as np
 
-from ntk_labelqa.gram.linear_algebra import on_accelerator
+from ntk_labelqa.gram import arrays
+from ntk_labelqa.gram.arrays import Array
 from ntk_labelqa.kernels.kernel import Kernel
 
 PROCESSOR_TILE, ACCELERATOR_TILE = 12 * 2**20, 2**30
@@ -18,7 +20,7 @@ MULTIPLE = 8
 
 def tile_budget() -> int:
     """Bytes of working memory that suit a tile on the device that jax uses."""
-    return ACCELERATOR_TILE if on_accelerator() else PROCESSOR_TILE
+    return ACCELERATOR_TILE if arrays.on_accelerator() else PROCESSOR_TILE
 
 
 def tile_side(kernel: Kernel, inputs: np.ndarray, budget: int | None = None) -> int:
@@ -30,6 +32,15 @@ def tile_side(kernel: Kernel, inputs: np.ndarray, budget: int | None = None) -> 
     step = MULTIPLE if most >= MULTIPLE else 1
     across = -(-len(inputs) // (most - most % step))
     return min(most, -(-len(inputs) // (across * step)) * step)
+
+
+def panel_length(kernel: Kernel, inputs: np.ndarray, columns: int, length: int) -> int:
+    """Rows whose values with *columns* items are computed at once: *length*, which on a processor goes by tiles anyway,
+    or as many as suit an accelerator.
+    """
+    if not arrays.on_accelerator():
+        return length
+    return max(1, min(length, tile_budget() // (kernel.bytes_per_pair(inputs) * columns)))
 
 
 def strips(count: int, side: int) -> list[slice]:
@@ -49,14 +60,10 @@ def upper_tiles(count: int, side: int) -> Iterator[tuple[slice, slice]]:
             yield rows, columns
 
 
-def panels(count: int, length: int) -> Iterator[slice]:
-    """Slices of up to *length* that cover *count* without overlap, for sums over all items."""
-    for start in range(0, count, length):
-        yield slice(start, min(start + length, count))
-
-
-def cross_block(kernel: Kernel, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Θ between prepared *rows* [a, …] and *columns* [b, …], [a, b], in tiles."""
+def cross_block(kernel: Kernel, rows: Array, columns: Array) -> Array:
+    """Θ between prepared *rows* [a, …] and *columns* [b, …], [a, b], in tiles; within a program of jax at once."""
+    if isinstance(rows, jax.Array):
+        return kernel.values(rows, columns)
     result = np.empty((len(rows), len(columns)), rows.dtype)
     for top in strips(len(rows), tile_side(kernel, rows)):
         for left in strips(len(columns), tile_side(kernel, columns)):

@@ -62,6 +62,10 @@ class ConvolutionalNetwork:
         with precision(np.dtype(np.float64)):
             return np.asarray(_block(rows, rows if columns is None else columns, self))
 
+    def values(self, rows: jax.Array, columns: jax.Array) -> jax.Array:
+        """As :meth:`block`, within a program in 64-bit mode."""
+        return _values(rows, columns, self)
+
     def diagonal(self, inputs: np.ndarray) -> np.ndarray:
         """Θ of each image with itself, [N]."""
         with precision(np.dtype(np.float64)):
@@ -102,6 +106,10 @@ class Layer(NamedTuple):
 
 @compiled(static_argnums=2)
 def _block(rows: jax.Array, columns: jax.Array, network: ConvolutionalNetwork) -> jax.Array:
+    return _values(rows, columns, network)
+
+
+def _values(rows: jax.Array, columns: jax.Array, network: ConvolutionalNetwork) -> jax.Array:
     pairing = _AllPixels if network.pooled else _SamePixel
     layer = None
     for stride, left, right in zip(network.strides, _sides(rows, network), _sides(columns, network), strict=True):
@@ -125,8 +133,7 @@ def _convolved(scale: jax.Array, gap: jax.Array, rest: jax.Array, below: list[ja
 
 @compiled(static_argnums=1)
 def _diagonal(images: jax.Array, network: ConvolutionalNetwork) -> jax.Array:
-    block = _block.__wrapped__  # type: ignore[attr-defined]  # part of this program, none of its own
-    return jax.lax.map(lambda image: block(image[None], image[None], network)[0, 0], images)
+    return jax.lax.map(lambda image: _values(image[None], image[None], network)[0, 0], images)
 
 
 def _sides(images: jax.Array, network: ConvolutionalNetwork) -> list[Side]:

@@ -56,11 +56,19 @@ class DenseNetwork:
                 return np.asarray(block)
             return self._mended(np.array(block), np.asarray(is_near), rows, others)
 
+    def values(self, rows: jax.Array, columns: jax.Array) -> jax.Array:
+        """As :meth:`block`, within a program. Cost besides: what is near is looked for again while there is any."""
+        near = NEAR[np.dtype(rows.dtype)] if self.weight_layers > 1 else 0.0
+        with jax.ensure_compile_time_eval():
+            theta = _theta_of(self, np.dtype(rows.dtype))
+        block, is_near = _from_products(rows, columns, same=False, near=near, theta=theta)
+        return _from_differences(block, is_near, rows, columns, theta) if near else block
+
     def diagonal(self, inputs: np.ndarray) -> np.ndarray:
         """Θ at cosine 1, the same for every item, [N]."""
         with precision(inputs.dtype):
-            gap = np.zeros((), inputs.dtype)
-            return np.full(len(inputs), _values(gap, gap + 2, _theta_of(self, inputs.dtype)))
+            gap, rest = jax.device_put((np.zeros((), inputs.dtype), np.full((), 2, inputs.dtype)))
+            return np.full(len(inputs), _values(gap, rest, _theta_of(self, inputs.dtype)))
 
     def bytes_per_pair(self, inputs: np.ndarray) -> int:
         """The gap or what is near, the result, and its copy in the Gram matrix's order."""
@@ -106,14 +114,37 @@ def _block(
 
     Full precision by name: TF32 may be a GPU's default.
     """
+    block, is_near = _from_products(rows, columns, same=same, near=near, theta=theta)
+    return block, is_near, is_near.any()
+
+
+def _from_products(
+    rows: jax.Array, columns: jax.Array, *, same: bool, near: float, theta: Theta
+) -> tuple[jax.Array, jax.Array]:
     cosine = jnp.matmul(rows, columns.T, precision=jax.lax.Precision.HIGHEST)
     gap = jnp.clip(1 - cosine, 0, 2)
     nearness = jnp.minimum(gap, 2 - gap)
     if same:
         own = jnp.eye(len(rows), dtype=bool)
         gap, nearness = jnp.where(own, 0, gap), jnp.where(own, 1, nearness)
-    is_near = nearness < near
-    return theta(gap, 2 - gap), is_near, is_near.any()
+    return theta(gap, 2 - gap), nearness < near
+
+
+def _from_differences(
+    block: jax.Array, is_near: jax.Array, rows: jax.Array, columns: jax.Array, theta: Theta
+) -> jax.Array:
+    """*block* with what is near or opposite computed from |a ∓ b|²/2, which does not cancel, some pairs at a time."""
+
+    def step(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        values, left = state
+        # Where fewer are left, the rest are pairs beyond the last, which are dropped.
+        a, b = jnp.nonzero(left, size=min(PAIRS_AT_ONCE, left.size), fill_value=left.shape)
+        gap = jnp.square(rows[a] - columns[b]).sum(axis=1) / 2
+        rest = jnp.square(rows[a] + columns[b]).sum(axis=1) / 2
+        mended = values.at[a, b].set(theta(gap, rest), mode="drop")
+        return mended, left.at[a, b].set(False, mode="drop")
+
+    return jax.lax.while_loop(lambda state: state[1].any(), step, (block, is_near))[0]
 
 
 @partial(jax.jit, static_argnums=2)

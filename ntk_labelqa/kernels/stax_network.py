@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import numpy as np
 
 from ntk_labelqa.errors import InvalidInputError
@@ -46,6 +47,10 @@ class StaxNetwork:
                 f"The network does not take inputs of shape {list(rows.shape[1:])}: {str(error).splitlines()[0]}",
                 remedy="Check the rank and the channels that it expects.",
             ) from error
+
+    def values(self, rows: jax.Array, columns: jax.Array) -> jax.Array:
+        """As :meth:`block`, within a program."""
+        return self.kernel_fn(rows, columns, "ntk").astype(rows.dtype)
 
     def diagonal(self, inputs: np.ndarray) -> np.ndarray:
         """Θ of each input with itself, from small blocks."""

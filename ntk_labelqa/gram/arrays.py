@@ -1,0 +1,204 @@
+"""Arrays that stay where they are: NumPy's on a processor, jax's on an accelerator.
+
+What is calculated from them is written once, in what the two have in common (the array API standard), and is one
+compiled program on an accelerator. On a processor NumPy is as fast as jax, and compiles nothing. Arrays cross from one
+side to the other by :func:`to_device` and :func:`to_host` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from functools import partial, wraps
+from typing import Any, TypeVar, cast
+
+import jax
+import numpy as np
+from scipy.linalg import eigh, get_blas_funcs, solve, solve_triangular
+
+from ntk_labelqa.kernels.precision import compiled, precision
+from ntk_labelqa.memory import SPARED, usable_memory
+
+Array = Any
+"""NumPy's or jax's."""
+Calculation = TypeVar("Calculation", bound=Callable[..., Any])
+FLOAT64 = np.dtype(np.float64)
+
+Tick = Callable[[int, int], None]
+
+
+def on_accelerator() -> bool:
+    """Whether jax computes on something else than the processor."""
+    return jax.default_backend() != "cpu"
+
+
+def device_memory() -> int:
+    """Bytes that arrays on an accelerator may take, less the share that is spared; a processor's are those free."""
+    known = jax.devices()[0].memory_stats() if on_accelerator() else None
+    if not known or "bytes_limit" not in known:
+        return usable_memory()
+    return int((known["bytes_limit"] - known.get("bytes_in_use", 0)) * (1 - SPARED))
+
+
+def to_device(values: np.ndarray | float) -> Array:
+    """*values* where they are calculated with: themselves on a processor, a copy on an accelerator."""
+    if not on_accelerator():
+        return values
+    with precision(FLOAT64):
+        return jax.device_put(np.asarray(values))
+
+
+def to_host(array: Array) -> np.ndarray:
+    """*array* as NumPy's: itself on a processor, a copy from an accelerator."""
+    return np.asarray(jax.device_get(array)) if isinstance(array, jax.Array) else array
+
+
+def fused(*, static: tuple[int, ...] = ()) -> Callable[[Calculation], Calculation]:
+    """Of a function of arrays: those of an accelerator it takes as one program, compiled once for each of their shapes.
+
+    In full precision: TF32 may be a GPU's default. *static* are the places of arguments that are no arrays.
+    """
+
+    def decorated(function: Calculation) -> Calculation:
+        program = compiled(quickly=True, static_argnums=static)(function)
+
+        @wraps(function)
+        def called(*arrays: Array) -> Any:
+            if not any(isinstance(array, jax.Array) for array in arrays):
+                return function(*arrays)
+            with precision(FLOAT64), jax.default_matmul_precision("highest"):
+                return program(*arrays)
+
+        return cast(Calculation, called)
+
+    return decorated
+
+
+def namespace(array: Array) -> Any:
+    """The module of functions that take *array*."""
+    return array.__array_namespace__()
+
+
+def whitened(factor: Array, block: Array) -> Array:
+    """B L⁻ᵀ for *factor* L, lower triangular [m, m], and *block* B, [n, m], which may be overwritten; of one dtype.
+
+    Cost: nm² flops.
+    """
+    if isinstance(block, jax.Array):
+        return jax.scipy.linalg.solve_triangular(factor, block.T, lower=True).T
+    return solve_triangular(factor, block.T, lower=True, overwrite_b=True, check_finite=False).T
+
+
+def second_moment(panel: Array) -> Array:
+    """AᵀA for A, [n, m], in its precision; only what is on and below the diagonal counts. Cost: nm² flops."""
+    if isinstance(panel, jax.Array):
+        return panel.T @ panel
+    # As NumPy's product, but that then fills the other half in element by element.
+    (syrk,) = get_blas_funcs(("syrk",), (panel,))
+    return syrk(1.0, panel.T).T
+
+
+def solved(positive: Array, right: Array) -> Array:
+    """A⁻¹ B for *positive* A, symmetric positive definite [n, n], and *right* B, [n, k]. Cost: n³/3 flops."""
+    if isinstance(positive, jax.Array):
+        return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(positive), right)
+    return solve(positive, right, assume_a="pos")
+
+
+def eigen(symmetric: Array) -> tuple[Array, Array]:
+    """Eigenvalues, ascending, and eigenvectors as columns, of a float64[m, m] of which what is on and below the
+    diagonal counts; it may be overwritten.
+
+    Raises ValueError where an entry is not finite: an accelerator would make numbers of it. Cost: about 10m³ flops.
+    """
+    if not isinstance(symmetric, jax.Array):
+        return eigh(symmetric, overwrite_a=True)
+    spectrum, vectors = _eigen(symmetric)
+    if not np.isfinite(to_host(spectrum)).all():
+        raise ValueError("array must not contain infs or NaNs")
+    return spectrum, vectors
+
+
+@fused()
+def _eigen(symmetric: Array) -> tuple[Array, Array]:
+    finite = jax.numpy.isfinite(symmetric).all()
+    spectrum, vectors = jax.numpy.linalg.eigh(symmetric, UPLO="L", symmetrize_input=False)
+    return jax.numpy.where(finite, spectrum, np.nan), vectors
+
+
+def panels(count: int, length: int) -> Iterator[slice]:
+    """Slices of up to *length* that cover *count* without overlap, for sums over all items."""
+    for start in range(0, count, length):
+        yield slice(start, min(start + length, count))
+
+
+def panelwise(
+    function: Callable[..., Array],
+    how: Hashable,
+    length: int,
+    rows: Array,
+    *others: Array,
+    tick: Tick | None = None,
+    overwrite: bool = False,
+) -> Array:
+    """*function* of *how*, of *length* of the *rows* at a time, and of *others*; its results put together, [N, …].
+
+    So working memory stays that of a panel. *function* is to be one at the top of a module: each is compiled by itself.
+    *tick* is called with (panels done, panels), on an accelerator at the end alone. To *overwrite* the rows, [N, m],
+    with results that are no wider saves a processor as much memory again.
+    """
+    steps = list(panels(len(rows), length))
+    if isinstance(rows, jax.Array):
+        result = _filled(function, how, min(length, len(rows)), rows, *others)
+        if tick:
+            tick(len(steps), len(steps))
+        return result
+    for done, panel in enumerate(steps, start=1):
+        part = function(how, rows[panel], *others)
+        if done == 1:
+            result = rows[:, : part.shape[1]] if overwrite else np.empty((len(rows), *part.shape[1:]), part.dtype)
+        result[panel] = part
+        if tick:
+            tick(done, len(steps))
+    return result
+
+
+@fused(static=(0, 1, 2))
+def _filled(function: Callable[..., Array], how: Hashable, length: int, rows: Array, *others: Array) -> Array:
+    count = len(rows)
+
+    def start_of(number: Array) -> Array:
+        # The last panel overlaps the one before it: a shorter one would be compiled by itself.
+        return jax.numpy.minimum(number * length, count - length)
+
+    def filled(number: Array, result: Array) -> Array:
+        part = function(how, jax.lax.dynamic_slice_in_dim(rows, start_of(number), length), *others)
+        return jax.lax.dynamic_update_slice_in_dim(result, part, start_of(number), axis=0)
+
+    form = jax.eval_shape(partial(function, how), rows[:length], *others)
+    return jax.lax.fori_loop(0, -(-count // length), filled, jax.numpy.empty((count, *form.shape[1:]), form.dtype))
+
+
+def moment(rows: Array, length: int) -> Array:
+    """RᵀR for *rows* R, float[N, m], float64[m, m] of which what is on and below the diagonal counts.
+
+    Products of *length* rows are taken in their precision, and added up in float64. Cost: Nm² flops.
+    """
+    if isinstance(rows, jax.Array):
+        return _summed(min(length, len(rows)), rows)
+    total = np.zeros((rows.shape[1], rows.shape[1]))
+    for panel in panels(len(rows), length):
+        total += second_moment(rows[panel])
+    return total
+
+
+@fused(static=(0,))
+def _summed(length: int, rows: Array) -> Array:
+    count, numbers = len(rows), jax.numpy.arange(length)
+
+    def added(number: Array, total: Array) -> Array:
+        start = jax.numpy.minimum(number * length, count - length)
+        part = jax.lax.dynamic_slice_in_dim(rows, start, length)
+        fresh = (start + numbers >= number * length)[:, None]
+        return total + second_moment(jax.numpy.where(fresh, part, 0)).astype(total.dtype)
+
+    return jax.lax.fori_loop(0, -(-count // length), added, jax.numpy.zeros((rows.shape[1],) * 2))
