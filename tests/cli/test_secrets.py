@@ -26,9 +26,8 @@ from ntk_labelqa.cli.entry import run
 from ntk_labelqa.demo import environment
 from ntk_labelqa.demo import server as demo_server
 from ntk_labelqa.progress import Stages
-from tests.labelstudio.reviews import answer
-from tests.labelstudio.samples import CONFIG, annotation, choice, task
-from tests.labelstudio.studio import SAVED, Studio, studio
+from tests.labelstudio.samples import CONFIG, choice
+from tests.labelstudio.studio import OWNER, Studio, accept_all, served
 
 LOGIN = "me:hu5h-p4ssword"
 WORDS = {"sport": "goal team match ball player", "space": "orbit moon rocket launch star", "cars": "engine wheel road"}
@@ -70,17 +69,15 @@ def left_in(folder: Path) -> Iterator[tuple[Path, str]]:
 def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Studio]:
     """Texts of three topics, of which some have a wrong label."""
     one = Studio()
+    one.access = ACCESS
+    one.add_project("Topics", CONFIG, id=7)
     names = list(WORDS)
-    tasks = []
     for row in range(90):
         right = names[row % 3]
         given = names[(row + 1) % 3] if row % 15 == 0 else right
-        made = annotation(row + 101, choice(given), updated_at=SAVED)
         words = WORDS[right].split()
-        tasks.append(task(row + 1, made, data={"text": f"{words[row % len(words)]} {WORDS[right]}"}))
-    one.add_project(7, tasks, title="Topics", label_config=CONFIG)
-    one.access = ACCESS
-    with studio(one):
+        one.add_annotation(one.add_task(7, {"text": f"{words[row % len(words)]} {WORDS[right]}"}), choice(given))
+    with served(one):
         monkeypatch.setenv("LABEL_STUDIO_URL", one.web.url)
         monkeypatch.setenv("LABEL_STUDIO_API_KEY", REFRESH)
         monkeypatch.setenv("NTK_LABELQA_CACHE", str(tmp_path / "cache"))
@@ -112,9 +109,8 @@ def test_a_whole_loop_leaves_no_secret_behind(
     monkeypatch.setenv("LABELQA_LOG", form)
     assert run(["audit", "--project", "7", "--arch", "linear", "--out", "audit", "--since", "last"]) == 0
     assert run(["push", "audit"]) == 0
-    for one in [one for project in server.projects for one in server.tasks(project)]:
-        if "suggested_label" in one["data"]:
-            server.annotate(one, answer("accept"))
+    for project in server.projects:
+        accept_all(server, project, OWNER)
     doctor = ["doctor", "--bundle", "report.zip", "--audit", "audit"]
     for command in (["decisions", "audit", "--apply"], ["decisions", "audit", "--undo"], doctor):
         assert run(command) == 0, command

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
@@ -21,9 +22,8 @@ from ntk_labelqa.shown import printable
 from tests.gate.audits import audit_of, with_findings, write_policy
 from tests.labelstudio.reviews import answer
 from tests.labelstudio.samples import KEY, USER
-from tests.labelstudio.studio import Studio, studio
+from tests.labelstudio.studio import REVIEWER, Studio, served
 from tests.labelstudio.test_odd_answers import SOURCE, Case, labelled
-from tests.labelstudio.web import as_json
 
 pytestmark = pytest.mark.long  # a dozen starts of the program
 EVIL = "\x1b]0;FOREIGN\x07\x9b31m\r\u202e\x7f"
@@ -96,7 +96,7 @@ def test_an_error_that_names_a_file(tmp_path: Path, encoding: str) -> None:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Studio]:
-    with studio(labelled()) as one:
+    with served(labelled()) as one:
         monkeypatch.setenv("LABEL_STUDIO_URL", one.web.url)
         monkeypatch.setenv("LABEL_STUDIO_API_KEY", KEY)
         monkeypatch.setenv("NTK_LABELQA_CACHE", str(tmp_path / "cache"))
@@ -119,23 +119,25 @@ def on_a_terminal(*command: str) -> str:
 
 def test_a_server(server: Studio, tmp_path: Path) -> None:
     person = USER | {"email": f"{EVIL}@example.org"}
-    server.change = lambda name, reply: {"whoami": as_json(person), "users": as_json([person])}.get(name, reply)
+    told = {"whoami": httpx.Response(200, json=person), "users": httpx.Response(200, json=[person])}
+    server.change = lambda name, right: told.get(name, right)
     case = Case(server, tmp_path)
     folder = case.audit.save(tmp_path / "audit")
     case.reviewed()
-    for task in (task for project in server.projects for task in server.tasks(project)):
+    for task in list(server.tasks.values()):
         if "suggested_label" in task["data"]:
-            server.annotate(task, answer("keep"), completed_by=4)
+            server.add_annotation(task["id"], *answer("keep"), by=REVIEWER)
     text = said("decisions", folder)
     assert SHOWN.encode() in text
-    server.change = lambda name, reply: as_json({"detail": f"no {EVIL}"}, 400) if name == "project" else reply
+    refused = httpx.Response(400, json={"detail": f"no {EVIL}"})
+    server.change = lambda name, right: refused if name == "project" else right
     text = said("audit", "--project", SOURCE, "--out", tmp_path / "new", code=3)
     assert f"status 400: no {SHOWN}".encode() in text
 
 
 def test_a_table_in_colours(server: Studio) -> None:
-    person = USER | {"email": f"{EVIL}@example.org"}
-    server.change = lambda name, reply: as_json(person) if name == "whoami" else reply
+    person = httpx.Response(200, json=USER | {"email": f"{EVIL}@example.org"})
+    server.change = lambda name, right: person if name == "whoami" else right
     shown = on_a_terminal(*PROGRAM, "doctor")
     assert "\x1b[32m" in shown, "our own colours are there"
     assert "FOREIGN" in shown

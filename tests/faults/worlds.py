@@ -11,7 +11,7 @@ import httpx
 
 from ntk_labelqa.labelstudio.review.project import mark
 from tests.labelstudio.samples import choice
-from tests.labelstudio.stateful_studio import OWNER, REVIEWER, URL, Studio, token_of
+from tests.labelstudio.studio import OWNER, REVIEWER, URL, Studio, token_of
 
 Row = dict[str, Any]
 LABELS = 6

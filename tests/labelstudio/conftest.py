@@ -12,7 +12,7 @@ from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.cli.entry import run
 from ntk_labelqa.labelstudio import connect
 from ntk_labelqa.labelstudio.review import delivery
-from tests.labelstudio.stateful_studio import COLLEAGUE, Studio, connected
+from tests.labelstudio.studio import COLLEAGUE, Studio, connected
 from tests.live.topics import doubting_audit
 
 

@@ -27,7 +27,7 @@ from ntk_labelqa.labelstudio.review.project import mark, tasks_of
 from ntk_labelqa.labelstudio.review.push import push_findings
 from tests.labelstudio.reviews import answer
 from tests.labelstudio.samples import choice
-from tests.labelstudio.stateful_studio import COLLEAGUE, REVIEWER, Studio, accept_all, connected, corrected
+from tests.labelstudio.studio import COLLEAGUE, REVIEWER, Studio, accept_all, connected, corrected
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 Command = Callable[..., tuple[int, str, str]]
@@ -48,12 +48,8 @@ def applied(studio: Studio, client: LabelStudio, audit: Audit, folder: Path, com
 
 
 def test_a_snapshot_short_of_anything_is_refused_everywhere(studio, client, audit, folder, command) -> None:
-    def short(request: httpx.Request) -> httpx.Response:
-        given = studio(request)
-        return httpx.Response(200, json=given.json()[1:]) if request.url.path.endswith("download") else given
-
     accept_all(studio, push_findings(client, audit).project_id)
-    answering(client, short)
+    studio.change = lambda name, right: httpx.Response(200, json=right.json()[1:]) if name == "download" else right
     for words in (["push", folder], ["decisions", folder], ["decisions", folder, "--apply"]):
         code, _, complaint = command(*words)
         assert (code, "has 3 tasks, but the project has 4" in complaint) == (3, True)
@@ -61,13 +57,10 @@ def test_a_snapshot_short_of_anything_is_refused_everywhere(studio, client, audi
 
 
 def test_undo_takes_no_short_snapshot_for_an_empty_one(applied, client, folder, command) -> None:
-    def empty(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, json=[]) if request.url.path.endswith("download") else applied(request)
-
-    answering(client, empty)
+    applied.change = lambda name, right: httpx.Response(200, json=[]) if name == "download" else right
     assert command("decisions", folder, "--undo")[0] == 3
     assert {entry["event"] for entry in read_journal(journal_path(folder)).values()} >= {"written"}
-    answering(client, applied)
+    applied.change = lambda _, right: right
     assert command("decisions", folder, "--undo")[0] == 0
     assert corrected(applied) == []
 
@@ -314,31 +307,22 @@ def test_a_second_project_that_holds_anything_stays_and_is_told_of(studio, clien
     assert f"There are 2 review projects: {first.project_id}, {second}" in pushed.notes[0]
 
 
-def test_a_list_of_projects_without_end_is_not_read(studio, audit) -> None:
-    pages = 0
+def test_a_list_of_projects_without_end_is_not_read(studio, client, audit) -> None:
+    def change(name: str, right: httpx.Response) -> httpx.Response:
+        pages = studio.asked.count("projects")
+        endless = [{"id": number} for number in range(100 * pages, 100 * pages + 100)]
+        return httpx.Response(200, json={"count": 10**9, "results": endless}) if name == "projects" else right
 
-    def server(request: httpx.Request) -> httpx.Response:
-        nonlocal pages
-        if request.method == "GET" and request.url.path == "/api/projects/":
-            pages += 1
-            ids = range(100 * pages, 100 * pages + 100)
-            return httpx.Response(200, json={"count": 10**9, "results": [{"id": number} for number in ids]})
-        return studio(request)
-
-    with connected(server) as client, pytest.raises(LabelStudioError, match="not Label Studio"):
+    studio.change = change
+    with pytest.raises(LabelStudioError, match="not Label Studio"):
         push_findings(client, audit)
-    assert pages == 1
+    assert studio.asked.count("projects") == 1
 
 
 def test_a_list_of_projects_that_ends_early_makes_no_second_project(studio, client, audit) -> None:
     push_findings(client, audit)
-
-    def server(request: httpx.Request) -> httpx.Response:
-        if request.method == "GET" and request.url.path == "/api/projects/":
-            return httpx.Response(404, json={"detail": "Invalid page."})
-        return studio(request)
-
-    answering(client, server)
+    ended = httpx.Response(404, json={"detail": "Invalid page."})
+    studio.change = lambda name, right: ended if name == "projects" else right
     with pytest.raises(LabelStudioError, match="404"):
         push_findings(client, audit)
     assert len(studio.projects) == 2
@@ -409,7 +393,7 @@ def test_labels_of_a_restored_backup_are_pulled(kept, client) -> None:
 def leave_snapshot(studio: Studio, hours: float, **fields: Any) -> int:
     number, at = studio.next_id(), (studio.now - timedelta(hours=hours)).isoformat()
     row = {"id": number, "project": studio.source, "title": pull.SNAPSHOT_TITLE, "status": "completed", "content": []}
-    studio.exports[number] = row | {"created_at": at, "finished_at": at, "created_by": {"id": 1}} | fields
+    studio.snapshots[number] = row | {"created_at": at, "finished_at": at, "created_by": {"id": 1}} | fields
     return number
 
 
@@ -422,5 +406,5 @@ def test_snapshots_of_killed_runs_go_with_the_next_run(studio, client) -> None:
         leave_snapshot(studio, 9, created_by={"id": COLLEAGUE}),
     ]
     assert len(take_snapshot(client, studio.source)) == 4
-    assert {killed, waiting} & set(studio.exports) == set()
-    assert sorted(studio.exports) == stay
+    assert {killed, waiting} & set(studio.snapshots) == set()
+    assert sorted(studio.snapshots) == stay

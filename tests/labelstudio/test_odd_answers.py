@@ -8,9 +8,11 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import jwt
 import pytest
 from label_studio_sdk.client import LabelStudio
@@ -35,11 +37,10 @@ from ntk_labelqa.labelstudio.review.predictions import push_predictions
 from ntk_labelqa.labelstudio.review.push import push_findings
 from ntk_labelqa.labelstudio.review.warning_decisions import read_warning_decisions
 from tests.gate.audits import audit_of
-from tests.labelstudio.reviews import answer
-from tests.labelstudio.samples import KEY, annotation, choice, task
-from tests.labelstudio.studio import ENDPOINTS, SAVED, Studio, studio
+from tests.labelstudio.reviews import SAVED
+from tests.labelstudio.samples import KEY, choice
+from tests.labelstudio.studio import ENDPOINTS, OWNER, Change, Studio, accept_all, served
 from tests.labelstudio.test_warnings import CLASSES, audit_with
-from tests.labelstudio.web import Reply, as_json
 
 SOURCE = 7
 CASES = int(os.environ.get("ODD_ANSWERS", "3"))
@@ -49,14 +50,14 @@ SURELY = ("a page", 'only ["x"]', "deep")
 TIDYING = ("views", "drop view", "snapshots")
 """What a run tidies up with: that this fails must not spoil it."""
 VALUES: list[Any] = [None, True, 0, -1, 10**30, 1.5, "", "x", [], ["x"], [None], {}, {"x": 1}, [[]], {"id": "x"}]
-WHOLE: dict[str, Reply] = {
-    "a page": Reply(b"<html><h1>Log in</h1></html>", headers={"Content-Type": "text/html"}),
-    "a page as JSON": Reply(b"<html>Log in</html>", headers={"Content-Type": "application/json"}),
-    "nothing": Reply(),
-    "half a JSON": Reply(b'{"id": 1, "resul'),
-    "no text": Reply(b"\xff\xfe\x00\x01"),
-    "deep": Reply(b"[" * 100_000),
-    **{f"only {json.dumps(value)}": as_json(value) for value in VALUES},
+WHOLE = {
+    "a page": httpx.Response(200, html="<html><h1>Log in</h1></html>"),
+    "a page as JSON": httpx.Response(200, text="<html>Log in</html>", headers={"Content-Type": "application/json"}),
+    "nothing": httpx.Response(200),
+    "half a JSON": httpx.Response(200, content=b'{"id": 1, "resul'),
+    "no text": httpx.Response(200, content=b"\xff\xfe\x00\x01"),
+    "deep": httpx.Response(200, content=b"[" * 100_000),
+    **{f"only {json.dumps(value)}": httpx.Response(200, json=value) for value in VALUES},
 }
 
 
@@ -78,9 +79,10 @@ def config() -> str:
 def labelled() -> Studio:
     """A project as :func:`audit` saw it."""
     one = Studio()
-    given = [annotation(i + 100, choice(CLASSES[(i - 1) % 3]), updated_at=SAVED) for i in range(1, 31)]
-    tasks = [task(i, one) for i, one in enumerate(given, 1)]
-    one.add_project(SOURCE, tasks, title="Topics", label_config=config())
+    one.add_project("Topics", config(), id=SOURCE)
+    for row in range(30):
+        task = one.add_task(SOURCE, {"text": f"text {row + 1}"}, id=row + 1)
+        one.add_annotation(task, choice(CLASSES[row % 3]), id=row + 101, created_at=SAVED, updated_at=SAVED)
     return one
 
 
@@ -96,10 +98,7 @@ class Case:
         return push_findings(self.client, self.audit, project_id=SOURCE).project_id
 
     def reviewed(self) -> None:
-        review = self.pushed()
-        for one in self.server.tasks(review):
-            if "suggested_label" in one["data"]:
-                self.server.annotate(one, answer("accept"), completed_by=1)
+        accept_all(self.server, self.pushed(), OWNER)
 
     def applied(self) -> None:
         table = read_decisions(self.client, self.audit, SOURCE).table
@@ -137,7 +136,7 @@ def pulling_again(case: Case) -> None:
 def pushing(case: Case) -> None:
     case.pushed()
     change = case.server.change
-    case.server.change = lambda _, reply: reply
+    case.server.change = lambda _, right: right
     review = review_project.find(case.client, SOURCE, control_of(case.audit.manifest))
     case.server.change = change
     assert review is not None
@@ -150,7 +149,7 @@ def retiring(case: Case) -> None:
     assert review is not None
     first = case.server.projects[review]
     second = 10**6
-    case.server.add_project(second, [], title=first["title"], description=first["description"])
+    case.server.add_project(first["title"], first["label_config"], id=second, description=first["description"])
     assert case.pushed() == review
     assert second not in case.server.projects
 
@@ -166,15 +165,13 @@ def applying(case: Case) -> None:
 
 def finding_a_write_again(case: Case) -> None:
     """The server has a correction that no snapshot showed."""
-    tasks = case.server.tasks(SOURCE)
     table = read_decisions(case.client, case.audit, SOURCE).table
     with open_journal(case.folder / "journal") as journal:
         plan, _ = plan_now(case.client, case.audit, table, SOURCE, journal.last)
         [ready] = plan.ready
-        one = next(one for one in tasks if one["id"] == ready.correction.task)
         unique = correction_id(ready.correction.key)
         fields = {"parent_annotation": ready.correction.annotation, "unique_id": unique}
-        case.server.annotate(one, ready.result, **fields)
+        case.server.add_annotation(ready.correction.task, *ready.result, **fields)
         done = apply_corrections(case.client, plan, journal)
     for _, error in done.failed:
         raise error
@@ -249,8 +246,12 @@ def mutated(value: Any, chance: random.Random) -> Any:
     return chance.choice(VALUES)
 
 
-def going_wrong(answers: Callable[[Reply], Reply], endpoint: str) -> Callable[[str, Reply], Reply]:
-    return lambda name, reply: answers(reply) if name == endpoint and reply.status < 400 else reply
+def going_wrong(answers: Callable[[httpx.Response], httpx.Response], endpoint: str) -> Change:
+    return lambda name, right: answers(right) if name == endpoint and right.is_success else right
+
+
+def content_of(right: httpx.Response) -> Any:
+    return right.json() if right.content else None
 
 
 def ends_in_words(step: Callable[[Case], None], case: Case) -> str:
@@ -264,15 +265,13 @@ def ends_in_words(step: Callable[[Case], None], case: Case) -> str:
 
 @pytest.fixture
 def server() -> Iterator[Studio]:
-    with studio(labelled()) as one:
+    with served(labelled()) as one:
         yield one
 
 
 def prepared(server: Studio, folder: Path, before: Callable[[Case], Any] | None, number: int) -> Case:
     """A server as at the beginning, on which *before* has been done."""
-    new = labelled()
-    server.projects, server.views, server.snapshots = new.projects, new.views, new.snapshots
-    server.change = lambda _, reply: reply
+    vars(server).update(vars(labelled()))
     place = folder / str(number)
     place.mkdir()
     case = Case(server, place, key=a_refresh_token())
@@ -287,16 +286,16 @@ def prepared(server: Studio, folder: Path, before: Callable[[Case], Any] | None,
 def test_every_odd_answer_ends_in_words(server, tmp_path, monkeypatch, step, before, endpoint) -> None:
     chance = random.Random(f"{step.__name__} {endpoint}")
     chosen = {*chance.sample(sorted(WHOLE), min(CASES, len(WHOLE))), SURELY[0]}
-    odd = {name: (lambda _, reply=WHOLE[name]: reply) for name in sorted(chosen)}
+    odd = {name: (lambda _, whole=WHOLE[name]: whole) for name in sorted(chosen)}
     for number in range(CASES):
-        odd[f"mutation {number}"] = lambda reply: as_json(mutated(json.loads(reply.body or b"null"), chance))
+        odd[f"mutation {number}"] = lambda right: httpx.Response(200, json=mutated(content_of(right), chance))
     for number, (name, answers) in enumerate(odd.items()):
         monkeypatch.setenv("NTK_LABELQA_CACHE", str(tmp_path / f"cache-{number}"))
         case = prepared(server, tmp_path, before, number)
         server.change = going_wrong(answers, endpoint)
         said = ends_in_words(step, case)
         assert endpoint in server.asked
-        if name in SURELY and ENDPOINTS[endpoint][0] == "GET" and endpoint not in TIDYING:
+        if name in SURELY and ENDPOINTS[endpoint].method == "GET" and endpoint not in TIDYING:
             assert said, name
 
 
@@ -315,18 +314,18 @@ def test_right_answers_are_taken(server, tmp_path, step, before, endpoint) -> No
 @pytest.mark.parametrize(
     ("reply", "said"),
     [
-        (as_json({"detail": "Token is blacklisted"}, 401), "does not take the key (401)"),
-        (Reply(b"<html>Unauthorized</html>", 401), "does not take the key (401)"),
-        (Reply(b"<html>Bad gateway</html>", 502), "status 502"),
-        (Reply(b"<html>Log in</html>"), "no JSON"),
-        (as_json({"access": "two\nlines"}), "access"),
-        (as_json({"access": jwt.encode({"exp": 10**18}, "x" * 32)}), "cannot read the answer"),
-        (as_json({"refresh": "x"}), "access"),
-        (as_json(["x"]), "object"),
-        (Reply(b"x" * 100, pause=0.2), "took too long"),
+        (httpx.Response(401, json={"detail": "Token is blacklisted"}), "does not take the key (401)"),
+        (httpx.Response(401, html="<html>Unauthorized</html>"), "does not take the key (401)"),
+        (httpx.Response(502, html="<html>Bad gateway</html>"), "status 502"),
+        (httpx.Response(200, html="<html>Log in</html>"), "no JSON"),
+        (httpx.Response(200, json={"access": "two\nlines"}), "access"),
+        (httpx.Response(200, json={"access": jwt.encode({"exp": 10**18}, "x" * 32)}), "cannot read the answer"),
+        (httpx.Response(200, json={"refresh": "x"}), "access"),
+        (httpx.Response(200, json=["x"]), "object"),
+        (httpx.Response(200, content=b"x" * 100, extensions={"pause": 0.2}), "took too long"),
     ],
 )
-def test_an_access_token_that_is_not_renewed(server, monkeypatch, reply: Reply, said: str) -> None:
+def test_an_access_token_that_is_not_renewed(server, monkeypatch, reply: httpx.Response, said: str) -> None:
     monkeypatch.setattr(connecting, "TRY_TIMEOUT", 0.15)
     server.change = going_wrong(lambda _: reply, "refresh")
     with pytest.raises(LabelStudioError) as raised:
@@ -340,8 +339,8 @@ def test_a_key_that_cannot_be_one(server, claims: dict[str, Any]) -> None:
         connect(server.web.url, jwt.encode(claims, "x" * 32))
 
 
-DEEP = Reply(b"[" * 100_000, 404)
-ELSEWHERE = Reply(status=302, headers={"Location": "https://elsewhere.example.org/login?token=x"})
+DEEP = httpx.Response(404, content=b"[" * 100_000)
+ELSEWHERE = httpx.Response(302, headers={"Location": "https://elsewhere.example.org/login?token=x"})
 
 
 @pytest.mark.parametrize(
@@ -349,12 +348,12 @@ ELSEWHERE = Reply(status=302, headers={"Location": "https://elsewhere.example.or
     [
         (ELSEWHERE, "redirects"),
         (DEEP, "404"),
-        (as_json({"results": []}), "count: field required"),
-        (as_json({"count": 1, "results": [{"id": 1, "created_by": "x"}]}), "created_by"),
-        (as_json({"count": 1, "results": [{"id": "1"}]}), "results.0.id"),
+        (httpx.Response(200, json={"results": []}), "count: field required"),
+        (httpx.Response(200, json={"count": 1, "results": [{"id": 1, "created_by": "x"}]}), "created_by"),
+        (httpx.Response(200, json={"count": 1, "results": [{"id": "1"}]}), "results.0.id"),
     ],
 )
-def test_odd_lists_of_projects(server, reply: Reply, said: str) -> None:
+def test_odd_lists_of_projects(server, reply: httpx.Response, said: str) -> None:
     client = connect(server.web.url, KEY)
     server.change = lambda name, right: reply if name == "projects" else right
     with pytest.raises(LabelStudioError, match=said):
@@ -366,11 +365,11 @@ def test_odd_lists_of_projects(server, reply: Reply, said: str) -> None:
     [
         (ELSEWHERE, "redirects"),
         (DEEP, "404"),
-        (as_json({"tasks": [], "total": "30"}), "total"),
-        (as_json({"tasks": ["x"], "total": 1}), "tasks.0"),
+        (httpx.Response(200, json={"tasks": [], "total": "30"}), "total"),
+        (httpx.Response(200, json={"tasks": ["x"], "total": 1}), "tasks.0"),
     ],
 )
-def test_odd_lists_of_stamps(server, reply: Reply, said: str) -> None:
+def test_odd_lists_of_stamps(server, reply: httpx.Response, said: str) -> None:
     client = connect(server.web.url, KEY)
     server.change = lambda name, right: reply if name == "tasks" else right
     with pytest.raises(LabelStudioError, match=said):
@@ -386,19 +385,18 @@ def test_a_delete_is_not_redirected(server) -> None:
 
 def test_snapshots_of_killed_runs_whose_times_lack_a_zone(server) -> None:
     client = connect(server.web.url, KEY)
-    server.snapshots[5] = (SOURCE, {"title": pull.SNAPSHOT_TITLE})
     at = SAVED.removesuffix("Z")
-    kept = {"id": 5, "title": pull.SNAPSHOT_TITLE, "status": "completed", "created_by": {"id": 1}}
-    listed = as_json([kept | {"created_at": at, "finished_at": at}])
-    server.change = lambda name, right: listed if name == "snapshots" else right
+    kept = {"id": 5, "project": SOURCE, "title": pull.SNAPSHOT_TITLE, "status": "completed", "content": []}
+    server.snapshots[5] = kept | {"created_by": {"id": OWNER}, "created_at": at, "finished_at": at}
+    server.now += timedelta(hours=1)
     pull.remove_leftovers(client, SOURCE)
     assert server.snapshots == {}
 
 
 def test_a_server_that_gives_the_same_projects_for_ever(server) -> None:
     client = connect(server.web.url, KEY)
-    same = as_json({"count": 9, "results": [{"id": 7, "description": ""}]})
-    server.change = lambda name, reply: same if name == "projects" else reply
+    same = httpx.Response(200, json={"count": 9, "results": [{"id": 7, "description": ""}]})
+    server.change = lambda name, right: same if name == "projects" else right
     with pytest.raises(LabelStudioError, match="lists 1 of its 9 projects"):
         review_project.find(client, SOURCE)
 

@@ -7,7 +7,7 @@ import pytest
 
 from ntk_labelqa.errors import PartialDeliveryError
 from ntk_labelqa.labelstudio.review.predictions import TAB, push_predictions
-from tests.labelstudio.stateful_studio import Studio, connected
+from tests.labelstudio.studio import Studio, connected
 
 
 def test_what_a_proxy_sends_twice_is_there_once(studio, audit) -> None:
@@ -30,12 +30,12 @@ def test_a_tab_that_somebody_has_changed_since_stays(studio, client, audit) -> N
     assert len(studio.views) == 2
 
 
-def test_what_the_server_drops_without_a_word_is_counted(studio: Studio, audit) -> None:
-    def dropping(request: httpx.Request) -> httpx.Response:
-        given = studio(request)
-        if request.url.path.endswith("/import/predictions"):
+def test_what_the_server_drops_without_a_word_is_counted(studio: Studio, client, audit) -> None:
+    def dropping(name: str, right: httpx.Response) -> httpx.Response:
+        if name == "import predictions":
             studio.predictions.popitem()
-        return given
+        return right
 
-    with connected(dropping) as client, pytest.raises(PartialDeliveryError, match="took 3 of 4 predictions"):
+    studio.change = dropping
+    with pytest.raises(PartialDeliveryError, match="took 3 of 4 predictions"):
         push_predictions(client, audit, studio.source)

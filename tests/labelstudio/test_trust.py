@@ -27,7 +27,7 @@ from ntk_labelqa.labelstudio.review.warning_decisions import warning_decisions_t
 from ntk_labelqa.labelstudio.review.warning_tasks import warning_key
 from tests.labelstudio.reviews import PEOPLE, PROJECT, answer, raised, review_task, said
 from tests.labelstudio.samples import annotation, choice
-from tests.labelstudio.stateful_studio import COLLEAGUE, OWNER, REVIEWER, Studio, accept_all, corrected
+from tests.labelstudio.studio import COLLEAGUE, OWNER, REVIEWER, Studio, accept_all, corrected
 from tests.labelstudio.test_odd_answers import VALUES, mutated
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -221,18 +221,14 @@ def test_the_project_is_looked_at_again_before_anything_is_written(studio, clien
     review = push_findings(client, audit).project_id
     accept_all(studio, review)
     listed = iter([OWNER, OWNER, COLLEAGUE])
-    described = studio.described
 
-    def given_away(number: int) -> dict[str, Any]:
-        return described(number) | ({"created_by": {"id": next(listed)}} if number == review else {})
+    def given_away(name: str, right: httpx.Response) -> httpx.Response:
+        if name != "projects":
+            return right
+        [source, ours] = right.json()["results"]
+        return httpx.Response(200, json={"count": 2, "results": [source, ours | {"created_by": {"id": next(listed)}}]})
 
-    ask = studio.__class__.__call__
-
-    def server(request):
-        studio.described = given_away if request.url.path.rstrip("/") == "/api/projects" else described
-        return ask(studio, request)
-
-    client._client_wrapper.httpx_client.httpx_client._transport.handler = server
+    studio.change = given_away
     code, _, complaint = command("decisions", folder, "--apply")
     assert (code, corrected(studio)) == (3, [])
     assert "is not the review project any more" in complaint
@@ -240,15 +236,13 @@ def test_the_project_is_looked_at_again_before_anything_is_written(studio, clien
 
 def test_an_annotation_that_is_of_another_task_by_now_is_left_alone(studio, client, audit, folder, command) -> None:
     accept_all(studio, push_findings(client, audit).project_id)
-    ask, first = studio.__class__.__call__, int(audit.findings["annotation_id"].iloc[0])
+    first = int(audit.findings["annotation_id"].iloc[0])
 
-    def server(request):
-        given = ask(studio, request)
-        if request.method == "GET" and request.url.path.rstrip("/") == f"/api/annotations/{first}":
-            return httpx.Response(200, json=given.json() | {"task": 9999})
-        return given
+    def moved(name: str, right: httpx.Response) -> httpx.Response:
+        ours = name == "annotation" and right.json()["id"] == first
+        return httpx.Response(200, json=right.json() | {"task": 9999}) if ours else right
 
-    client._client_wrapper.httpx_client.httpx_client._transport.handler = server
+    studio.change = moved
     code, told, _ = command("decisions", folder, "--apply")
     assert code == 4
     assert "its annotation is of task 9999" in told

@@ -72,8 +72,9 @@ def serving(answer: Callable[[Request], Reply]) -> Iterator[Web]:
             self.close_connection = True
 
         def give(self, reply: Reply) -> None:
-            self.send_response(reply.status)
-            for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
+            self.send_response_only(reply.status)
+            own = {"Date": self.date_time_string(), "Content-Length": str(len(reply.body))}
+            for name, value in (own | reply.headers).items():
                 self.send_header(name, value)
             self.end_headers()
             if reply.pause:
