@@ -16,3 +16,10 @@ os.environ["COLUMNS"] = "200"
 if "PYTEST_XDIST_WORKER" in os.environ:
     assert "numpy" not in sys.modules
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+LONGEST_ID = 80
+
+
+def pytest_make_parametrize_id(config: object, val: object, argname: str) -> str | None:
+    """Short names of tests, which each worker has to call alike: what is packed has the time in it."""
+    return argname if isinstance(val, bytes | str) and len(val) > LONGEST_ID else None
