@@ -125,6 +125,7 @@ def test_prediction_hardly_heeds_a_wrong_label(wine, fitted: LabelAudit) -> None
     assert (predicted == right[1::2]).mean() > (labels[1::2] == right[1::2]).mean()
 
 
+@pytest.mark.long
 def test_scikit_learns_conventions(wine, fitted: LabelAudit) -> None:
     frame, labels, _ = wine
     assert fitted.get_params()["architecture"] == "2-L"

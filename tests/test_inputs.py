@@ -377,6 +377,7 @@ def expected() -> Callable[[str, tuple], Any]:
     return answer
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", FEATURES)
 @pytest.mark.parametrize("function", OF_FEATURES)
 def test_features_of_every_kind(function: str, kind: str, expected) -> None:
@@ -400,6 +401,7 @@ def test_the_tables_hold_every_public_function() -> None:
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", [*LABELS, *TRUTH_VALUES])
 @pytest.mark.parametrize("function", OF_LABELS)
 def test_labels_of_every_kind(function: str, kind: str, expected) -> None:

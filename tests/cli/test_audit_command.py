@@ -82,6 +82,7 @@ def test_an_export_becomes_an_audit_folder(export, tmp_path, capfd, name: str) -
     assert Image.open(io.BytesIO(shown)).width > 0
 
 
+@pytest.mark.long
 def test_an_audit_is_not_replaced_unasked(export, tmp_path, capfd) -> None:
     out = tmp_path / "audit"
     assert audited(capfd, export(), "--out", out, "--arch", "2-L", "--quiet")[0] == 0

@@ -103,12 +103,14 @@ def test_a_model_that_was_damaged_since_it_was_fetched_is_named_where_it_would_h
     assert "is not the file that was fetched" in said
 
 
+@pytest.mark.long
 def test_where_a_features_file_cannot_be_written_nothing_is_embedded_first(export: Path, tmp_path: Path, capfd) -> None:
     for name in ("f.npz", "f.parquet"):
         assert run(["embed", *arguments(export, "--out", str(tmp_path / "missing" / name))]) == 3
         assert f"There is no folder {tmp_path / 'missing'}" in capfd.readouterr().err
 
 
+@pytest.mark.long
 def test_without_a_model_here_pixels_are_compared_and_nothing_is_downloaded(
     export: Path, tmp_path: Path, capfd, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,6 +83,7 @@ def test_a_missing_library_is_named_before_anything_is_fetched(
     assert f"after pip install 'ntk-labelqa[{extra}]'" in capfd.readouterr().out
 
 
+@pytest.mark.long
 def test_vectors_and_fields_of_the_task_data_need_no_file(tmp_path: Path, capfd, monkeypatch) -> None:
     monkeypatch.setattr(files, "find_spec", lambda _name: None)
     export = write_export(tmp_path, "audio", ["gone.wav"] * COUNT, WRONG)
@@ -102,6 +103,7 @@ def test_an_encoder_for_other_items_is_refused_before_anything_is_fetched(tmp_pa
     assert "'pixels' does not fit items of kind 'audio'" in capfd.readouterr().err
 
 
+@pytest.mark.long
 def test_silent_sounds_are_blank_items(tmp_path: Path, capfd) -> None:
     export = media_export(tmp_path, "audio", COUNT, WRONG)
     save_sound(tmp_path / "12.wav", np.zeros(8000))

@@ -33,6 +33,7 @@ def outcome(new: np.ndarray, given: np.ndarray, right: np.ndarray) -> tuple[floa
     return float((new == right)[wrong].mean()), float((new != given)[~wrong].mean())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("method", "mended", "broken"),
     [("posterior", 0.9, 0.01), ("annealed", 0.95, 0.04), ("exact", 0.95, 0.03), ("gradient", 0.95, 0.04)],

@@ -76,6 +76,7 @@ def test_nothing_is_invented_where_all_is_right(pictures: tuple[list[str], Regio
     assert len(found.regions) == 4 * TASKS
 
 
+@pytest.mark.long
 def test_missing_and_spurious_boxes_are_found(pictures: tuple[list[str], Regions]) -> None:
     paths, drawn = pictures
     given = [list(boxes) for boxes in drawn]

@@ -77,6 +77,7 @@ def anchored(parts: urllib.parse.SplitResult, page: Links) -> bool:
     return urllib.parse.unquote(parts.fragment) in page.anchors | {"__top"}
 
 
+@pytest.mark.long
 def test_the_site_needs_no_network(site: Path) -> None:
     loaded = {address for page in site.rglob("*.html") for address in Links(page).loads}
     assert not {address for address in loaded if urllib.parse.urlsplit(address).scheme in ("http", "https")}

@@ -25,6 +25,7 @@ def test_a_kernel_that_bends_sharply_has_none(kernel) -> None:
     assert series_of(kernel) is None
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("bias_variance", [0.0, 1e-3, 1.0])
 @pytest.mark.parametrize("layers", [4, 10])
 def test_float32_is_as_good_as_float64_rounded(layers: int, bias_variance: float) -> None:

@@ -34,13 +34,16 @@ def exact_gram(images: np.ndarray, network: ConvolutionalNetwork) -> np.ndarray:
     return np.array([[upper[min(i, j), max(i, j)] for j in range(len(inputs))] for i in range(len(inputs))])
 
 
-@pytest.fixture(scope="module", params=CONVOLUTIONAL)
+DEEPER = [pytest.param(name, marks=pytest.mark.long) for name in CONVOLUTIONAL if name != "CNN-1"]
+"""The equations, written out for each pair of pixels, take seconds for them."""
+
+
+@pytest.fixture(scope="module", params=["CNN-1", *DEEPER])
 def with_exact_gram(request: pytest.FixtureRequest, images: np.ndarray) -> tuple[str, np.ndarray]:
     return request.param, exact_gram(images, ConvolutionalNetwork(*CONVOLUTIONAL[request.param]))
 
 
 class TestAgainstTheEquations:
-    @pytest.mark.long
     def test_float64_to_the_last_digits_diagonal_included(self, with_exact_gram, images) -> None:
         architecture, exact = with_exact_gram
         assert np.abs(gram_matrix(images, architecture=architecture) - exact).max() < 1e-11 * exact.max()
@@ -68,6 +71,7 @@ class TestAgainstTheEquations:
         assert np.linalg.eigvalsh(gram).min() > -1e-13 * len(gram) * gram.max()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("strides", "pooled"), [((1, 2), False), ((2, 1), True)])
 def test_variances_and_inputs_as_they_are(images, strides: tuple[int, ...], pooled: bool) -> None:
     network = ConvolutionalNetwork(strides, pooled, weight_variance=1.3, bias_variance=0.2, standardize=False)

@@ -41,6 +41,7 @@ class TestAgainstTheEquations:
         assert error[np.abs(unit @ unit.T) < 1 - 1e-4].max() < 1e-5
         assert error.max() < 1e-4
 
+    @pytest.mark.long
     def test_tiles_do_not_show(self, architecture: str, with_duplicates, monkeypatch) -> None:
         whole = gram_matrix(with_duplicates, architecture=architecture)
         monkeypatch.setattr(plan, "tile_side", lambda *_: 7)
@@ -52,6 +53,7 @@ class TestAgainstTheEquations:
         assert np.linalg.eigvalsh(gram).min() > -1e-12 * len(gram) * gram.max()
 
 
+@pytest.mark.long
 @settings(max_examples=40, deadline=None)
 @given(
     arrays.arrays(

@@ -67,6 +67,7 @@ def test_planted_errors_are_found_mended_and_counted(
     assert np.median(calibration_errors) <= 0.03
 
 
+@pytest.mark.long
 def test_nothing_planted_nothing_changed() -> None:
     _, _, issues = planted("uniform", 0.0)
     assert issues.is_label_issue.mean() <= 0.005
@@ -109,6 +110,7 @@ def of_few_items() -> tuple[np.ndarray, np.ndarray]:
     return pixels[some], right[some]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sample", [of_few_pixels, of_few_items])
 def test_right_labels_are_left_alone(sample: Callable[[], tuple[np.ndarray, np.ndarray]]) -> None:
     features, right = sample()

@@ -124,6 +124,7 @@ def answered(asked: list[dict[str, Any]], decision: str = "accept") -> list[Revi
     ]
 
 
+@pytest.mark.long
 def test_each_region_is_asked_about_once_and_what_is_accepted_is_made(made) -> None:
     audit, tasks, missing = made
     asked = review_tasks(audit, project_id=7)

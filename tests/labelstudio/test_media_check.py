@@ -17,6 +17,7 @@ from tests.media_files import KINDS
 TIMES = 25
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_passes_the_check_can_be_encoded(kind: str, tmp_path: Path) -> None:
     random, made = np.random.default_rng(0), KINDS[kind]

@@ -96,6 +96,7 @@ def test_an_odd_answer_to_a_class_warning_is_unreadable(choices: Any) -> None:
     assert table["decision"].tolist() == ["unreadable"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(8))
 def test_odd_review_tasks_and_answers_end_in_words(studio, client, audit, folder, command, seed) -> None:
     tasks = accept_all(studio, push_findings(client, audit).project_id)
