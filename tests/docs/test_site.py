@@ -85,6 +85,7 @@ def test_the_site_needs_no_network(site: Path) -> None:
     assert not re.findall(r"url\([\"']?https?:", styles)
 
 
+@pytest.mark.long
 def test_the_reference_has_the_docstrings(site: Path) -> None:
     page = (site / "reference" / "api.html").read_text(encoding="utf-8")
     assert "Which labels are wrong, what they should be, and how sure" in page
@@ -123,6 +124,7 @@ def headings(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", text.lower()).strip().replace(" ", "-") for text in texts}
 
 
+@pytest.mark.long
 def test_every_page_is_reached_from_the_first() -> None:
     reached, ahead = set(), [ROOT / "README.md"]
     while ahead:

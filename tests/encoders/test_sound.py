@@ -18,6 +18,7 @@ def note(hertz: float, seconds: float = 0.5, rate: int = RATE) -> np.ndarray:
     return 0.5 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * rate)) / rate)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("hertz", [200.0, 1000.0, 4000.0])
 def test_the_loudest_band_is_that_of_the_note(hertz: float) -> None:
     centres = librosa.mel_frequencies(BANDS + 2, fmin=0, fmax=RATE / 2)[1:-1]

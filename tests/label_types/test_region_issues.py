@@ -170,6 +170,7 @@ def test_each_region_is_asked_about_once_and_what_is_accepted_is_made(made) -> N
     assert (kept.ready, kept.conflicts) == ((), ())
 
 
+@pytest.mark.long
 def test_what_changed_since_the_audit_is_not_asked_about(made) -> None:
     audit, tasks, _missing = made
     asked = review_tasks(audit, project_id=7)
