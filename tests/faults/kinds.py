@@ -234,6 +234,7 @@ class OfProcess(Fault):
 
     def wrong(self, request: httpx.Request) -> httpx.Response:
         given = self.server(request) if self.after else None
+        assert self.pid, "nobody has told which process runs the command"  # 0 would be all of this group
         os.kill(self.pid, self.number)
         if given is None:
             raise httpx.ReadError("nobody is there")

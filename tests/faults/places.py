@@ -77,11 +77,19 @@ class Place:
 
     def call_apart(self, fault: Fault, *words: str) -> int:
         """:meth:`call` in a process of its own, which *fault* knows; minus the signal by which it was ended."""
+        known, tell = os.pipe()
         with self.connected(fault):
-            fault.pid = os.fork()
-            if not fault.pid:
+            pid = os.fork()
+            if not pid:
+                os.read(known, 1)  # its first request must not come before its number is known
                 _apart(self.arguments(*words))
-            return _ended(fault.pid)
+            fault.pid = pid
+            os.write(tell, b"1")
+            try:
+                return _ended(pid)
+            finally:
+                os.close(known)
+                os.close(tell)
 
     def arguments(self, name: str, *flags: str) -> list[str]:
         """The words of the command line."""
