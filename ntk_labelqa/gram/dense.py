@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Self
 
+import jax
 import numpy as np
-from scipy.linalg import lapack, solve
+from scipy.linalg import lapack
 
 from ntk_labelqa.errors import InvalidInputError, SingularKernelError
-from ntk_labelqa.gram.arrays import panels
+from ntk_labelqa.gram.arrays import Array, fused, namespace, panels, solved, to_device, to_host
 from ntk_labelqa.gram.inverse import sample
 from ntk_labelqa.gram.low_rank import exact_inverse
 from ntk_labelqa.gram.tiles import upper_tiles
@@ -21,7 +22,7 @@ RIDGES_TRIED = 10.0 ** np.arange(-12, 1)
 
 
 class DenseInverse:
-    """G = (H + λI)⁻¹ held whole, λ = ridge · tr(H)/N.
+    """G = (H + λI)⁻¹ held whole where it is calculated with, λ = ridge · tr(H)/N.
 
     Args:
         gram: H, float[N, N], symmetric positive semi-definite; only its lower triangle is read. It is kept, not copied,
@@ -40,31 +41,30 @@ class DenseInverse:
         self.size = len(gram)
         _check(gram, self.ridge)
         self.scale = float(np.trace(gram, dtype=np.float64)) / self.size
-        factor = _cholesky(gram, self.ridge * self.scale)
+        self._there = to_device(gram)
+        factor = _cholesky(self._there, self.ridge * self.scale)
         if factor is None:
-            raise _singular(gram, self.ridge, self.scale)
-        upper, _ = lapack.dpotri(factor, lower=0, overwrite_c=1)
-        self._inverse = _mirrored(upper.T)
+            raise _singular(self._there, self.ridge, self.scale)
+        self._inverse = _inverse_of(factor)
 
     def apply(self, values: np.ndarray) -> np.ndarray:
         """G V, float64[N, k], for V float[N, k]. Cost: 2N²k flops."""
-        return self._inverse @ values
+        return to_host(_product(self._inverse, to_device(values)))
 
     def diagonal(self) -> np.ndarray:
         """diag G, float64[N]."""
-        return np.diagonal(self._inverse)
+        return to_host(_diagonal(self._inverse))
 
     def columns(self, indices: np.ndarray) -> np.ndarray:
         """G[:, indices], float64[N, len(indices)]."""
-        return self._inverse[indices].T  # symmetric, and rows lie together in memory
+        return to_host(_columns(self._inverse, to_device(indices)))
 
     def predicted_from(self, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """What the items *rows* alone say of all, float64[N, K]. Cost: n³/3 flops for n rows."""
         if not len(rows):
             return np.zeros((self.size, labels.shape[1]))
-        own = _mirrored(np.tril(self._gram[np.ix_(rows, rows)]).astype(np.float64))
-        np.fill_diagonal(own, own.diagonal() + self.ridge * self.scale)
-        return self._gram[:, rows] @ solve(own, labels[rows].astype(np.float64), assume_a="pos")
+        given, shift = labels[rows].astype(np.float64), np.float64(self.ridge * self.scale)
+        return to_host(_predicted(self._there, *map(to_device, (rows, given, shift))))
 
     def at(self, ridge: float) -> Self:
         """The inverse of the same Gram matrix at another ridge. Cost: a new factorisation."""
@@ -98,19 +98,70 @@ def _check(gram: np.ndarray, ridge: float) -> None:
         )
 
 
-def _cholesky(gram: np.ndarray, shift: float) -> np.ndarray | None:
-    """The upper Cholesky factor of H + shift·I, or None where it breaks down."""
-    shifted = np.array(gram, np.float64, order="C")
-    np.fill_diagonal(shifted, shifted.diagonal() + shift)
-    largest = shifted.diagonal().max()
-    # LAPACK reads columns first: to it the lower triangle of rows is an upper one, and nothing has to be turned.
-    factor, trouble = lapack.dpotrf(shifted.T, lower=0, overwrite_a=1, clean=0)
+@fused()
+def _product(inverse: Array, values: Array) -> Array:
+    return inverse @ values
+
+
+@fused()
+def _diagonal(inverse: Array) -> Array:
+    return inverse.diagonal()
+
+
+@fused()
+def _columns(inverse: Array, indices: Array) -> Array:
+    return inverse[indices].T  # symmetric, and rows lie together in memory
+
+
+@fused()
+def _predicted(gram: Array, rows: Array, given: Array, shift: Array) -> Array:
+    xp = namespace(gram)
+    lower = xp.tril(gram[rows[:, None], rows]).astype(np.float64)
+    own = lower + xp.tril(lower, -1).T + shift * xp.eye(len(rows))
+    return gram[:, rows] @ solved(own, given)
+
+
+def _cholesky(gram: Array, shift: float) -> Array | None:
+    """The Cholesky factor of H + shift·I, of one triangle that :func:`_inverse_of` knows; None where it breaks down."""
+    if isinstance(gram, jax.Array):
+        factor, least, largest = _cholesky_there(gram, to_device(np.float64(shift)))
+        broken = not np.isfinite(to_host(least))
+    else:
+        shifted = np.array(gram, np.float64, order="C")
+        np.fill_diagonal(shifted, shifted.diagonal() + shift)
+        largest = shifted.diagonal().max()
+        # LAPACK reads columns first: to it the lower triangle of rows is an upper one, and nothing has to be turned.
+        factor, broken = lapack.dpotrf(shifted.T, lower=0, overwrite_a=1, clean=0)
+        least = factor.diagonal().min()
     # A pivot lost to rounding makes an inverse of noise, which potrf by itself does not report.
-    rounding = len(gram) * np.finfo(np.float64).eps * largest
-    return None if trouble or factor.diagonal().min() ** 2 <= rounding else factor
+    rounding = len(gram) * np.finfo(np.float64).eps * float(largest)
+    return None if broken or float(least) ** 2 <= rounding else factor
 
 
-def _singular(gram: np.ndarray, ridge: float, scale: float) -> SingularKernelError:
+@fused()
+def _cholesky_there(gram: Array, shift: Array) -> tuple[Array, Array, Array]:
+    """The lower factor, NaN where it breaks down, its least pivot, and the largest entry of H + shift·I."""
+    lower = jax.numpy.tril(gram.astype(np.float64))
+    shifted = lower + shift * jax.numpy.eye(len(gram))
+    factor = jax.lax.linalg.cholesky(shifted, symmetrize_input=False)
+    return factor, jax.numpy.diagonal(factor).min(), jax.numpy.diagonal(shifted).max()
+
+
+def _inverse_of(factor: Array) -> Array:
+    """G, float64[N, N], of its Cholesky factor, which is overwritten on a processor."""
+    if isinstance(factor, jax.Array):
+        return _inverse_there(factor)
+    upper, _ = lapack.dpotri(factor, lower=0, overwrite_c=1)
+    return _mirrored(upper.T)
+
+
+@fused()
+def _inverse_there(factor: Array) -> Array:
+    inverse = jax.scipy.linalg.cho_solve((factor, True), jax.numpy.eye(len(factor)))
+    return (inverse + inverse.T) / 2
+
+
+def _singular(gram: Array, ridge: float, scale: float) -> SingularKernelError:
     enough = next((r for r in RIDGES_TRIED if r > ridge and _cholesky(gram, r * scale) is not None), None)
     what = f"The Gram matrix of {len(gram)} items cannot be inverted at ridge {ridge:g}."
     if enough is None:

@@ -8,9 +8,10 @@ import pytest
 
 from ntk_labelqa.gram import arrays
 from ntk_labelqa.gram.arrays import eigen, fused, moment, panelwise, solved, to_device, to_host, whitened
+from ntk_labelqa.gram.dense import DenseInverse
 from ntk_labelqa.gram.inverse import leave_one_out
 from ntk_labelqa.gram.low_rank import exact_inverse, nystrom_inverse
-from ntk_labelqa.gram.matrix import gram_matrix, prepare
+from ntk_labelqa.gram.matrix import gram_matrix, gram_of, prepare
 from ntk_labelqa.gram.ridge import with_best_ridge
 from tests import naive
 
@@ -100,12 +101,12 @@ def test_arrays_cross_to_the_device_and_back_where_it_is_said_alone() -> None:
     features, labels = _sample()
     kernel, inputs = prepare(features, "2-L", "float32")
     with jax.transfer_guard("disallow"):
-        inverse = nystrom_inverse(kernel, inputs, landmarks=40, ridge=0.1, sampling="uniform")
-        inverse = with_best_ridge(inverse, labels)
-        leave_one_out(inverse, labels)
-        inverse.columns(np.array([3, 1]))
-        for count in (10, 60):
-            inverse.predicted_from(np.arange(count), labels)
+        low_rank = nystrom_inverse(kernel, inputs, landmarks=40, ridge=0.1, sampling="uniform")
+        for inverse in (with_best_ridge(low_rank, labels), DenseInverse(gram_of(kernel, inputs), ridge=0.1)):
+            leave_one_out(inverse, labels)
+            inverse.columns(np.array([3, 1]))
+            for count in (10, 60):
+                inverse.predicted_from(np.arange(count), labels)
 
 
 def test_the_exact_inverse() -> None:

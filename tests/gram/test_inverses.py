@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ntk_labelqa.errors import InvalidInputError, MemoryBudgetError, SingularKernelError
-from ntk_labelqa.gram import choose, inverse_plan
+from ntk_labelqa.gram import arrays, choose, inverse_plan
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.dense import DenseInverse
 from ntk_labelqa.gram.inverse import leave_one_out
@@ -30,8 +30,14 @@ def gram(features: np.ndarray) -> np.ndarray:
     return gram_matrix(features, architecture="2-L")
 
 
+@pytest.fixture(params=[False, True], ids=["processor", "accelerator"])
+def _device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arrays of NumPy, and such of jax, which is what an accelerator gets."""
+    monkeypatch.setattr(arrays, "on_accelerator", lambda: request.param)
+
+
 @pytest.fixture(params=["dense", "exact", "nystrom"])
-def named_inverse(request: pytest.FixtureRequest, features: np.ndarray, gram: np.ndarray):
+def named_inverse(request: pytest.FixtureRequest, _device: None, features: np.ndarray, gram: np.ndarray):
     kernel, inputs = prepare(features, "2-L", "float64")
     return request.param, {
         "dense": lambda: DenseInverse(gram, ridge=RIDGE),
@@ -108,6 +114,7 @@ def test_nystrom_with_every_item_as_landmark_is_dense(features: np.ndarray, gram
     assert np.abs(low.apply(values) - dense.apply(values)).max() <= 1e-4 * np.abs(dense.apply(values)).max()
 
 
+@pytest.mark.usefixtures("_device")
 def test_duplicates_without_a_ridge_name_the_ridge_that_would_do() -> None:
     rows = np.random.default_rng(0).normal(size=(20, 5))
     gram = gram_matrix(np.vstack([rows, rows]))
