@@ -22,6 +22,7 @@ from ntk_labelqa import findings
 from ntk_labelqa.audit_shape import check_table, fault_of_manifest
 from ntk_labelqa.errors import InvalidInputError, LabelQAError
 from ntk_labelqa.files import clear_leftovers, in_words, whole_file, whole_folder, write_whole
+from ntk_labelqa.parquet import read_parquet
 from ntk_labelqa.paths import nearest_there, real_place
 from ntk_labelqa.shown import make_well_formed, well_formed, without_logins
 
@@ -168,7 +169,7 @@ class Audit:
 def read_table(folder: Path, name: str) -> pd.DataFrame:
     """The table *name* of an audit folder. Raises InvalidInputError where it is missing, damaged, or of odd values."""
     try:
-        table = pd.read_parquet(folder / f"{name}.parquet")
+        table = read_parquet(folder / f"{name}.parquet")
     except Exception as error:  # Arrow and pandas let whatever damaged files cause through
         raise InvalidInputError(
             f"The audit in {folder} cannot be read: {next(iter(str(error).splitlines()), type(error).__name__)}",

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ntk_labelqa import findings
+from ntk_labelqa import audit_folder, findings
 from ntk_labelqa.audit_folder import STALE, Audit, check_target, mark_stale, stale_since
 from ntk_labelqa.errors import InvalidInputError, LabelQAError
 from tests.disks import full_disk
@@ -66,7 +66,7 @@ def test_what_is_replaced_while_it_is_read_is_read_anew(audit, tmp_path, monkeyp
     newer = replace(
         audit, manifest=audit.manifest | {"summary": audit.summary | {"issues": 2}}, findings=audit.findings.iloc[:1]
     )
-    reading, read = pd.read_parquet, []
+    reading, read = audit_folder.read_parquet, []
 
     def replaced_meanwhile(path: Path) -> pd.DataFrame:
         read.append(path)
@@ -76,7 +76,7 @@ def test_what_is_replaced_while_it_is_read_is_read_anew(audit, tmp_path, monkeyp
                 raise FileNotFoundError(path)
         return reading(path)
 
-    monkeypatch.setattr(pd, "read_parquet", replaced_meanwhile)
+    monkeypatch.setattr(audit_folder, "read_parquet", replaced_meanwhile)
     loaded = Audit.load(folder)
     assert (loaded.summary["issues"], len(loaded.findings)) == (2, 1)
 

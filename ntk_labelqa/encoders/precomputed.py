@@ -11,6 +11,7 @@ import numpy as np
 
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.files import whole_file
+from ntk_labelqa.parquet import read_parquet
 from ntk_labelqa.paths import real_place
 
 _FORM = "An .npz needs `ids` (task ids) and `features`; a parquet file needs a `task_id` column and numeric columns."
@@ -109,9 +110,7 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
 
 
 def _read_parquet(path: Path) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
-    import pandas as pd
-
-    table = pd.read_parquet(path)
+    table = read_parquet(path)
     regions = table.pop("region_id").to_numpy(str) if "region_id" in table else None
     ids = _as_ids(path, table.pop("task_id").to_numpy())
     if table.shape[1] == 1 and table.dtypes.iloc[0] == np.dtype(object):

@@ -26,8 +26,8 @@ def measured(features: np.ndarray, labels: np.ndarray) -> tuple[SelfMeasurement,
     return measure(dataset, inverse, issues), issues
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("noise", [0.1, pytest.param(0.25, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("noise", [0.1, 0.25])
 def test_recall_precision_and_error_rate_are_near_the_truth(noise: float) -> None:
     features, given, right = noisy_digits(1500, noise)
     said, issues = measured(features, given)

@@ -86,7 +86,9 @@ def project_of(client: LabelStudio, storage: str, *, presign: bool) -> int:
     return project.id
 
 
-@pytest.mark.parametrize("presign", [True, False], ids=["signed", "read by the server"])
+@pytest.mark.parametrize(
+    "presign", [pytest.param(True, marks=pytest.mark.slow, id="signed"), pytest.param(False, id="read by the server")]
+)
 def test_audited_reviewed_and_corrected(client, server, storage, presign, tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setenv("LABEL_STUDIO_URL", server.url)
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", server.token)

@@ -137,6 +137,7 @@ def test_boxes_are_items_and_findings_are_of_their_regions(
     decide(client, reviewer, audit, pushed, tmp_path / "crop.png")
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_spans_are_items_and_findings_are_of_their_regions(client: LabelStudio, reviewer: Page, tmp_path: Path) -> None:
     of = projects.spans()

@@ -21,6 +21,7 @@ from ntk_labelqa.labelstudio.review import delivery
 from ntk_labelqa.labelstudio.review.push import push_findings
 from ntk_labelqa.options import AuditOptions
 from tests.browser import browser
+from tests.live.test_label_types import slow
 from tests.live.test_review_page import logged_in
 from tests.live.topics import answer, review
 
@@ -75,7 +76,7 @@ def reviewer(server: LocalServer) -> Iterator[Page]:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", ["sounds", slow("pairs")])
 def test_audited_pushed_reviewed_and_corrected(client, server, reviewer, name, tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setenv("LABEL_STUDIO_URL", server.url)
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", server.token)

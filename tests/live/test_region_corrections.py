@@ -67,7 +67,7 @@ def project_of(kind: str, server: LocalServer) -> tuple[projects.LabelType, Path
     return projects.sounds(files, address) if kind == "sounds" else projects.boxes(files, address, KINDS[kind]), files
 
 
-@pytest.mark.parametrize("kind", [slow("boxes"), "spans", slow("polygons"), slow("masks"), slow("sounds")])
+@pytest.mark.parametrize("kind", [slow("boxes"), slow("spans"), slow("polygons"), slow("masks"), slow("sounds")])
 def test_regions_are_put_right_and_back(
     client: LabelStudio,
     server: LocalServer,
