@@ -149,7 +149,7 @@ def test_partners_are_ranked_by_the_row_of_z() -> None:
     assert set(found.partners("car")) == {"cat", "lynx"}
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_thousand_classes_keep_their_warnings() -> None:
     random = np.random.default_rng(0)
     centres = random.normal(size=(1000, 40))

@@ -144,7 +144,7 @@ def test_evidence_is_what_the_prediction_is_made_of() -> None:
         assert toward["weight"].tolist() == pytest.approx(np.sort(every)[::-1][: len(toward)], abs=1e-6)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_looks_that_cross_the_classes_say_nothing_by_pixels_and_are_taken_at_their_word_by_a_model() -> None:
     """Right labels; items are of forty looks, each shared by several classes: all votes name the commonest one."""
     rng = np.random.default_rng(0)

@@ -14,7 +14,7 @@ SHAPES = 40
 """Programs of 2 MB, if all of them were kept."""
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_memory_does_not_grow_with_every_shape_that_was_ever_met() -> None:
     kernel, random = DenseNetwork(2), np.random.default_rng(0)
 

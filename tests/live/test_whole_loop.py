@@ -46,6 +46,7 @@ def test_a_second_push_adds_nothing(demo, client) -> None:
     assert again.url == demo.review_url
 
 
+@pytest.mark.slow  # the tutorial of the nightly gate does so as well
 def test_the_command_line_audits_a_project(demo, server, tmp_path) -> None:
     source = Audit.load(demo.report.parent).manifest["data"]["project_id"]
     ours_alone = {"LABEL_STUDIO_URL": server.url, "LABEL_STUDIO_API_KEY": server.token, "HOME": str(tmp_path)}
