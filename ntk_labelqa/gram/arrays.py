@@ -98,10 +98,12 @@ def second_moment(panel: Array) -> Array:
 
 
 def solved(positive: Array, right: Array) -> Array:
-    """A⁻¹ B for *positive* A, symmetric positive definite [n, n], and *right* B, [n, k]. Cost: n³/3 flops."""
+    """A⁻¹ B for *positive* A, symmetric positive definite [n, n], of which what is on and below the diagonal counts,
+    and *right* B, [n, k]. Cost: n³/3 flops.
+    """
     if isinstance(positive, jax.Array):
-        return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(positive), right)
-    return solve(positive, right, assume_a="pos")
+        return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(positive, lower=True), right)
+    return solve(positive, right, assume_a="pos", lower=True)
 
 
 def eigen(symmetric: Array) -> tuple[Array, Array]:

@@ -115,9 +115,7 @@ def _columns(inverse: Array, indices: Array) -> Array:
 
 @fused()
 def _predicted(gram: Array, rows: Array, given: Array, shift: Array) -> Array:
-    xp = namespace(gram)
-    lower = xp.tril(gram[rows[:, None], rows]).astype(np.float64)
-    own = lower + xp.tril(lower, -1).T + shift * xp.eye(len(rows))
+    own = gram[rows[:, None], rows].astype(np.float64) + shift * namespace(gram).eye(len(rows))
     return gram[:, rows] @ solved(own, given)
 
 

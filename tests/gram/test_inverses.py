@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ntk_labelqa.errors import InvalidInputError, MemoryBudgetError, SingularKernelError
-from ntk_labelqa.gram import arrays, choose, inverse_plan
+from ntk_labelqa.gram import choose, inverse_plan
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.dense import DenseInverse
 from ntk_labelqa.gram.inverse import leave_one_out
@@ -28,12 +28,6 @@ def features() -> np.ndarray:
 @pytest.fixture(scope="module")
 def gram(features: np.ndarray) -> np.ndarray:
     return gram_matrix(features, architecture="2-L")
-
-
-@pytest.fixture(params=[False, True], ids=["processor", "accelerator"])
-def _device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Arrays of NumPy, and such of jax, which is what an accelerator gets."""
-    monkeypatch.setattr(arrays, "on_accelerator", lambda: request.param)
 
 
 @pytest.fixture(params=["dense", "exact", "nystrom"])
