@@ -10,7 +10,8 @@ from ntk_labelqa.dataset import LabeledDataset
 from ntk_labelqa.diagnostics.flip_gains import bde_gains
 from ntk_labelqa.gram.inverse import RegularizedInverse
 from ntk_labelqa.label_model.annotations import Annotations
-from ntk_labelqa.label_model.label_model import LabelPosterior, label_posterior
+from ntk_labelqa.label_model.label_model import LabelPosterior, label_posterior, lead_over_given
+from ntk_labelqa.row_store import row_panels
 
 PLAIN = {"pixels": "pixels", "frames": "pixels", "text": "words", "pdf": "words"}
 """Encoders that know nothing but the items themselves, and what they look at. In photos and prose, items that look
@@ -86,21 +87,22 @@ def find_issues(inverse: RegularizedInverse, annotations: Annotations) -> LabelI
     Cost: that of :func:`~ntk_labelqa.label_model.label_model.label_posterior` and one ``apply`` of K columns.
     """
     posterior = label_posterior(inverse, annotations)
-    probabilities = posterior.probabilities
-    each = np.arange(len(annotations))
-    of_items = probabilities[annotations.items]
-    predicted = of_items.argmax(axis=1)
-    error_probability = np.clip(1.0 - of_items[each, annotations.labels], 0.0, 1.0)
-    of_items[each, annotations.labels] = -1.0
-    margins = posterior.rounds[0].predictions.values[annotations.items]
-    of_given = margins[each, annotations.labels]
-    margins[each, annotations.labels] = -np.inf
+    judged = [np.empty(len(annotations), dtype) for dtype in (np.int64, np.int64, np.float64, np.float64)]
+    predicted, suggested, error_probability, margin = judged
+    for rows in row_panels((annotations.item_count, annotations.class_count)):
+        some, chosen = annotations.of_items(rows), annotations.entries(rows)
+        each, of_items = np.arange(len(some)), posterior.answer.posterior(rows)[some.items]
+        predicted[chosen] = of_items.argmax(axis=1)
+        error_probability[chosen] = np.clip(1.0 - of_items[each, some.labels], 0.0, 1.0)
+        of_items[each, some.labels] = -1.0
+        suggested[chosen] = of_items.argmax(axis=1)
+        margin[chosen] = lead_over_given(posterior.rounds[0].predictions.values[rows], some)
     return LabelIssues(
         predicted=predicted,
-        suggested=of_items.argmax(axis=1),
+        suggested=suggested,
         error_probability=error_probability,
         is_label_issue=(error_probability > 0.5) & posterior.is_informative,
-        margin=margins.max(axis=1) - of_given,
+        margin=margin,
         bde_gain=bde_gains(inverse, annotations, predicted),
         score_rank=posterior.log_odds(annotations),
         posterior=posterior,

@@ -21,6 +21,7 @@ from numpy.typing import DTypeLike
 
 from ntk_labelqa.diagnostics.fitted_kernel import FittedKernel
 from ntk_labelqa.gram.arrays import panels
+from ntk_labelqa.gram.inverse import learnt
 from ntk_labelqa.gram.low_rank import LowRankInverse
 from ntk_labelqa.gram.matrix import prepare
 from ntk_labelqa.gram.tiles import cross_block
@@ -58,10 +59,10 @@ class Predictor:
         inverse = made.inverse
         if isinstance(inverse, LowRankInverse) and (landmarks := inverse.landmarks) is not None:
             kernel, _ = prepare(fitted.features[:1], fitted.architecture, dtype)
-            weights = landmarks.projection @ inverse.coefficients(made.fed)
+            weights = landmarks.projection @ learnt(inverse.regression(), made.fed).coefficients
             return cls(fitted.preparation, kernel, landmarks.inputs, weights, link)
         kernel, inputs = prepare(fitted.features, fitted.architecture, dtype)
-        return cls(fitted.preparation, kernel, inputs, inverse.apply(made.fed), link)
+        return cls(fitted.preparation, kernel, inputs, inverse.apply(made.fed[:]), link)
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         """How probable each class is for each row of *features*, float64[n, K]; rows sum to 1.

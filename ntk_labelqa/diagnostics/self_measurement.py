@@ -249,7 +249,7 @@ def _planted(
     """Errors as people make them at the annotations *hard*, and along the confusions found at *anywhere*."""
     chosen = np.concatenate([hard, anywhere])
     labels = annotations.labels.copy()
-    looks = np.maximum(np.exp(issues.posterior.answer.log_prior[annotations.items[hard]]), np.finfo(float).tiny)
+    looks = np.maximum(np.exp(_looks(annotations, issues, hard)), np.finfo(float).tiny)
     looks[np.arange(len(hard)), labels[hard]] = 0.0
     labels[hard] = _drawn(looks, rng)
     labels[anywhere] = _drawn(_confusions_found(annotations, issues)[labels[anywhere]], rng)
@@ -258,6 +258,12 @@ def _planted(
         corrected = _to_correct(issues, chosen, rng)
         labels[corrected] = issues.predicted[corrected]
     return _Planting(labels, chosen, np.arange(len(chosen)) < len(hard))
+
+
+def _looks(annotations: Annotations, issues: LabelIssues, of: np.ndarray) -> np.ndarray:
+    """log s of the items of the annotations *of*, float64[n, K]."""
+    items, place = np.unique(annotations.items[of], return_inverse=True)
+    return issues.posterior.answer.log_prior(items)[place]
 
 
 def _confusions_found(annotations: Annotations, issues: LabelIssues) -> np.ndarray:

@@ -78,6 +78,19 @@ def namespace(array: Array) -> Any:
     return array.__array_namespace__()
 
 
+def rows_of(array: Array, rows: slice) -> Array:
+    """*array* at *rows*, without a program of its own for each place on an accelerator."""
+    if not isinstance(array, jax.Array):
+        return array[rows]
+    start, stop, _ = rows.indices(len(array))
+    return array if stop - start == len(array) else _rows_of(stop - start, array, to_device(np.asarray(start)))
+
+
+@fused(static=(0,))
+def _rows_of(length: int, array: Array, start: Array) -> Array:
+    return jax.lax.dynamic_slice_in_dim(array, start, length)
+
+
 def whitened(factor: Array, block: Array) -> Array:
     """B L⁻ᵀ for *factor* L, lower triangular [m, m], and *block* B, [n, m], which may be overwritten; of one dtype.
 

@@ -9,10 +9,11 @@ import numpy as np
 from scipy.linalg import lapack
 
 from ntk_labelqa.errors import InvalidInputError, SingularKernelError
-from ntk_labelqa.gram.arrays import Array, fused, namespace, panels, solved, to_device, to_host
+from ntk_labelqa.gram.arrays import Array, fused, namespace, panels, rows_of, solved, to_device, to_host
 from ntk_labelqa.gram.inverse import sample
 from ntk_labelqa.gram.low_rank import exact_inverse
 from ntk_labelqa.gram.tiles import upper_tiles
+from ntk_labelqa.row_store import Rows
 
 PANEL = 512
 """Rows handled at once where a copy of the whole would double the memory."""
@@ -51,6 +52,10 @@ class DenseInverse:
         """G V, float64[N, k], for V float[N, k]. Cost: 2N²k flops."""
         return to_host(_product(self._inverse, to_device(values)))
 
+    def regression(self) -> DenseRegression:
+        """See :class:`~ntk_labelqa.gram.inverse.RegularizedInverse`; all it takes is an array of the values' size."""
+        return DenseRegression(self._inverse)
+
     def diagonal(self) -> np.ndarray:
         """diag G, float64[N]."""
         return to_host(_diagonal(self._inverse))
@@ -70,13 +75,31 @@ class DenseInverse:
         """The inverse of the same Gram matrix at another ridge. Cost: a new factorisation."""
         return self if ridge == self.ridge else type(self)(self._gram, ridge=ridge)
 
-    def leave_one_out_errors(self, labels: np.ndarray, ridges: np.ndarray) -> np.ndarray:
+    def leave_one_out_errors(self, labels: Rows, ridges: np.ndarray) -> np.ndarray:
         """Mean squared leave-one-out error at each of *ridges*, among at most :data:`JUDGED` items that learn from
         one another. Cost: an eigendecomposition of their Gram matrix.
         """
         rows = sample(self.size, JUDGED)
         part = self._gram[np.ix_(rows, rows)]
         return exact_inverse(part, ridge=1.0).leave_one_out_errors(labels[rows], ridges)
+
+
+class DenseRegression:
+    """See :class:`~ntk_labelqa.gram.inverse.Regression`; *inverse* is G, float64[N, N]."""
+
+    def __init__(self, inverse: Array) -> None:
+        self._inverse, self._diagonal = inverse, to_host(_diagonal(inverse))[:, None]
+        self._applied: np.ndarray | float = 0.0
+
+    def learn(self, rows: slice, values: np.ndarray) -> None:
+        """Cost: 2Nnk flops."""
+        part = rows_of(self._inverse, rows)
+        self._applied = self._applied + to_host(_product(part.T, to_device(values)))
+
+    def left_out(self, rows: slice, values: np.ndarray) -> np.ndarray:
+        """Cost: O(nk)."""
+        applied = np.asarray(self._applied)
+        return values - applied[rows] / self._diagonal[rows]
 
 
 def _check(gram: np.ndarray, ridge: float) -> None:

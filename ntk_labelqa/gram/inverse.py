@@ -7,9 +7,26 @@ give the same code path.
 
 from __future__ import annotations
 
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
+
+from ntk_labelqa.row_store import Rows, row_panels
+
+
+class Regression(Protocol):
+    """Kernel ridge regression of values that come a panel of items at a time, so that all need never be held."""
+
+    def learn(self, rows: slice, values: np.ndarray) -> None:
+        """The *values*, float[n, k], of the items *rows*. Each item is learnt once, all before :meth:`left_out`."""
+        ...
+
+    def left_out(self, rows: slice, values: np.ndarray) -> np.ndarray:
+        """What all other items say of the items *rows*, float64[n, k]; *values* are those learnt of them."""
+        ...
+
+
+AnyRegression = TypeVar("AnyRegression", bound=Regression)
 
 
 class RegularizedInverse(Protocol):
@@ -34,6 +51,10 @@ class RegularizedInverse(Protocol):
         """G V, float64[N, k], for V float[N, k]."""
         ...
 
+    def regression(self) -> Regression:
+        """One that has learnt nothing yet."""
+        ...
+
     def diagonal(self) -> np.ndarray:
         """diag G, float64[N], all positive."""
         ...
@@ -52,7 +73,7 @@ class RegularizedInverse(Protocol):
         """The inverse of the same Gram matrix at another ridge."""
         ...
 
-    def leave_one_out_errors(self, labels: np.ndarray, ridges: np.ndarray) -> np.ndarray:
+    def leave_one_out_errors(self, labels: Rows, ridges: np.ndarray) -> np.ndarray:
         """Mean squared leave-one-out error of *labels* (Y, float[N, K]) at each of *ridges*; low = explained.
 
         Where the whole would be expensive, from a sample of the items.
@@ -82,3 +103,10 @@ def leave_one_out(inverse: RegularizedInverse, labels: np.ndarray) -> np.ndarray
     Cost: one ``apply`` of K columns.
     """
     return labels - inverse.apply(labels) / inverse.diagonal()[:, None]
+
+
+def learnt(regression: AnyRegression, values: Rows) -> AnyRegression:
+    """*regression* once it has learnt *values*, float[N, k]. Cost: about half of that of one ``apply``."""
+    for rows in row_panels(values.shape):
+        regression.learn(rows, values[rows])
+    return regression

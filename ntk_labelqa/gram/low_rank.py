@@ -25,16 +25,18 @@ from ntk_labelqa.gram.arrays import (
     moment,
     namespace,
     panelwise,
+    rows_of,
     solved,
     to_device,
     to_host,
     whitened,
 )
-from ntk_labelqa.gram.inverse import sample
+from ntk_labelqa.gram.inverse import learnt, sample
 from ntk_labelqa.gram.landmarks import PANEL, Sampling, landmarks_of
 from ntk_labelqa.gram.matrix import gram_of
 from ntk_labelqa.gram.tiles import cross_block, panel_length
 from ntk_labelqa.kernels.kernel import Kernel
+from ntk_labelqa.row_store import Rows
 
 JITTER = 1e-6
 """Added to the landmarks' own Gram matrix, relative to its mean diagonal: it may be nearly singular."""
@@ -99,7 +101,7 @@ class LowRankInverse:
         self.size, self.scale, self.ridge = len(features), float(scale), float(ridge)
         self._shift = to_device(np.float64(self.ridge * self.scale))
         self._gains = to_device(self._gains_at(self.ridge))
-        self._diagonal: np.ndarray | None = None
+        self._spared: np.ndarray | None = None
 
     def _gains_at(self, ridge: float) -> np.ndarray:
         """1 / (w + λ), in the precision of F."""
@@ -114,16 +116,20 @@ class LowRankInverse:
         """G V, float64[N, k]. Cost: 4Nmk flops."""
         return to_host(_applied(self._features, self._gains, self._shift, to_device(values)))
 
-    def coefficients(self, values: np.ndarray) -> np.ndarray:
-        """(FᵀF + λI)⁻¹ FᵀV, float64[m, k]: what eigen-features are multiplied by to predict V. Cost: 2Nmk flops."""
-        return to_host(_coefficients(self._features, self._gains, to_device(values)))
+    def regression(self) -> LowRankRegression:
+        """See :class:`~ntk_labelqa.gram.inverse.RegularizedInverse`; it takes two arrays [m, k], however many items."""
+        return LowRankRegression(self._features, self._gains, self._unexplained())
 
     def diagonal(self) -> np.ndarray:
         """diag G, float64[N]. Cost: 2Nm flops, once a ridge."""
-        if self._diagonal is None:
+        return self._unexplained() / (self.ridge * self.scale)
+
+    def _unexplained(self) -> np.ndarray:
+        """1 − leverage of each item, float64[N]."""
+        if self._spared is None:
             leverage = to_host(panelwise(_leverages, None, PANEL, self._features, self._gains)).astype(np.float64)
-            self._diagonal = (1.0 - np.minimum(leverage, LARGEST_LEVERAGE)) / (self.ridge * self.scale)
-        return self._diagonal
+            self._spared = 1.0 - np.minimum(leverage, LARGEST_LEVERAGE)
+        return self._spared
 
     def columns(self, indices: np.ndarray) -> np.ndarray:
         """G[:, indices], float64[N, len(indices)]."""
@@ -151,27 +157,67 @@ class LowRankInverse:
             return self
         return type(self)(self._features, self._spectrum, self.scale, ridge=ridge, landmarks=self.landmarks)
 
-    def leave_one_out_errors(self, labels: np.ndarray, ridges: np.ndarray) -> np.ndarray:
+    def leave_one_out_errors(self, labels: Rows, ridges: np.ndarray) -> np.ndarray:
         """Mean squared leave-one-out error at each of *ridges*, over at most :data:`JUDGED` items that learn from all.
 
         Cost: 2NmK flops once, and a ridge as much for the items judged.
         """
         rows = sample(self.size, JUDGED)
-        judged, squares, right = _judged(self._features, to_device(labels), to_device(rows))
+        right = learnt(self.regression(), labels).moment
+        judged, squares = _judged(self._features, to_device(rows))
         given = to_device(labels[rows].astype(np.float64))
         gains = [to_device(self._gains_at(ridge)) for ridge in ridges]
         return np.array([float(to_host(_error(judged, squares, right, given, one))) for one in gains])
+
+
+class LowRankRegression:
+    """See :class:`~ntk_labelqa.gram.inverse.Regression`.
+
+    Args:
+        features: F, float[N, m].
+        gains: 1 / (w + λ), float[m].
+        unexplained: 1 − leverage, float64[N].
+    """
+
+    def __init__(self, features: Array, gains: Array, unexplained: np.ndarray) -> None:
+        self._features, self._gains, self._unexplained = features, gains, unexplained[:, None]
+        self.moment: Array | None = None
+        """Fᵀ V of the values learnt, float64[m, k]."""
+        self._weights: Array | None = None
+
+    @property
+    def coefficients(self) -> np.ndarray:
+        """(FᵀF + λI)⁻¹ FᵀV, float64[m, k]: what eigen-features are multiplied by to predict V."""
+        return to_host(_scaled(self._gains, self.moment))
+
+    def learn(self, rows: slice, values: np.ndarray) -> None:
+        """Cost: 2nmk flops."""
+        if self.moment is None:
+            self.moment = to_device(np.zeros((len(self._gains), values.shape[1])))
+        self.moment = _added(self.moment, rows_of(self._features, rows), to_device(values))
+
+    def left_out(self, rows: slice, values: np.ndarray) -> np.ndarray:
+        """Cost: 2nmk flops."""
+        if self._weights is None:
+            self._weights = _scaled(self._gains, self.moment).astype(self._features.dtype)
+        said = to_host(_seen(rows_of(self._features, rows), self._weights))
+        return values - (values - said) / self._unexplained[rows]
+
+
+@fused()
+def _added(moment: Array, features: Array, values: Array) -> Array:
+    return moment + _moment(features, values).astype(np.float64)
+
+
+@fused()
+def _scaled(gains: Array, moment: Array) -> Array:
+    return gains[:, None] * moment
 
 
 @fused()
 def _applied(features: Array, gains: Array, shift: Array, values: Array) -> Array:
     seen = gains[:, None] * _moment(features, values)
     return (values - (features @ seen).astype(np.float64)) / shift
-
-
-@fused()
-def _coefficients(features: Array, gains: Array, values: Array) -> Array:
-    return gains[:, None] * _moment(features, values).astype(np.float64)
 
 
 def _leverages(_: None, features: Array, gains: Array) -> Array:
@@ -206,16 +252,16 @@ def _seen(features: Array, weights: Array) -> Array:
 
 
 @fused()
-def _judged(features: Array, labels: Array, rows: Array) -> tuple[Array, Array, Array]:
+def _judged(features: Array, rows: Array) -> tuple[Array, Array]:
     some = features[rows]
-    return some, namespace(features).square(some), _moment(features, labels)
+    return some, namespace(features).square(some)
 
 
 @fused()
 def _error(features: Array, squares: Array, right: Array, given: Array, gains: Array) -> Array:
     xp = namespace(features)
     unseen = 1.0 - xp.minimum(squares @ gains, LARGEST_LEVERAGE)
-    fitted = (features @ (gains[:, None] * right)).astype(np.float64)
+    fitted = (features @ (gains[:, None] * right).astype(features.dtype)).astype(np.float64)
     return xp.square((given - fitted) / unseen[:, None]).mean()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -60,6 +61,40 @@ class Annotations:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @cached_property
+    def _by_item(self) -> tuple[np.ndarray, np.ndarray]:
+        """The annotations in their items' order, int64[A], and where in it those of each item begin, int64[N + 1]."""
+        order = np.argsort(self.items, kind="stable")
+        return order, np.searchsorted(self.items[order], np.arange(self.item_count + 1))
+
+    def entries(self, rows: slice) -> np.ndarray:
+        """Which annotations are of the items *rows*, int64[a]."""
+        order, first = self._by_item
+        start, stop, _ = rows.indices(self.item_count)
+        return order[first[start] : first[max(start, stop)]]
+
+    def of_items(self, rows: slice | np.ndarray) -> Self:
+        """Those of the items *rows* alone, a slice or ascending indices, by which items are counted then."""
+        if isinstance(rows, slice) and rows == slice(None):
+            return self
+        keys = self._keys()[rows]
+        if isinstance(rows, slice):
+            chosen = self.entries(rows)
+            items = self.items[chosen] - rows.indices(self.item_count)[0]
+        else:
+            place = np.full(self.item_count, -1)
+            place[rows] = np.arange(len(rows))
+            chosen = np.flatnonzero(place[self.items] >= 0)
+            items = place[self.items[chosen]]
+        return replace(
+            self,
+            items=items,
+            labels=self.labels[chosen],
+            annotators=self.annotators[chosen],
+            item_count=len(keys),
+            keys=keys,
+        )
+
     def relabelled(self, labels: np.ndarray) -> Self:
         """The same annotations with other labels: a what-if."""
         return replace(self, labels=labels)
@@ -76,8 +111,10 @@ class Annotations:
 
     def ranks(self) -> np.ndarray:
         """A number for each item, uint64[N], that looks random and depends on its key and the seed alone."""
-        keys = np.arange(self.item_count, dtype=np.uint64) if self.keys is None else self.keys
-        return pd.util.hash_array(pd.util.hash_array(keys) + np.uint64(self.seed))
+        return pd.util.hash_array(pd.util.hash_array(self._keys()) + np.uint64(self.seed))
+
+    def _keys(self) -> np.ndarray:
+        return np.arange(self.item_count, dtype=np.uint64) if self.keys is None else self.keys
 
     def folds(self) -> np.ndarray:
         """The fold of each item, int64[N] below :data:`FOLDS`: one item more leaves the others where they are."""

@@ -24,10 +24,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import softmax
 
-from ntk_labelqa.gram.inverse import RegularizedInverse, leave_one_out
+from ntk_labelqa.gram.inverse import RegularizedInverse, learnt
 from ntk_labelqa.label_model.annotations import FOLDS
-
-COLUMNS_AT_ONCE = 160
+from ntk_labelqa.row_store import Rows, row_panels, row_store
 
 
 @dataclass(frozen=True)
@@ -35,12 +34,12 @@ class Posteriors:
     """What each fold makes of its view, for the next predictions.
 
     Attributes:
-        seen: Q_m, float32[N, M, K].
+        seen: Q_m, float32[N, M K].
         told: V, float64[N, K].
     """
 
-    seen: np.ndarray
-    told: np.ndarray
+    seen: Rows
+    told: Rows
 
 
 @dataclass(frozen=True)
@@ -52,68 +51,83 @@ class Predictions:
         fed: the labels it was made from, float64[N, K]: Y at first, then the posterior of the round before.
         told: V, float64[N, K].
         values: P, float64[N, K].
-        views: P_m, float[N, M, K].
+        views: P_m, float32[N, M K]; None at first, when no fold sees anything else than P.
         folds: int64[N].
     """
 
     inverse: RegularizedInverse
-    fed: np.ndarray
-    told: np.ndarray
-    values: np.ndarray
-    views: np.ndarray
+    fed: Rows
+    told: Rows
+    values: Rows
+    views: Rows | None
     folds: np.ndarray
 
     @classmethod
-    def of_labels(cls, inverse: RegularizedInverse, labels: np.ndarray, folds: np.ndarray) -> Predictions:
-        """From the labels as given, float64[N, K]: no fold sees anything else than P, yet."""
-        values = leave_one_out(inverse, labels)
-        views = np.broadcast_to(values[:, None], (len(values), FOLDS, values.shape[1]))
-        return cls(inverse, labels, labels - values, values, views, folds)
+    def of_labels(cls, inverse: RegularizedInverse, labels: Rows, folds: np.ndarray) -> Predictions:
+        """From the labels as given, float64[N, K]."""
+        regression = learnt(inverse.regression(), labels)
+        values, told = row_store(labels.shape), row_store(labels.shape)
+        for rows in row_panels(labels.shape):
+            given = labels[rows]
+            values[rows] = said = regression.left_out(rows, given)
+            told[rows] = given - said
+        return cls(inverse, labels, told, values, None, folds)
 
-    def posteriors_apart(self, log_prior_of: Callable[[np.ndarray], np.ndarray], labels: np.ndarray) -> Posteriors:
+    def posteriors_apart(
+        self, log_prior_of: Callable[[np.ndarray], np.ndarray], log_likelihood_of: Callable[[slice], np.ndarray]
+    ) -> Posteriors:
         """What each fold makes of its view.
 
         Args:
-            log_prior_of: from predictions, float64[N, K], to log-probabilities, up to a constant an item.
-            labels: log p(labels of item i | class t), float64[N, K], up to a constant an item.
+            log_prior_of: from predictions, float64[n, K], to log-probabilities, up to a constant an item.
+            log_likelihood_of: log p(labels of item i | class t) of some items, float64[n, K], up to a constant an item.
 
         Cost: one ``apply`` of 5 K columns.
         """
-        folds, told = self.folds, np.empty(self.fed.shape)
-        seen = np.empty(self.views.shape, np.float32)
-        for some in _folds_at_once(self.fed.shape[1]):
-            own = np.where((folds[:, None] == some)[:, :, None], self.told[:, None], 0.0)
-            apart = self.views[:, some] - _left_out(self.inverse, own)
-            for column, fold in enumerate(some):
-                log_prior = log_prior_of(apart[:, column])
-                posterior = softmax(log_prior + labels, axis=1)
-                seen[:, fold] = posterior
-                told[folds == fold] = (posterior - softmax(log_prior, axis=1))[folds == fold]
+        count, k = self.values.shape
+        panels = list(row_panels((count, FOLDS * k)))
+        regression = self.inverse.regression()
+        for rows in panels:
+            regression.learn(rows, self._own(rows))
+        seen, told = row_store((count, FOLDS * k), np.float32), row_store((count, k))
+        for rows in panels:
+            apart = self._views(rows) - _by_fold(regression.left_out(rows, self._own(rows)), k)
+            log_likelihood, own = log_likelihood_of(rows), self.folds[rows]
+            posteriors, beyond = np.empty(apart.shape, np.float32), np.empty((len(own), k))
+            for fold in range(FOLDS):
+                log_prior = log_prior_of(apart[:, fold])
+                posterior = softmax(log_prior + log_likelihood, axis=1)
+                posteriors[:, fold] = posterior
+                mine = own == fold
+                beyond[mine] = posterior[mine] - softmax(log_prior[mine], axis=1)
+            seen[rows], told[rows] = posteriors.reshape(len(own), -1), beyond
         return Posteriors(seen, told)
 
+    def _own(self, rows: slice) -> np.ndarray:
+        """1_m ∘ V of the items *rows*, float64[n, M K]."""
+        mine = self.folds[rows, None] == np.arange(FOLDS)
+        return (mine[:, :, None] * self.told[rows][:, None]).reshape(len(mine), -1)
 
-def predicted(inverse: RegularizedInverse, fed: np.ndarray, apart: Posteriors, folds: np.ndarray) -> Predictions:
+    def _views(self, rows: slice) -> np.ndarray:
+        """P_m, float[n, M or 1, K]."""
+        return self.values[rows][:, None] if self.views is None else _by_fold(self.views[rows], self.values.shape[1])
+
+
+def predicted(inverse: RegularizedInverse, fed: Rows, apart: Posteriors, folds: np.ndarray) -> Predictions:
     """What the items say of each other by *inverse*, of posteriors *fed*, float64[N, K], as each fold sees them.
 
     Cost: one ``apply`` of 5 K columns.
     """
-    values = np.empty(fed.shape)
-    views = np.empty(apart.seen.shape, np.float32)
-    for some in _folds_at_once(fed.shape[1]):
-        seen = _left_out(inverse, apart.seen[:, some])
-        views[:, some] = seen
-        for column, fold in enumerate(some):
-            values[folds == fold] = seen[folds == fold, column]
+    regression = learnt(inverse.regression(), apart.seen)
+    values, views = row_store(fed.shape), row_store(apart.seen.shape, np.float32)
+    for rows in row_panels(apart.seen.shape):
+        said = regression.left_out(rows, apart.seen[rows].astype(np.float64))
+        views[rows] = said
+        own = folds[rows]
+        values[rows] = _by_fold(said, fed.shape[1])[np.arange(len(own)), own]
     return Predictions(inverse, fed, apart.told, values, views, folds)
 
 
-def _folds_at_once(class_count: int) -> list[np.ndarray]:
-    """Large products are faster, but memory is not without end."""
-    step = max(1, COLUMNS_AT_ONCE // class_count)
-    return [np.arange(FOLDS)[start : start + step] for start in range(0, FOLDS, step)]
-
-
-def _left_out(inverse: RegularizedInverse, stacked: np.ndarray) -> np.ndarray:
-    """L of each of *stacked*, float[N, m, K]; float64."""
-    columns = stacked.reshape(len(stacked), -1).astype(np.float64)
-    return leave_one_out(inverse, columns).reshape(stacked.shape)
+def _by_fold(stacked: np.ndarray, class_count: int) -> np.ndarray:
+    """*stacked*, [n, M K], as [n, M, K]."""
+    return stacked.reshape(len(stacked), -1, class_count)

@@ -30,6 +30,7 @@ from sklearn.isotonic import IsotonicRegression
 from ntk_labelqa.label_model.annotations import Annotations
 from ntk_labelqa.label_model.parameters import LabelModelParameters
 from ntk_labelqa.label_model.split_votes import accuracy_of_agreeing
+from ntk_labelqa.row_store import Rows, row_panels
 
 LEVELS, SLOPES = np.linspace(-8, 3, 45), np.linspace(-2, 6, 33)
 DEVIATES = np.linspace(-3, 3, 61)
@@ -64,9 +65,10 @@ class ErrorRates:
     is_in_dispute: bool
     slope: float
 
-    def of_items(self) -> np.ndarray:
-        """ρ of each item, were it of class t, float64[N, K]."""
-        return np.stack([np.interp(self.clearness, KNOTS, rates) for rates in self.by_class], axis=1)
+    def of_items(self, rows: slice | np.ndarray = slice(None)) -> np.ndarray:
+        """ρ of each of the items *rows*, were it of class t, float64[n, K]."""
+        clearness = self.clearness[rows]
+        return np.stack([np.interp(clearness, KNOTS, rates) for rates in self.by_class], axis=1)
 
 
 @dataclass(frozen=True)
@@ -85,19 +87,24 @@ class Counts:
 
 
 def error_rates(
-    predictions: np.ndarray, annotations: Annotations, agree: np.ndarray, parameters: LabelModelParameters
+    predicted: np.ndarray,
+    lead: np.ndarray,
+    annotations: Annotations,
+    agree: np.ndarray,
+    parameters: LabelModelParameters,
 ) -> ErrorRates:
-    """The error rates that the labels' agreement with *predictions* speaks for.
+    """The error rates that the labels' agreement with predictions speaks for.
 
     Args:
-        predictions: P, float[N, K], each row made without the item's own labels.
+        predicted, lead: what :func:`best_classes` makes of P, each row of which is made without the item's own labels.
         annotations: of the N items.
         agree: whether two votes on the item agree, bool[N].
         parameters: the priors.
 
     Cost: a sort of N items; a sum over 900,000 points of the grid, and 700 S a class.
     """
-    clearness, counts = _counted(predictions, annotations, agree, parameters.strata)
+    clearness = clearness_of(predicted, lead)
+    counts = _counted(predicted, clearness, annotations, agree, parameters.strata)
     by_class, slope = _curves(counts, parameters)
     means, clearest = {}, {1.0: by_class[:, 0].mean()}
     for factor in (1 / DOUBLE, DOUBLE, DISPUTED):
@@ -129,14 +136,24 @@ def _mean(by_class: np.ndarray, counts: Counts) -> float:
     return float(np.average(by_class.mean(axis=1), weights=counts.labels.sum(axis=1) + LEAST))
 
 
-def clearness_of(predictions: np.ndarray) -> np.ndarray:
-    """u, float64[N]: the rank of an item's gap between its two best classes, among those predicted to be of its class.
+def best_classes(predictions: Rows) -> tuple[np.ndarray, np.ndarray]:
+    """The largest of each row of P, float[N, K], int64[N], and how far it is ahead of the next, float64[N]."""
+    predicted, lead = np.empty(len(predictions), np.int64), np.ones(len(predictions))
+    for rows in row_panels(predictions.shape):
+        panel = predictions[rows]
+        predicted[rows] = panel.argmax(axis=1)
+        if panel.shape[1] > 1:
+            top = np.partition(panel, -2, axis=1)[:, -2:]
+            lead[rows] = top[:, 1] - top[:, 0]
+    return predicted, lead
+
+
+def clearness_of(predicted: np.ndarray, lead: np.ndarray) -> np.ndarray:
+    """u, float64[N]: the rank of an item's *lead* among those *predicted* to be of its class.
 
     0 = clearest, 1 = least clear.
     """
-    predicted = predictions.argmax(axis=1)
-    top = np.partition(predictions, -2, axis=1)[:, -2:] if predictions.shape[1] > 1 else np.ones((len(predictions), 2))
-    order = np.lexsort((top[:, 0] - top[:, 1], predicted))
+    order = np.lexsort((-lead, predicted))
     first = np.flatnonzero(np.diff(predicted[order], prepend=-1))
     size = np.diff(first, append=len(order))
     clearness = np.empty(len(order))
@@ -145,9 +162,8 @@ def clearness_of(predictions: np.ndarray) -> np.ndarray:
 
 
 def _counted(
-    predictions: np.ndarray, annotations: Annotations, agree: np.ndarray, most_strata: int
-) -> tuple[np.ndarray, Counts]:
-    clearness, predicted = clearness_of(predictions), predictions.argmax(axis=1)
+    predicted: np.ndarray, clearness: np.ndarray, annotations: Annotations, agree: np.ndarray, most_strata: int
+) -> Counts:
     k = annotations.class_count
     strata = int(np.clip(len(annotations) / (FEWEST_A_CELL * k), 3, most_strata))
     stratum = np.minimum((clearness * strata).astype(int), strata - 1)
@@ -159,7 +175,7 @@ def _counted(
 
     items = np.bincount(stratum, minlength=strata).astype(float)
     votes = np.bincount(stratum, agree, minlength=strata)
-    return clearness, Counts(by_cell(), by_cell(agreeing), items, votes)
+    return Counts(by_cell(), by_cell(agreeing), items, votes)
 
 
 def _common(

@@ -44,18 +44,20 @@ class NoiseChannel:
         weights: how much an item counts, float64[N]: 1 the clearest, near 0 the least clear.
         shapes: E, float64[C, K, K], that of everybody first, then of each annotator with enough labels; rows sum to 1.
         factors: of ρ, float64[C, K].
-        table_of_annotation: int64[A], into *shapes* and *factors*.
+        table_of_annotator: int64[people], into *shapes* and *factors*.
         lookalikes: ω.
         looks: v, float64[N, K]; rows sum to 1.
+        risen: what was added to the logit of every rate.
     """
 
     rates: np.ndarray
     weights: np.ndarray
     shapes: np.ndarray
     factors: np.ndarray
-    table_of_annotation: np.ndarray
+    table_of_annotator: np.ndarray
     lookalikes: float
     looks: np.ndarray
+    risen: float = 0.0
 
     @classmethod
     def start(cls, rates: np.ndarray, clearness: np.ndarray, predicted: np.ndarray, annotations: Annotations) -> Self:
@@ -72,11 +74,15 @@ class NoiseChannel:
             weights=1 - clearness,
             shapes=np.zeros((tables, k, k)),
             factors=np.ones((tables, k)),
-            table_of_annotation=table_of_annotator[annotations.annotators],
+            table_of_annotator=table_of_annotator,
             lookalikes=0.0,
             looks=np.full(rates.shape, 1 / k),
         )
         return channel.recounted(np.eye(k)[predicted], annotations)
+
+    def of_others(self, rates: np.ndarray, clearness: np.ndarray, looks: np.ndarray) -> Self:
+        """The same channels for other items, whose *rates*, float64[n, K], have not risen yet."""
+        return replace(self, rates=rates, weights=1 - clearness, looks=looks, risen=0.0).raised(self.risen)
 
     def log_likelihood(self, annotations: Annotations) -> np.ndarray:
         """log p(labels of the item | true class t), float64[N, K]; zero where an item has none."""
@@ -92,10 +98,10 @@ class NoiseChannel:
         """Shapes and factors by one step of expectation maximisation; *posterior*: q, float64[N, K]."""
         k, expected = annotations.class_count, posterior[annotations.items]
         expected = expected * self.weights[annotations.items, None]
-        rates = self.rates[annotations.items]
+        rates, tables = self.rates[annotations.items], self.table_of_annotator[annotations.annotators]
         shapes, factors = [], []
         for table in range(len(self.shapes)):
-            of_table = slice(None) if table == 0 else self.table_of_annotation == table
+            of_table = slice(None) if table == 0 else tables == table
             q, given = expected[of_table], annotations.labels[of_table]
             counts = np.stack([np.bincount(given, q[:, t], minlength=k) for t in range(k)])
             wrong = counts * (1 - np.eye(k))
@@ -113,8 +119,10 @@ class NoiseChannel:
 
     def raised(self, by: float) -> Self:
         """The same channels with *by* added to the logit of every rate."""
+        if not by:
+            return self
         odds = self.rates / (1 - self.rates) * np.exp(by)
-        return replace(self, rates=odds / (1 + odds))
+        return replace(self, rates=odds / (1 + odds), risen=self.risen + by)
 
     def with_lookalikes(self, log_prior: np.ndarray, annotations: Annotations) -> Self:
         """ω estimated, with s, float64[N, K], for what items look like."""
@@ -133,12 +141,13 @@ class NoiseChannel:
 
     def _odds(self, annotations: Annotations) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities that the item's label is right, and that it is wrong and the one given, both float64[A, K]."""
-        rates = np.minimum(self.rates[annotations.items] * self.factors[self.table_of_annotation], LARGEST_RATE)
+        factors = self.factors[self.table_of_annotator[annotations.annotators]]
+        rates = np.minimum(self.rates[annotations.items] * factors, LARGEST_RATE)
         return 1 - rates, rates * sum(self._kinds(annotations))
 
     def _kinds(self, annotations: Annotations) -> tuple[np.ndarray, np.ndarray]:
         """Probability of the label given if it is wrong, by shape and by look, float64[A, K] each."""
-        by_shape = self.shapes.transpose(0, 2, 1)[self.table_of_annotation, annotations.labels]
+        by_shape = self.shapes.transpose(0, 2, 1)[self.table_of_annotator[annotations.annotators], annotations.labels]
         looks = self.looks[annotations.items]
         named = looks[np.arange(len(annotations)), annotations.labels]
         by_look = named[:, None] / np.maximum(1 - looks, LEAST) if self.lookalikes else np.zeros(looks.shape)

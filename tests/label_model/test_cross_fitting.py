@@ -41,7 +41,9 @@ def after(rounds: int, inverse: DenseInverse, labels: np.ndarray) -> np.ndarray:
     made = Predictions.of_labels(inverse, labels, fold_of(len(labels)))
     for _ in range(rounds):
         posterior = softmax(log_prior(made.values) + 2 * labels, axis=1)
-        made = predicted(inverse, posterior, made.posteriors_apart(log_prior, 2 * labels), made.folds)
+        made = predicted(
+            inverse, posterior, made.posteriors_apart(log_prior, lambda rows: 2 * labels[rows]), made.folds
+        )
     return made.values
 
 

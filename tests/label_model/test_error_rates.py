@@ -9,7 +9,7 @@ import pytest
 
 from ntk_labelqa.label_model import error_rates as module
 from ntk_labelqa.label_model.annotations import Annotations
-from ntk_labelqa.label_model.error_rates import ErrorRates, clearness_of, error_rates
+from ntk_labelqa.label_model.error_rates import ErrorRates, best_classes, clearness_of, error_rates
 from ntk_labelqa.label_model.parameters import DEFAULTS
 from tests import naive
 
@@ -48,7 +48,7 @@ def drawn(
 
 def found(*drawing) -> ErrorRates:
     predictions, annotations, agree, _ = drawing
-    return error_rates(predictions, annotations, agree, DEFAULTS)
+    return error_rates(*best_classes(predictions), annotations, agree, DEFAULTS)
 
 
 @pytest.mark.parametrize("rate", [0.02, 0.2, 0.6])
@@ -94,30 +94,30 @@ def test_the_common_rate_is_the_posterior_mean_summed_term_by_term(monkeypatch: 
     monkeypatch.setattr(module, "CLASS_SPREADS", np.array([1e-3]))
     predictions, annotations, agree, _ = drawn((0.1, 0.3), items=600)
     few = replace(DEFAULTS, strata=3)
-    rates = error_rates(predictions, annotations, agree, few)
+    rates = error_rates(*best_classes(predictions), annotations, agree, few)
     expected = naive.common_error_rate(predictions, annotations.labels, agree, few)
     assert rates.by_class.mean(axis=0)[[0, 10, 20]] == pytest.approx(expected, abs=0.005)
 
 
 def test_the_order_of_items_and_an_unused_class_do_not_matter() -> None:
     predictions, annotations, agree, _ = drawn((0.1, 0.4), items=2000)
-    rates = error_rates(predictions, annotations, agree, DEFAULTS)
+    rates = error_rates(*best_classes(predictions), annotations, agree, DEFAULTS)
     order = np.random.default_rng(1).permutation(2000)
     shuffled = Annotations.of_codes(annotations.labels[order], K)
-    again = error_rates(predictions[order], shuffled, agree[order], DEFAULTS)
+    again = error_rates(*best_classes(predictions[order]), shuffled, agree[order], DEFAULTS)
     assert again.mean == pytest.approx(rates.mean, abs=1e-3)
     wider = np.column_stack([predictions, np.full(2000, -1.0)])
-    unused = error_rates(wider, Annotations.of_codes(annotations.labels, K + 1), agree, DEFAULTS)
+    unused = error_rates(*best_classes(wider), Annotations.of_codes(annotations.labels, K + 1), agree, DEFAULTS)
     assert unused.mean == pytest.approx(rates.mean, abs=0.02)
 
 
 def test_without_a_label_the_rates_are_what_was_thought_before() -> None:
     nothing = Annotations(np.zeros(0, int), np.zeros(0, int), np.zeros(0, int), 50, K)
-    rates = error_rates(np.eye(K)[np.arange(50) % K], nothing, np.ones(50, bool), DEFAULTS)
+    rates = error_rates(*best_classes(np.eye(K)[np.arange(50) % K]), nothing, np.ones(50, bool), DEFAULTS)
     assert np.isfinite(rates.by_class).all()
     assert 0 < rates.by_class.mean() < 0.4
 
 
 def test_clearness_ranks_within_the_class_predicted() -> None:
     predictions = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.5], [0.0, 1.0], [0.5, 0.1]])
-    assert clearness_of(predictions).tolist() == pytest.approx([1 / 6, 5 / 6, 0.75, 0.25, 0.5])
+    assert clearness_of(*best_classes(predictions)).tolist() == pytest.approx([1 / 6, 5 / 6, 0.75, 0.25, 0.5])

@@ -182,9 +182,9 @@ def test_errors_whose_rate_differs_by_class() -> None:
 def test_the_posterior_is_bayes_rule_on_prior_and_channel() -> None:
     given, _, issues = planted("pairwise", 0.3)
     answer = issues.posterior.answer
-    joint = np.exp(answer.log_prior + answer.channel.log_likelihood(Annotations.of_codes(given, 10)))
-    assert answer.posterior == pytest.approx(joint / joint.sum(axis=1, keepdims=True), abs=1e-9)
-    assert answer.posterior.sum(axis=1) == pytest.approx(1)
+    joint = np.exp(answer.log_prior() + answer.channel.log_likelihood(Annotations.of_codes(given, 10)))
+    assert answer.posterior() == pytest.approx(joint / joint.sum(axis=1, keepdims=True), abs=1e-9)
+    assert answer.posterior().sum(axis=1) == pytest.approx(1)
 
 
 def test_every_further_round_makes_the_labels_more_likely() -> None:

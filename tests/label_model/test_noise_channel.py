@@ -39,7 +39,7 @@ def test_the_likelihood_is_the_modules_equation() -> None:
     annotations = Annotations.of_codes(labels, K)
     channel = NoiseChannel.start(rates, np.full(50, 0.5), truth, annotations)
     channel = NoiseChannel(
-        rates, channel.weights, channel.shapes, channel.factors, channel.table_of_annotation, 0.3, looks
+        rates, channel.weights, channel.shapes, channel.factors, channel.table_of_annotator, 0.3, looks
     )
     found = channel.log_likelihood(annotations)
     for i, t in np.ndindex(50, K):
@@ -57,7 +57,7 @@ def test_a_careless_annotator_has_a_channel_of_their_own() -> None:
     items = np.concatenate([np.arange(3000), np.arange(3000), np.arange(20)])
     annotations = Annotations(items, labels, who, 3000, K)
     channel = started(truth, annotations, 0.22)
-    of_people = [channel.table_of_annotation[np.flatnonzero(who == person)[0]] for person in range(3)]
+    of_people = [channel.table_of_annotator[person] for person in range(3)]
     assert 0.22 * channel.factors[of_people[0]].max() < 0.03
     assert 0.22 * channel.factors[of_people[1]].mean() == pytest.approx(0.45, abs=0.05)
     assert of_people[2] == 0, "twenty labels are too few for a channel"

@@ -1,0 +1,99 @@
+"""Arrays of a row an item, read and written a panel at a time: in memory while they are small, else in a file."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from ntk_labelqa.errors import MemoryBudgetError
+from ntk_labelqa.memory import in_units
+
+HELD = 2**28
+"""Bytes of an array up to which it is held in memory; the model of 60,000 items and 100 classes holds ten such."""
+PANEL_NUMBERS = 2**22
+"""Numbers of a panel: large enough for fast products, small enough for a dozen of them at once."""
+
+
+class Rows(Protocol):
+    """What is read a panel of rows at a time: an array is one, too."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> np.dtype: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice | np.ndarray, /) -> np.ndarray: ...
+
+
+class RowFile:
+    """float[N, …] in a temporary file, which is gone when nobody holds this any more.
+
+    Rows are read by slices without a step, or by ascending indices. What has not been written is 0.
+
+    Raises:
+        MemoryBudgetError: the disk of the folder for temporary files is full.
+    """
+
+    def __init__(self, shape: tuple[int, ...], dtype: DTypeLike) -> None:
+        self.shape, self.dtype = shape, np.dtype(dtype)
+        self._row = int(np.prod(shape[1:])) * self.dtype.itemsize
+        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed with this
+        self._file.truncate(shape[0] * self._row)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | np.ndarray, /) -> np.ndarray:
+        if not isinstance(rows, slice):
+            return self._chosen(rows)
+        start, stop, _ = rows.indices(len(self))
+        result = np.empty((max(stop - start, 0), *self.shape[1:]), self.dtype)
+        self._file.seek(start * self._row)
+        view, done = result.reshape(-1).view(np.uint8).data, 0
+        while done < len(view):
+            done += self._file.readinto(view[done:])
+        return result
+
+    def __setitem__(self, rows: slice, values: np.ndarray) -> None:
+        start, stop, _ = rows.indices(len(self))
+        given = np.broadcast_to(np.asarray(values, self.dtype), (stop - start, *self.shape[1:]))
+        view, done = np.ascontiguousarray(given).reshape(-1).view(np.uint8).data, 0
+        try:
+            self._file.seek(start * self._row)
+            while done < len(view):
+                done += self._file.write(view[done:])
+        except OSError as error:
+            raise MemoryBudgetError(
+                f"{in_units(len(self) * self._row)} for intermediate results do not fit on the disk.",
+                why=str(error),
+                remedy="Make room there, or set TMPDIR to a folder with more.",
+            ) from error
+
+    def _chosen(self, rows: np.ndarray) -> np.ndarray:
+        result = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        for panel in row_panels(self.shape):
+            first, last = np.searchsorted(rows, [panel.start, panel.stop])
+            if last > first:
+                result[first:last] = self[panel][rows[first:last] - panel.start]
+        return result
+
+
+def row_store(shape: tuple[int, ...], dtype: DTypeLike = np.float64) -> np.ndarray | RowFile:
+    """Room for float[N, …]: an array up to :data:`HELD` bytes, else a file."""
+    if int(np.prod(shape)) * np.dtype(dtype).itemsize <= HELD:
+        return np.empty(shape, dtype)
+    return RowFile(shape, dtype)
+
+
+def row_panels(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Slices that cover rows of *shape*, [N, …], each of about :data:`PANEL_NUMBERS` numbers."""
+    length = max(1, PANEL_NUMBERS // max(1, int(np.prod(shape[1:]))))
+    for start in range(0, shape[0], length):
+        yield slice(start, min(start + length, shape[0]))
