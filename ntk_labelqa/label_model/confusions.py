@@ -20,8 +20,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from ntk_labelqa.label_model.annotations import FOLDS
-from ntk_labelqa.label_model.calibration import LEAST_LOGIT
 
+LEAST_LOGIT = -30.0
+"""What is less likely by so much is none the likelier, and no product of two vanishes in float32."""
 FEWEST_AN_ENTRY = 10
 """Labelled items for each pair of classes that labels name, without which W is not fitted, and at least:"""
 FEWEST = 200
@@ -49,8 +50,9 @@ def fit_confusions(log_prior: np.ndarray, log_likelihood: np.ndarray, folds: np.
     items, named = len(rows), len(np.unique(log_likelihood[rows].argmax(axis=1)))
     if items < max(FEWEST, FEWEST_AN_ENTRY * named**2):
         return None
-    prior = np.exp(np.maximum(log_prior[rows], LEAST_LOGIT))
-    likelihood = np.exp(log_likelihood[rows] - log_likelihood[rows].max(axis=1, keepdims=True))
+    prior = np.exp(np.maximum(log_prior[rows], LEAST_LOGIT)).astype(np.float32)
+    shifted = log_likelihood[rows] - log_likelihood[rows].max(axis=1, keepdims=True)
+    likelihood = np.exp(np.maximum(shifted, LEAST_LOGIT)).astype(np.float32)
     gains = _held_out_gains(prior, likelihood, folds[rows])
     mean, doubt = gains.mean(axis=1), gains.std(axis=1) / np.sqrt(items)
     sure = mean > SURELY * doubt
@@ -76,7 +78,7 @@ def _path(prior: np.ndarray, likelihood: np.ndarray, strengths: np.ndarray) -> I
     """W at each of *strengths*, strongest first."""
     looks = np.eye(prior.shape[1])
     confusions = np.zeros_like(looks)
-    like_each = prior.T @ prior + np.finfo(float).tiny
+    like_each = (prior.T @ prior).astype(np.float64) + np.finfo(float).tiny
     like_each /= like_each.sum(axis=1, keepdims=True)
     for strength in strengths:
         for _ in range(STEPS):
@@ -91,7 +93,7 @@ def _path(prior: np.ndarray, likelihood: np.ndarray, strengths: np.ndarray) -> I
 
 def _sharpened(prior: np.ndarray, looks: np.ndarray, confusions: np.ndarray) -> np.ndarray:
     """s' of s, and of what the items look like."""
-    return _shares(prior * np.exp(looks @ confusions))
+    return _shares(prior * np.exp(looks @ confusions.astype(looks.dtype)))
 
 
 def _shares(rows: np.ndarray) -> np.ndarray:

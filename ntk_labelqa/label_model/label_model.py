@@ -52,6 +52,8 @@ BEYOND_CHANCE = 3.0
 items count for each other, so these are about two: random labels pass one time in a hundred."""
 FITTED_TO = 20_000
 """Items that a link is fitted to at most."""
+CONFUSED_A_PAIR = 500
+"""Items for each pair of classes that confusions are fitted to at most, or :data:`FITTED_TO` items."""
 SAMPLED = 4_000_000
 """Probabilities, of an item and a class each, that a channel is fitted to at most, or those of :data:`FITTED_TO` items.
 Some twenty arrays of them are held at a time: 0.6 GB."""
@@ -64,19 +66,21 @@ class Sample:
     Attributes:
         rows: which, a slice or ascending indices; one item more changes one of them.
         annotations: of these.
-        for_link: which of these a link is fitted to.
+        for_link, for_confusions: which of these either is fitted to.
     """
 
     rows: slice | np.ndarray
     annotations: Annotations
     for_link: slice | np.ndarray
+    for_confusions: slice | np.ndarray
 
     @classmethod
     def of(cls, annotations: Annotations) -> Self:
         """Of the items of *annotations*."""
-        ranks = annotations.ranks()
-        rows = _lowest(ranks, max(FITTED_TO, SAMPLED // annotations.class_count))
-        return cls(rows, annotations.of_items(rows), _lowest(ranks[rows], FITTED_TO))
+        ranks, k = annotations.ranks(), annotations.class_count
+        rows = _lowest(ranks, max(FITTED_TO, SAMPLED // k))
+        for_confusions = _lowest(ranks[rows], max(FITTED_TO, CONFUSED_A_PAIR * k**2))
+        return cls(rows, annotations.of_items(rows), _lowest(ranks[rows], FITTED_TO), for_confusions)
 
 
 def _lowest(ranks: np.ndarray, most: int) -> slice | np.ndarray:
@@ -266,8 +270,9 @@ def _fitted(
 
 
 def _with_confusions(of: Round, values: np.ndarray, labels: np.ndarray) -> Round:
-    folds = of.predictions.folds[of.sample.rows]
-    return replace(of, link=replace(of.link, confusions=fit_confusions(of.link.log_prior(values), labels, folds)))
+    rows, folds = of.sample.for_confusions, of.predictions.folds[of.sample.rows]
+    confusions = fit_confusions(of.link.log_prior(values[rows]), labels[rows], folds[rows])
+    return replace(of, link=replace(of.link, confusions=confusions))
 
 
 def _with_lookalikes(last: Round, least: float) -> Round:
