@@ -93,11 +93,14 @@ def _path(prior: np.ndarray, likelihood: np.ndarray, strengths: np.ndarray) -> I
 
 def _sharpened(prior: np.ndarray, looks: np.ndarray, confusions: np.ndarray) -> np.ndarray:
     """s' of s, and of what the items look like."""
-    return _shares(prior * np.exp(looks @ confusions.astype(looks.dtype)))
+    factors = looks @ confusions.astype(looks.dtype)
+    return _shares(np.multiply(np.exp(factors, out=factors), prior, out=factors))
 
 
 def _shares(rows: np.ndarray) -> np.ndarray:
-    return rows / rows.sum(axis=1, keepdims=True)
+    """*rows*, which are overwritten, each divided by its sum."""
+    rows /= (rows @ np.ones(rows.shape[1], rows.dtype))[:, None]  # as NumPy's sum, which is slow over few columns
+    return rows
 
 
 def _log_evidence(prior: np.ndarray, likelihood: np.ndarray) -> np.ndarray:
