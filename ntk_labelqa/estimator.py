@@ -34,6 +34,7 @@ from ntk_labelqa.kernels.architectures import NAMES
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.options import AuditOptions, DType, KernelOptions, Preparation
 from ntk_labelqa.progress import Stages
+from ntk_labelqa.row_store import HELD
 
 SHOWN = 10
 """Label issues that a notebook shows."""
@@ -106,7 +107,8 @@ class LabelAudit(ClassifierMixin, BaseEstimator):
 
         Args:
             X: features, float[N, D] for dense kernels, float[N, H, W, C] or float[N, H, W] for convolutional ones, in
-                anything that :func:`ntk_labelqa.find_label_issues` takes.
+                anything that :func:`ntk_labelqa.find_label_issues` takes. An array of more than 256 MiB is not copied:
+                do not change it while this is used.
             y: N class names or ids. With an index, they go to the features of that index.
 
         Raises:
@@ -122,7 +124,7 @@ class LabelAudit(ClassifierMixin, BaseEstimator):
         given = labelled(X, y)
         dataset = from_labels(given.labels, names=given.index)
         fitted = fit_kernel(given.values, label_means(dataset), options, numbers=given.features.numbers)
-        if fitted.features is given.values:  # it may be the caller's own, who may change it
+        if fitted.features is given.values and given.values.nbytes <= HELD:  # the caller may change it
             fitted = replace(fitted, features=given.values.copy())
         self._keep(given, fitted)
         self._options, self._dataset = options, dataset

@@ -1,9 +1,13 @@
-"""Arrays of a row an item, read and written a panel at a time: in memory while they are small, else in a file."""
+"""Arrays of a row an item, read and written a panel at a time.
+
+While they are small they are in memory. Large ones that are calculated once are in a file, and those that are
+calculated easily are calculated anew whenever they are read.
+"""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +20,9 @@ HELD = 2**28
 """Bytes of an array up to which it is held in memory; the model of 60,000 items and 100 classes holds ten such."""
 PANEL_NUMBERS = 2**22
 """Numbers of a panel: large enough for fast products, small enough for a dozen of them at once."""
+
+DERIVED = 2**18
+"""The same of rows that are calculated in float64 from others: they stay in the processor's caches."""
 
 
 class Rows(Protocol):
@@ -85,6 +92,37 @@ class RowFile:
         return result
 
 
+class DerivedRows:
+    """Rows that are calculated from those of *source* whenever they are read.
+
+    Args:
+        function: from rows of *source* to as many of these, each by itself.
+        source: float[N, …].
+        form: a row of these, of which shape and dtype are taken.
+    """
+
+    def __init__(self, function: Callable[[np.ndarray], np.ndarray], source: Rows, form: np.ndarray) -> None:
+        self._function, self._source = function, source
+        self.shape, self.dtype = (len(source), *form.shape[1:]), form.dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | np.ndarray, /) -> np.ndarray:
+        return self._function(self._source[rows])
+
+
+def derived(function: Callable[[np.ndarray], np.ndarray], source: Rows) -> Rows:
+    """*function* of each row of *source*: an array up to :data:`HELD` bytes, else calculated when read."""
+    rows = DerivedRows(function, source, function(source[:1]))
+    if int(np.prod(rows.shape)) * rows.dtype.itemsize > HELD:
+        return rows
+    result = np.empty(rows.shape, rows.dtype)
+    for panel in row_panels(rows.shape, DERIVED):
+        result[panel] = rows[panel]
+    return result
+
+
 def row_store(shape: tuple[int, ...], dtype: DTypeLike = np.float64) -> np.ndarray | RowFile:
     """Room for float[N, …]: an array up to :data:`HELD` bytes, else a file."""
     if int(np.prod(shape)) * np.dtype(dtype).itemsize <= HELD:
@@ -92,8 +130,8 @@ def row_store(shape: tuple[int, ...], dtype: DTypeLike = np.float64) -> np.ndarr
     return RowFile(shape, dtype)
 
 
-def row_panels(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Slices that cover rows of *shape*, [N, …], each of about :data:`PANEL_NUMBERS` numbers."""
-    length = max(1, PANEL_NUMBERS // max(1, int(np.prod(shape[1:]))))
+def row_panels(shape: tuple[int, ...], numbers: int = PANEL_NUMBERS) -> Iterator[slice]:
+    """Slices that cover rows of *shape*, [N, …], each of about as many *numbers*."""
+    length = max(1, numbers // max(1, int(np.prod(shape[1:]))))
     for start in range(0, shape[0], length):
         yield slice(start, min(start + length, shape[0]))

@@ -13,6 +13,7 @@ from ntk_labelqa.gram.matrix import prepare
 from ntk_labelqa.gram.ridge import leave_one_out_error
 from ntk_labelqa.kernels.architectures import NAMES
 from ntk_labelqa.kernels.dense import DenseNetwork
+from ntk_labelqa.row_store import Rows
 
 SAMPLE = 1000
 MOST_WORK = 25e9
@@ -49,7 +50,7 @@ class ArchitectureChoice:
         return words + "".join(f" Not judged: {name} ({reason.rstrip('.')})." for name, reason in self.left_out.items())
 
 
-def choose_architecture(features: np.ndarray, labels: np.ndarray, *, seed: int = 0) -> ArchitectureChoice:
+def choose_architecture(features: Rows, labels: np.ndarray, *, seed: int = 0) -> ArchitectureChoice:
     """The architecture with the least leave-one-out error on a sample, each at its own best ridge.
 
     Candidates are those that take features of this shape. Dense networks that would go beyond :data:`MOST_WORK` get
@@ -77,7 +78,7 @@ def choose_architecture(features: np.ndarray, labels: np.ndarray, *, seed: int =
     return ArchitectureChoice(best, errors, left_out, _landmarks_within(best, features))
 
 
-def _reason_against(name: str, features: np.ndarray) -> str:
+def _reason_against(name: str, features: Rows) -> str:
     """Why the architecture is no candidate; empty if it is one."""
     try:
         kernel, inputs = prepare(features[:1], name, "float32")
@@ -89,7 +90,7 @@ def _reason_against(name: str, features: np.ndarray) -> str:
     return f"too slow for {items:,} items unless asked for by name"
 
 
-def _landmarks_within(name: str, features: np.ndarray) -> Landmarks:
+def _landmarks_within(name: str, features: Rows) -> Landmarks:
     """With how many landmarks the kernel of all items stays within :data:`MOST_WORK`, if that is a concern."""
     kernel, inputs = prepare(features[:1], name, "float32")
     most = int(MOST_WORK / (len(features) * kernel.bytes_per_pair(inputs)))

@@ -25,6 +25,7 @@ from ntk_labelqa.kernels.architectures import NAMES, kernel_of
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.label_model.calibration import fit_link
 from ntk_labelqa.options import KernelOptions, Preparation
+from ntk_labelqa.row_store import Rows
 
 SAMPLE = 1000
 """Items judged, the same for all architectures."""
@@ -164,7 +165,7 @@ def check_fit_options(architectures: object, sample: object, budget: object) -> 
 
 
 def fit_architectures(
-    features: np.ndarray,
+    features: Rows,
     codes: np.ndarray,
     class_names: tuple[str, ...],
     architectures: Sequence[str] = NAMES,
@@ -189,7 +190,7 @@ def fit_architectures(
     for done, name in enumerate(asked):
         kernel = kernel_of(name)  # a name that is none is an error; inputs that do not fit a kernel are not
         try:
-            inputs = kernel.prepare(features[rows], np.dtype(np.float32))
+            inputs = kernel.prepare(features[rows], np.dtype(np.float32))[:]
         except InvalidInputError as error:
             left_out[name] = error.what
         else:

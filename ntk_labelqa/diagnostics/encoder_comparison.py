@@ -134,7 +134,7 @@ def _prepared(one: Encoded, rows: np.ndarray, labels: np.ndarray, options: Kerne
     """The features of *rows*, bool[n], as a kernel is to see them."""
     features = one.features[rows]
     prepare, _ = prepare_numbers(features, labels, options, numbers=one.numbers)
-    return prepare(features)
+    return prepare(features)[:]
 
 
 def choose_encoder(dataset: LabeledDataset, *, seed: int = 0) -> tuple[str | None, str]:

@@ -17,6 +17,7 @@ from ntk_labelqa.inputs.preparation import Preparation, fit_preparation
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.options import KernelOptions
 from ntk_labelqa.progress import Stages
+from ntk_labelqa.row_store import Rows
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class FittedKernel:
         preparation_choice, architecture_choice: by what these were chosen; None where they were given.
     """
 
-    features: np.ndarray
+    features: Rows
     preparation: Preparation
     architecture: str | Kernel
     inverse: RegularizedInverse

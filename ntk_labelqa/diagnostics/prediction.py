@@ -62,7 +62,7 @@ class Predictor:
             weights = landmarks.projection @ learnt(inverse.regression(), made.fed).coefficients
             return cls(fitted.preparation, kernel, landmarks.inputs, weights, link)
         kernel, inputs = prepare(fitted.features, fitted.architecture, dtype)
-        return cls(fitted.preparation, kernel, inputs, inverse.apply(made.fed[:]), link)
+        return cls(fitted.preparation, kernel, inputs[:], inverse.apply(made.fed[:]), link)
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         """How probable each class is for each row of *features*, float64[n, K]; rows sum to 1.

@@ -19,12 +19,13 @@ from ntk_labelqa.gram.ridge import with_best_ridge
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.kernels.stax_network import StaxNetwork
 from ntk_labelqa.memory import usable_memory
+from ntk_labelqa.row_store import Rows
 
 Tick = Callable[[int, int], None]
 
 
 def invert(
-    features: np.ndarray,
+    features: Rows,
     labels: np.ndarray,
     *,
     architecture: str | Kernel,
@@ -89,7 +90,7 @@ def invert(
     return with_best_ridge(inverse, labels) if ridge == "auto" else inverse
 
 
-def _sampled_ridge(kernel: Kernel, inputs: np.ndarray, labels: np.ndarray) -> float:
+def _sampled_ridge(kernel: Kernel, inputs: Rows, labels: np.ndarray) -> float:
     """The best ridge of a sample; before the whole is factorised, since that is done for one ridge."""
     rows = sample(len(inputs), EIGEN_ITEMS)
     return with_best_ridge(exact_inverse(gram_of(kernel, inputs[rows]), ridge=1.0), labels[rows]).ridge

@@ -13,6 +13,7 @@ import numpy as np
 
 from ntk_labelqa.files import NotWrittenError, clear_leftovers_in, private_folder, whole_folder
 from ntk_labelqa.gram.low_rank import LowRankInverse
+from ntk_labelqa.row_store import Rows, row_panels
 
 MOST_BYTES = 4 * 2**30
 """Of all factors together; those not used for longest go first."""
@@ -30,9 +31,7 @@ class FactorCache:
     def __init__(self, root: Path, *, most_bytes: int = MOST_BYTES) -> None:
         self.root, self.most_bytes = root, most_bytes
 
-    def fetch(
-        self, inputs: np.ndarray, how: str, compute: Callable[[], LowRankInverse], ridge: float
-    ) -> LowRankInverse:
+    def fetch(self, inputs: Rows, how: str, compute: Callable[[], LowRankInverse], ridge: float) -> LowRankInverse:
         """The inverse of *inputs* at *ridge*, from the cache or by *compute*, whose result is then kept.
 
         Args:
@@ -85,9 +84,11 @@ def _read(folder: Path) -> tuple[np.ndarray, np.ndarray, float] | None:
     return features, spectrum, float(scale)
 
 
-def _digest(inputs: np.ndarray, how: str) -> str:
-    described = f"{_code()} {how} {inputs.shape} {inputs.dtype}".encode()
-    return hashlib.sha256(described + np.ascontiguousarray(inputs).tobytes()).hexdigest()
+def _digest(inputs: Rows, how: str) -> str:
+    digest = hashlib.sha256(f"{_code()} {how} {inputs.shape} {inputs.dtype}".encode())
+    for rows in row_panels(inputs.shape):
+        digest.update(np.ascontiguousarray(inputs[rows]).data)
+    return digest.hexdigest()
 
 
 @cache

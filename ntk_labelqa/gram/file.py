@@ -53,7 +53,8 @@ def gram_file(
     target = Path(path)
     if target.exists():
         raise InvalidInputError(f"{target} exists.", remedy="Remove it, or load it with numpy.load(…, mmap_mode='r').")
-    kernel, inputs = prepare(read_features(features).values, architecture, dtype)
+    kernel, derived = prepare(read_features(features).values, architecture, dtype)
+    inputs = derived[:]
     plan = plan_gram(kernel, inputs, memory_limit=memory_limit, in_file=True)
     part, journal = target.with_name(target.name + ".part"), target.with_name(target.name + ".part.json")
     task = {"architecture": str(architecture), "side": plan.side, "inputs": _digest(inputs)}

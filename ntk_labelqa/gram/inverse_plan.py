@@ -6,14 +6,13 @@ import time
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
-
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.landmarks import PANEL
 from ntk_labelqa.gram.plan import plan_gram, timed
 from ntk_labelqa.gram.tiles import tile_side
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.memory import in_units, require_memory, usable_memory
+from ntk_labelqa.row_store import Rows
 
 LANDMARKS = 3000
 """Items up to which ``auto`` inverts exactly, and landmarks beyond."""
@@ -47,7 +46,7 @@ class InversePlan:
         return f"Kernel of {self.items:,} items, inverted {how}: {in_units(self.peak_bytes)} of memory{duration}."
 
 
-def plan_inverse(inputs: np.ndarray, landmarks: Landmarks = "auto", *, memory_limit: int | None = None) -> InversePlan:
+def plan_inverse(inputs: Rows, landmarks: Landmarks = "auto", *, memory_limit: int | None = None) -> InversePlan:
     """The plan for the inverse of H of prepared *inputs*, [N, …].
 
     Args:
@@ -79,7 +78,7 @@ def plan_inverse(inputs: np.ndarray, landmarks: Landmarks = "auto", *, memory_li
     return InversePlan(items, count, needed)
 
 
-def timed_inverse_plan(plan: InversePlan, kernel: Kernel, inputs: np.ndarray) -> InversePlan:
+def timed_inverse_plan(plan: InversePlan, kernel: Kernel, inputs: Rows) -> InversePlan:
     """*plan* with the time of the kernel values, measured on one tile. Cost: two tiles, the first of which compiles."""
     if plan.landmarks is None:
         return replace(plan, kernel_seconds=timed(plan_gram(kernel, inputs), kernel, inputs).seconds)

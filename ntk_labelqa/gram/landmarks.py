@@ -11,8 +11,9 @@ from scipy.linalg import cho_solve, cholesky
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.arrays import panels
 from ntk_labelqa.gram.matrix import gram_of
-from ntk_labelqa.gram.tiles import cross_block
+from ntk_labelqa.gram.tiles import cross_block, diagonal_of
 from ntk_labelqa.kernels.kernel import Kernel
+from ntk_labelqa.row_store import Rows
 
 Sampling = Literal["kmeans", "uniform", "leverage"]
 Tick = Callable[[int, int], None]
@@ -26,7 +27,7 @@ PANEL = 2048
 
 def landmarks_of(
     kernel: Kernel,
-    inputs: np.ndarray,
+    inputs: Rows,
     count: int,
     *,
     sampling: Sampling = "kmeans",
@@ -62,16 +63,17 @@ def landmarks_of(
     drawn = np.sort(np.random.default_rng(seed).permutation(len(inputs))[:count])
     if sampling == "uniform" or count == len(inputs):
         return inputs[drawn]
-    return kernel.prepare(_means(inputs, inputs[drawn], seed, progress or (lambda _done, _steps: None)), inputs.dtype)
+    means = _means(inputs, inputs[drawn], seed, progress or (lambda _done, _steps: None))
+    return kernel.prepare(means, inputs.dtype)[:]
 
 
-def _means(inputs: np.ndarray, centres: np.ndarray, seed: int, tick: Tick) -> np.ndarray:
+def _means(inputs: Rows, centres: np.ndarray, seed: int, tick: Tick) -> np.ndarray:
     """*centres* after a few steps of Lloyd's algorithm on a sample of *inputs*.
 
     A centre without items stays what it was, as does one whose items cancel: it would have no direction.
     """
     most = ITEMS_A_CLUSTER * len(centres)
-    rows = inputs if len(inputs) <= most else inputs[np.random.default_rng(seed).permutation(len(inputs))[:most]]
+    rows = inputs[:] if len(inputs) <= most else inputs[np.random.default_rng(seed).permutation(len(inputs))[:most]]
     shape, flat, means = centres.shape, rows.reshape(len(rows), -1), centres.reshape(len(centres), -1).copy()
     for step in range(LLOYD_STEPS):
         nearest = _nearest(flat, means)
@@ -90,7 +92,7 @@ def _nearest(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
     return np.concatenate([(rows[panel] @ centres.T - offsets).argmax(axis=1) for panel in panels(len(rows), PANEL)])
 
 
-def ridge_leverages(kernel: Kernel, inputs: np.ndarray, count: int, *, seed: int = 0) -> np.ndarray:
+def ridge_leverages(kernel: Kernel, inputs: Rows, count: int, *, seed: int = 0) -> np.ndarray:
     r"""Ridge leverages of all items at the ridge where they sum to about *count*, estimated from a uniform pilot S.
 
     .. math:: \ell_i = \tfrac1λ \bigl(k_{ii} - k_{iS} (K_{SS} + \tfrac{|S|}{N} λ I)^{-1} k_{Si}\bigr),
@@ -102,7 +104,7 @@ def ridge_leverages(kernel: Kernel, inputs: np.ndarray, count: int, *, seed: int
         float64[N] in (0, 1]; high = unlike the others.
     """
     size = len(inputs)
-    diagonal = kernel.diagonal(inputs).astype(np.float64)
+    diagonal = diagonal_of(kernel, inputs).astype(np.float64)
     ridge = diagonal.sum() / count
     pilot = inputs[np.sort(np.random.default_rng(seed).permutation(size)[: min(PILOT, size)])]
     shifted = gram_of(kernel, pilot).astype(np.float64) + np.eye(len(pilot)) * ridge * len(pilot) / size

@@ -18,6 +18,7 @@ import numpy as np
 from scipy.linalg import lapack, solve_triangular
 
 from ntk_labelqa.errors import InvalidInputError, SingularKernelError
+from ntk_labelqa.gram import arrays
 from ntk_labelqa.gram.arrays import (
     Array,
     eigen,
@@ -34,7 +35,7 @@ from ntk_labelqa.gram.arrays import (
 from ntk_labelqa.gram.inverse import learnt, sample
 from ntk_labelqa.gram.landmarks import PANEL, Sampling, landmarks_of
 from ntk_labelqa.gram.matrix import gram_of
-from ntk_labelqa.gram.tiles import cross_block, panel_length
+from ntk_labelqa.gram.tiles import cross_block, diagonal_of, panel_length
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.row_store import Rows
 
@@ -313,7 +314,7 @@ def exact_inverse(gram: np.ndarray, *, ridge: float) -> LowRankInverse:
 
 def nystrom_inverse(
     kernel: Kernel,
-    inputs: np.ndarray,
+    inputs: Rows,
     *,
     landmarks: int,
     ridge: float,
@@ -348,7 +349,8 @@ def nystrom_inverse(
         _features_of,
         kernel,
         length,
-        *map(to_device, (inputs, anchors, factor)),
+        to_device(inputs[:]) if arrays.on_accelerator() else inputs,
+        *map(to_device, (anchors, factor)),
         tick=lambda done, total: tick(done, 2 * total),
     )
     spectrum, vectors = map(to_host, eigen(moment(features, LONG_PANEL)))
@@ -362,7 +364,7 @@ def nystrom_inverse(
         tick=lambda done, total: tick(total + done, 2 * total),
         overwrite=True,
     )
-    scale = float(kernel.diagonal(inputs).mean(dtype=np.float64))
+    scale = float(diagonal_of(kernel, inputs).mean(dtype=np.float64))
     projection = solve_triangular(factor.astype(np.float64), vectors[:, carrying], trans="T", lower=True)
     reached = LandmarkMap(anchors, projection)
     return LowRankInverse(features, spectrum[carrying], scale, ridge=ridge, landmarks=reached)

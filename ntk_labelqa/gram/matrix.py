@@ -25,6 +25,7 @@ from ntk_labelqa.inputs.features import read_features
 from ntk_labelqa.inputs.held import FeaturesLike
 from ntk_labelqa.kernels.architectures import kernel_of
 from ntk_labelqa.kernels.kernel import Kernel
+from ntk_labelqa.row_store import Rows
 
 Tick = Callable[[int, int], None]
 MIRRORED = 512
@@ -85,10 +86,11 @@ def gram_matrix(
 
 
 def gram_of(
-    kernel: Kernel, inputs: np.ndarray, *, memory_limit: int | None = None, progress: Tick | None = None
+    kernel: Kernel, inputs: Rows, *, memory_limit: int | None = None, progress: Tick | None = None
 ) -> np.ndarray:
     """:func:`gram_matrix` of inputs that *kernel* has prepared."""
     plan = plan_gram(kernel, inputs, memory_limit=memory_limit)
+    inputs = inputs[:]  # each row is needed with all others
     if arrays.on_accelerator() and symmetric_bytes(len(inputs), inputs.dtype.itemsize) <= arrays.device_memory():
         return _gram_there(kernel, inputs, progress)
     gram = np.empty((len(inputs), len(inputs)), inputs.dtype)
@@ -138,7 +140,7 @@ def _mirror(square: np.ndarray) -> None:
         square[part.stop :, part] = square[part, part.stop :].T
 
 
-def prepare(features: np.ndarray, architecture: str | Kernel, dtype: DTypeLike) -> tuple[Kernel, np.ndarray]:
+def prepare(features: Rows, architecture: str | Kernel, dtype: DTypeLike) -> tuple[Kernel, Rows]:
     """The architecture's kernel, and *features* as its inputs."""
     try:
         kind = np.dtype(dtype)
@@ -147,4 +149,4 @@ def prepare(features: np.ndarray, architecture: str | Kernel, dtype: DTypeLike) 
     if kind not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise InvalidInputError(f"Kernels are computed in float32 or float64, not {kind}.")
     kernel = kernel_of(architecture) if isinstance(architecture, str) else architecture
-    return kernel, kernel.prepare(np.asarray(features), kind)
+    return kernel, kernel.prepare(features, kind)

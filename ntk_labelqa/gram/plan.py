@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-import numpy as np
-
 from ntk_labelqa.errors import MemoryBudgetError
 from ntk_labelqa.gram.tiles import tile_budget, tile_side
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.memory import in_units, usable_memory
+from ntk_labelqa.row_store import Rows
 
 
 @dataclass(frozen=True)
@@ -46,9 +45,7 @@ class GramPlan:
         )
 
 
-def plan_gram(
-    kernel: Kernel, inputs: np.ndarray, *, memory_limit: int | None = None, in_file: bool = False
-) -> GramPlan:
+def plan_gram(kernel: Kernel, inputs: Rows, *, memory_limit: int | None = None, in_file: bool = False) -> GramPlan:
     """The plan for H of prepared *inputs*, [N, …], with tiles that fit.
 
     Args:
@@ -78,7 +75,7 @@ def plan_gram(
     return GramPlan(count, side, across * (across + 1) // 2, result, side**2 * kernel.bytes_per_pair(inputs))
 
 
-def timed(plan: GramPlan, kernel: Kernel, inputs: np.ndarray) -> GramPlan:
+def timed(plan: GramPlan, kernel: Kernel, inputs: Rows) -> GramPlan:
     """*plan* with the time of a tile, measured on the first items. Cost: two tiles, the first of which compiles."""
     tile = inputs[: plan.side]
     kernel.block(tile, tile)

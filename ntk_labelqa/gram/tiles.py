@@ -10,6 +10,7 @@ import numpy as np
 from ntk_labelqa.gram import arrays
 from ntk_labelqa.gram.arrays import Array
 from ntk_labelqa.kernels.kernel import Kernel
+from ntk_labelqa.row_store import Rows, row_panels
 
 PROCESSOR_TILE, ACCELERATOR_TILE = 12 * 2**20, 2**30
 """Bytes of working memory of one tile: about what a processor's caches hold, beyond which speed falls to a third; an
@@ -23,7 +24,7 @@ def tile_budget() -> int:
     return ACCELERATOR_TILE if arrays.on_accelerator() else PROCESSOR_TILE
 
 
-def tile_side(kernel: Kernel, inputs: np.ndarray, budget: int | None = None) -> int:
+def tile_side(kernel: Kernel, inputs: Rows, budget: int | None = None) -> int:
     """Side of square tiles, all of one size, whose working memory stays within *budget* bytes; at least 1."""
     budget = tile_budget() if budget is None else budget
     most = max(1, int((budget / kernel.bytes_per_pair(inputs)) ** 0.5))
@@ -34,13 +35,18 @@ def tile_side(kernel: Kernel, inputs: np.ndarray, budget: int | None = None) -> 
     return min(most, -(-len(inputs) // (across * step)) * step)
 
 
-def panel_length(kernel: Kernel, inputs: np.ndarray, columns: int, length: int) -> int:
+def panel_length(kernel: Kernel, inputs: Rows, columns: int, length: int) -> int:
     """Rows whose values with *columns* items are computed at once: *length*, which on a processor goes by tiles anyway,
     or as many as suit an accelerator.
     """
     if not arrays.on_accelerator():
         return length
     return max(1, min(length, tile_budget() // (kernel.bytes_per_pair(inputs) * columns)))
+
+
+def diagonal_of(kernel: Kernel, inputs: Rows) -> np.ndarray:
+    """Θ of each of prepared *inputs* with itself, [N]."""
+    return np.concatenate([kernel.diagonal(inputs[rows]) for rows in row_panels(inputs.shape)])
 
 
 def strips(count: int, side: int) -> list[slice]:

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.row_store import Rows, derived
 
 Name = Literal["none", "center", "standardize"]
 NAMES: tuple[Name, ...] = get_args(Name)
@@ -27,7 +28,9 @@ DEVIATIONS_BETWEEN = 3.2897
 ROUNDING = 1e-14
 """Of a deviation, relative to the column's largest value."""
 PANEL = 4096
-"""Rows prepared at once, in float64."""
+"""Rows looked through at once."""
+SAMPLE = 100_000
+"""Rows that a preparation is fitted to at most."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +57,15 @@ class Preparation:
     spreads: np.ndarray = field(default_factory=lambda: np.empty(0))
     ones: int = 0
 
-    def __call__(self, features: np.ndarray) -> np.ndarray:
-        """*features* as a kernel is to see them. Cost: one array of their size, and a panel of them."""
-        if self.name == "none":
-            return features
-        width = features.shape[1]
-        prepared = np.ones((len(features), width + self.ones), features.dtype)
-        for start in range(0, len(features), PANEL):
-            rows = slice(start, start + PANEL)
-            cut = np.clip(features[rows].astype(np.float64), self.lowest, self.highest)
-            prepared[rows, :width] = (cut - self.means) / self.spreads
+    def __call__(self, features: Rows) -> Rows:
+        """*features* as a kernel is to see them. Cost: one array of their size while that is small, and a panel."""
+        return features if self.name == "none" else derived(self._prepared, features)
+
+    def _prepared(self, rows: np.ndarray) -> np.ndarray:
+        width = rows.shape[1]
+        prepared = np.ones((len(rows), width + self.ones), rows.dtype)
+        cut = np.clip(rows.astype(np.float64), self.lowest, self.highest)
+        prepared[:, :width] = (cut - self.means) / self.spreads
         return prepared
 
 
@@ -107,8 +109,12 @@ def fit_preparation(name: Name, features: np.ndarray, *, numbers: np.ndarray | N
     plain = plain_numbers(features)
     chosen = plain if numbers is None else numbers
     fitted = np.tile([[-np.inf], [np.inf], [0.0], [1.0]], features.shape[1])
+    rows: np.ndarray | slice = slice(None)
+    if len(features) > SAMPLE:
+        rows = np.sort(np.random.default_rng(0).permutation(len(features))[:SAMPLE])
+    some = features[rows]
     for index in np.flatnonzero(chosen):
-        fitted[:, index] = _of_column(features[:, index].astype(np.float64), cut=name == "standardize")
+        fitted[:, index] = _of_column(some[:, index].astype(np.float64), cut=name == "standardize")
     lowest, highest, means, spreads = fitted
     if name == "standardize":
         lowest[~chosen & ~plain], highest[~chosen & ~plain] = 0.0, 1.0

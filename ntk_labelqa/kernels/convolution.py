@@ -23,6 +23,7 @@ from ntk_labelqa.kernels.inputs import standardized_images
 from ntk_labelqa.kernels.patches import SIDE, outputs, patch_sums, patch_vectors
 from ntk_labelqa.kernels.precision import compiled, precision
 from ntk_labelqa.kernels.relu import relu
+from ntk_labelqa.row_store import Rows
 
 ARRAYS = 6
 """Arrays of one number a pixel and pair (or pixel pair and pair) that are alive at once."""
@@ -52,7 +53,7 @@ class ConvolutionalNetwork:
         """σ_w²/18: of a patch's sum, after the halving by the ReLU."""
         return self.weight_variance / (2 * SIDE**2)
 
-    def prepare(self, features: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    def prepare(self, features: Rows, dtype: np.dtype) -> Rows:
         """Images, dtype[N, H, W, C]; a constant image becomes zeros, whose kernel values are those of the bias."""
         return standardized_images(features, dtype, standardize=self.standardize)
 
@@ -72,7 +73,7 @@ class ConvolutionalNetwork:
             parts = range(0, len(inputs), DIAGONAL_AT_ONCE)
             return np.concatenate([_diagonal(inputs[start : start + DIAGONAL_AT_ONCE], self) for start in parts])
 
-    def bytes_per_pair(self, inputs: np.ndarray) -> int:
+    def bytes_per_pair(self, inputs: Rows) -> int:
         """Covariances of the first, largest layer."""
         pixels = outputs(inputs.shape[1], self.strides[0]) * outputs(inputs.shape[2], self.strides[0])
         return ARRAYS * inputs.dtype.itemsize * (pixels**2 if self.pooled else pixels)

@@ -14,6 +14,7 @@ from ntk_labelqa.kernels.angular_series import evaluated, series_of
 from ntk_labelqa.kernels.inputs import unit_rows
 from ntk_labelqa.kernels.precision import compiled, precision
 from ntk_labelqa.kernels.relu import angle_of, relu
+from ntk_labelqa.row_store import Rows
 
 NEAR = {np.dtype(np.float32): 1e-3, np.dtype(np.float64): 1e-6}
 """Where the cosine is this near to 1 or −1, a product of rows loses digits, and it is computed from a ∓ b instead."""
@@ -41,7 +42,7 @@ class DenseNetwork:
     weight_variance: float = 2.0
     bias_variance: float = 0.0
 
-    def prepare(self, features: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    def prepare(self, features: Rows, dtype: np.dtype) -> Rows:
         """Unit rows, dtype[N, D]."""
         return unit_rows(features, dtype)
 
@@ -70,7 +71,7 @@ class DenseNetwork:
             gap, rest = jax.device_put((np.zeros((), inputs.dtype), np.full((), 2, inputs.dtype)))
             return np.full(len(inputs), _values(gap, rest, _theta_of(self, inputs.dtype)))
 
-    def bytes_per_pair(self, inputs: np.ndarray) -> int:
+    def bytes_per_pair(self, inputs: Rows) -> int:
         """The gap or what is near, the result, and its copy in the Gram matrix's order."""
         return 3 * inputs.dtype.itemsize
 

@@ -7,6 +7,8 @@ from typing import Protocol
 import jax
 import numpy as np
 
+from ntk_labelqa.row_store import Rows
+
 
 class Kernel(Protocol):
     """An architecture's NTK: inputs prepared once, then blocks of kernel values."""
@@ -15,7 +17,7 @@ class Kernel(Protocol):
         """Programs are compiled for a kernel."""
         ...
 
-    def prepare(self, features: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    def prepare(self, features: Rows, dtype: np.dtype) -> Rows:
         """Validated and scaled inputs, dtype[N, …]; raises InvalidInputError where they do not fit."""
         ...
 
@@ -31,6 +33,6 @@ class Kernel(Protocol):
         """Θ of each prepared input with itself, [N]."""
         ...
 
-    def bytes_per_pair(self, inputs: np.ndarray) -> int:
+    def bytes_per_pair(self, inputs: Rows) -> int:
         """Working memory that :meth:`block` needs for each pair of its inputs."""
         ...

@@ -17,6 +17,7 @@ from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.kernels import neural_tangents_compat
 from ntk_labelqa.kernels.inputs import check_finite
 from ntk_labelqa.kernels.precision import compiled, precision
+from ntk_labelqa.row_store import Rows, derived
 
 DIAGONAL_AT_ONCE = 16
 BYTES_PER_PAIR_AND_PIXEL = 32
@@ -32,10 +33,11 @@ class StaxNetwork:
 
     kernel_fn: Callable[..., Any]
 
-    def prepare(self, features: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    def prepare(self, features: Rows, dtype: np.dtype) -> Rows:
         """Finite inputs of *dtype*, [N, D] or [N, H, W, C]."""
         check_finite(features, ranks=(2, 3, 4))
-        return (features[..., None] if features.ndim == 3 else features).astype(dtype)
+        rank = len(features.shape)
+        return derived(lambda rows: (rows[..., None] if rank == 3 else rows).astype(dtype), features)
 
     def block(self, rows: np.ndarray, columns: np.ndarray | None = None) -> np.ndarray:
         """Θ, [a, b]. Raises InvalidInputError where the network does not take inputs of this shape."""
@@ -58,9 +60,9 @@ class StaxNetwork:
         parts = [inputs[start : start + DIAGONAL_AT_ONCE] for start in steps]
         return np.concatenate([np.diagonal(self.block(part)) for part in parts])
 
-    def bytes_per_pair(self, inputs: np.ndarray) -> int:
+    def bytes_per_pair(self, inputs: Rows) -> int:
         """An estimate: the network is not ours to look into."""
-        pixels = int(np.prod(inputs.shape[1:3])) if inputs.ndim == 4 else 1
+        pixels = int(np.prod(inputs.shape[1:3])) if len(inputs.shape) == 4 else 1
         return BYTES_PER_PAIR_AND_PIXEL * pixels
 
 

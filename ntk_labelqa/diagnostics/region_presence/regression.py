@@ -58,7 +58,7 @@ def _blocks(kernel: Kernel, features: np.ndarray, anchors: np.ndarray) -> Iterat
         rows = features[start : start + PANELS[-1]]
         panel = next(panel for panel in PANELS if panel >= len(rows))
         padded = np.concatenate([rows, np.repeat(rows[:1], panel - len(rows), axis=0)])
-        yield kernel.block(kernel.prepare(padded, np.dtype(np.float32)), anchors)[: len(rows)]
+        yield kernel.block(kernel.prepare(padded, np.dtype(np.float32))[:], anchors)[: len(rows)]
 
 
 def fit_presence(
