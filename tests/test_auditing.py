@@ -13,8 +13,8 @@ from ntk_labelqa import find_label_issues, findings
 from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.auditing import audit_features, check_auditable, run_audit
 from ntk_labelqa.dataset import from_arrays
-from ntk_labelqa.diagnostics import architecture_choice
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.gram import inverse_plan
 from ntk_labelqa.options import AuditOptions
 from ntk_labelqa.progress import Stages
 from tests.fixtures import digits_dataset, noisy_digits
@@ -35,8 +35,8 @@ def test_planted_errors_are_found(audited) -> None:
     assert (flagged & wrong).sum() >= 0.95 * flagged.sum()
 
 
-def test_where_time_allows_few_landmarks_as_many_are_taken_and_kept_for_updates(monkeypatch) -> None:
-    monkeypatch.setattr(architecture_choice, "MOST_WORK", 1e6)  # as a million items would have it
+def test_where_memory_allows_few_landmarks_as_many_are_taken_and_kept_for_updates(monkeypatch) -> None:
+    monkeypatch.setattr(inverse_plan, "MOST_FEATURES", 1_000_000)  # as a million items would have it
     features, dataset, right = digits_dataset(700)
     audit = audit_features(features, dataset, AuditOptions(), encoder="precomputed", stages=Stages())
     assert audit.manifest["options"]["landmarks"] == 500

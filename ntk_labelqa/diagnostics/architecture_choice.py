@@ -8,7 +8,7 @@ import numpy as np
 
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.choose import invert
-from ntk_labelqa.gram.inverse_plan import FEWEST, LANDMARKS, Landmarks
+from ntk_labelqa.gram.inverse_plan import LANDMARKS
 from ntk_labelqa.gram.matrix import prepare
 from ntk_labelqa.gram.ridge import leave_one_out_error
 from ntk_labelqa.kernels.architectures import NAMES
@@ -31,31 +31,23 @@ class ArchitectureChoice:
         name: of the best candidate.
         errors: each candidate's leave-one-out mean squared error on the sample; low = fits.
         left_out: why each other architecture was no candidate.
-        landmarks: with which its kernel stays within :data:`MOST_WORK`; ``auto`` where that is no concern.
     """
 
     name: str
     errors: dict[str, float]
     left_out: dict[str, str] = field(default_factory=dict)
-    landmarks: Landmarks = "auto"
 
     def __str__(self) -> str:
         judged = ", ".join(f"{name} {error:.3f}" for name, error in sorted(self.errors.items(), key=lambda e: e[1]))
         words = f"Architecture {self.name}, by leave-one-out error on a sample: {judged}."
-        if self.landmarks != "auto":
-            words += (
-                f" For so many items, {self.landmarks:,} landmarks instead of {LANDMARKS:,}, to save time: more are "
-                f"nearer to the exact kernel (--landmarks {LANDMARKS})."
-            )
         return words + "".join(f" Not judged: {name} ({reason.rstrip('.')})." for name, reason in self.left_out.items())
 
 
 def choose_architecture(features: Rows, labels: np.ndarray, *, seed: int = 0) -> ArchitectureChoice:
     """The architecture with the least leave-one-out error on a sample, each at its own best ridge.
 
-    Candidates are those that take features of this shape. Dense networks that would go beyond :data:`MOST_WORK` get
-    fewer landmarks, though not below :data:`~ntk_labelqa.gram.inverse_plan.FEWEST`; convolutional ones, which take a
-    thousand times as long, are left out.
+    Candidates are those that take features of this shape. Convolutional networks that would go beyond
+    :data:`MOST_WORK` are left out; dense ones take a thousandth of the time.
 
     Args:
         features: float[N, …].
@@ -74,8 +66,7 @@ def choose_architecture(features: Rows, labels: np.ndarray, *, seed: int = 0) ->
     if not candidates:
         raise InvalidInputError(f"No architecture takes these features: {left_out['linear']}")
     errors = {name: leave_one_out_error(invert(sample, given, architecture=name), given) for name in candidates}
-    best = min(errors, key=errors.__getitem__)
-    return ArchitectureChoice(best, errors, left_out, _landmarks_within(best, features))
+    return ArchitectureChoice(min(errors, key=errors.__getitem__), errors, left_out)
 
 
 def _reason_against(name: str, features: Rows) -> str:
@@ -88,10 +79,3 @@ def _reason_against(name: str, features: Rows) -> str:
     if isinstance(kernel, DenseNetwork) or items * min(items, LANDMARKS) * kernel.bytes_per_pair(inputs) <= MOST_WORK:
         return ""
     return f"too slow for {items:,} items unless asked for by name"
-
-
-def _landmarks_within(name: str, features: Rows) -> Landmarks:
-    """With how many landmarks the kernel of all items stays within :data:`MOST_WORK`, if that is a concern."""
-    kernel, inputs = prepare(features[:1], name, "float32")
-    most = int(MOST_WORK / (len(features) * kernel.bytes_per_pair(inputs)))
-    return "auto" if most >= min(LANDMARKS, len(features)) else max(most, min(FEWEST, len(features)))

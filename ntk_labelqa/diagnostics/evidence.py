@@ -32,19 +32,18 @@ def influences(dataset: LabeledDataset, inverse: RegularizedInverse, issues: Lab
         inverse: G over them.
         issues: one entry an annotation.
 
-    Cost: one column of G a flagged item, a panel of them at a time.
+    Cost: an entry of G for each flagged item and each item of the two classes, a panel of them at a time.
     """
     annotations = Annotations.of_dataset(dataset)
-    labels = annotations.means()
     flagged = np.flatnonzero(issues.is_label_issue)
-    at_once = max(1, PANEL_BYTES // (8 * inverse.size))
-    found = [
-        _strongest(inverse, labels, annotations, issues.suggested, flagged[start : start + at_once])
-        for start in range(0, len(flagged), at_once)
-    ]
-    if not found:
+    if not len(flagged):
         return findings.empty("influences")
-    annotation, other, weight, toward = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    pulls = [
+        _of_class(inverse, annotations, issues.suggested, flagged, toward) for toward in range(len(dataset.class_names))
+    ]
+    annotation, other, weight, toward = (np.concatenate(parts) for parts in zip(*pulls, strict=True))
+    order = np.lexsort((-weight, toward == annotations.labels[annotation], annotation))
+    annotation, other, weight, toward = annotation[order], other[order], weight[order], toward[order]
     return findings.conform(
         "influences",
         pd.DataFrame(
@@ -60,29 +59,38 @@ def influences(dataset: LabeledDataset, inverse: RegularizedInverse, issues: Lab
     )
 
 
-def _strongest(
-    inverse: RegularizedInverse,
-    labels: np.ndarray,
-    annotations: Annotations,
-    suggested: np.ndarray,
-    flagged: np.ndarray,
+def _of_class(
+    inverse: RegularizedInverse, annotations: Annotations, suggested: np.ndarray, flagged: np.ndarray, toward: int
 ) -> tuple[np.ndarray, ...]:
-    """Annotation, other item, weight and class of the strongest pulls on the annotations *flagged*, flat arrays."""
-    items = annotations.items[flagged]
-    columns = np.arange(len(items))
-    pull = -inverse.columns(items) / inverse.diagonal()[items]
-    pull[items, columns] = 0.0
-    count = min(STRONGEST, inverse.size)
-    rows, others, weights, classes = [], [], [], []
-    for toward in (suggested[flagged], annotations.labels[flagged]):
-        contribution = pull * labels[:, toward]
-        top = np.argpartition(-contribution, count - 1, axis=0)[:count]
-        rows.append(np.broadcast_to(columns, top.shape))
-        others.append(top)
-        weights.append(np.take_along_axis(contribution, top, axis=0))
-        classes.append(np.broadcast_to(toward, top.shape))
-    row, other, weight, toward = (np.concatenate(parts).ravel() for parts in (rows, others, weights, classes))
-    kept = np.flatnonzero(weight > 0)
-    side = toward[kept] == annotations.labels[flagged][row[kept]]
-    order = kept[np.lexsort((-weight[kept], side, row[kept]))]
-    return flagged[row[order]], other[order], weight[order], toward[order]
+    """Annotation, other item, weight and class of the strongest pulls towards one class, flat arrays.
+
+    Only items that carry its label pull towards a class.
+    """
+    asking = flagged[(suggested[flagged] == toward) | (annotations.labels[flagged] == toward)]
+    members, votes = np.unique(annotations.items[annotations.labels == toward], return_counts=True)
+    shares = votes / annotations.per_item()[members]
+    at_once = max(1, PANEL_BYTES // (8 * max(len(members), 1)))
+    if not len(members):
+        asking = asking[:0]
+    found = [
+        _strongest(inverse, members, shares, annotations.items[asking[start : start + at_once]])
+        for start in range(0, len(asking), at_once)
+    ]
+    if not found:
+        return asking[:0], asking[:0], np.empty(0), asking[:0]
+    starts = np.repeat(np.arange(len(found)) * at_once, [len(column) for column, _, _ in found])
+    column, other, weight = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return asking[starts + column], other, weight, np.full(len(column), toward)
+
+
+def _strongest(
+    inverse: RegularizedInverse, members: np.ndarray, shares: np.ndarray, items: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """Which of *items*, member and weight of the strongest pulls of *members* on each, flat arrays."""
+    pull = -inverse.columns(items, members) / inverse.diagonal()[items] * shares[:, None]
+    pull[members[:, None] == items] = 0.0
+    count = min(STRONGEST, len(members))
+    top = np.argpartition(-pull, count - 1, axis=0)[:count]
+    weight = np.take_along_axis(pull, top, axis=0)
+    row, column = np.nonzero(weight > 0)
+    return column, members[top[row, column]], weight[row, column]

@@ -12,7 +12,7 @@ from ntk_labelqa.diagnostics.preparation_choice import PreparationChoice, choose
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.factor_cache import FactorCache
 from ntk_labelqa.gram.inverse import RegularizedInverse
-from ntk_labelqa.gram.inverse_plan import Landmarks
+from ntk_labelqa.gram.inverse_plan import LANDMARKS, Landmarks, usual_landmarks
 from ntk_labelqa.inputs.preparation import Preparation, fit_preparation
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.options import KernelOptions
@@ -29,7 +29,7 @@ class FittedKernel:
         preparation: what makes such of further rows.
         architecture: whose kernel it is.
         inverse: G over the N items.
-        landmarks: as asked for, or as the choice of the architecture left room for.
+        landmarks: as asked for, or the fewer that so many items leave room for.
         preparation_choice, architecture_choice: by what these were chosen; None where they were given.
     """
 
@@ -103,12 +103,19 @@ def fit_kernel(
         if prepared_by:
             stages.note(prepared_by)
     with stages.stage("Choosing the architecture"):
-        architecture, landmarks, chosen_by = options.architecture, options.landmarks, None
+        architecture, chosen_by = options.architecture, None
         if architecture == "auto":
             chosen_by = choose_architecture(seen, labels, seed=options.seed)
             architecture = chosen_by.name
-            landmarks = chosen_by.landmarks if landmarks == "auto" else landmarks
             stages.note(chosen_by)
+    landmarks = options.landmarks
+    if landmarks == "auto":
+        landmarks = usual_landmarks(len(seen), np.dtype(options.dtype).itemsize)
+        if landmarks != "auto":
+            stages.note(
+                f"For so many items, {landmarks:,} landmarks instead of {LANDMARKS:,}, to save memory and time: more "
+                f"are nearer to the exact kernel (--landmarks {LANDMARKS})."
+            )
     with stages.stage("Inverting the kernel") as tick:
         inverse = invert(
             seen,

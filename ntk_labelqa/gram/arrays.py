@@ -78,6 +78,17 @@ def namespace(array: Array) -> Any:
     return array.__array_namespace__()
 
 
+def in_few_sizes(indices: np.ndarray) -> np.ndarray:
+    """*indices*, int[n]; for an accelerator, which would compile for each n, the first is repeated up to a power of 2.
+
+    Results for what was added are to be cut off.
+    """
+    if not on_accelerator() or not len(indices):
+        return indices
+    more = (1 << (len(indices) - 1).bit_length()) - len(indices)
+    return np.concatenate([indices, np.repeat(indices[:1], more)])
+
+
 def rows_of(array: Array, rows: slice) -> Array:
     """*array* at *rows*, without a program of its own for each place on an accelerator."""
     if not isinstance(array, jax.Array):

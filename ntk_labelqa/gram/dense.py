@@ -9,7 +9,7 @@ import numpy as np
 from scipy.linalg import lapack
 
 from ntk_labelqa.errors import InvalidInputError, SingularKernelError
-from ntk_labelqa.gram.arrays import Array, fused, namespace, panels, rows_of, solved, to_device, to_host
+from ntk_labelqa.gram.arrays import Array, fused, in_few_sizes, namespace, panels, rows_of, solved, to_device, to_host
 from ntk_labelqa.gram.inverse import sample
 from ntk_labelqa.gram.low_rank import exact_inverse
 from ntk_labelqa.gram.tiles import upper_tiles
@@ -60,16 +60,19 @@ class DenseInverse:
         """diag G, float64[N]."""
         return to_host(_diagonal(self._inverse))
 
-    def columns(self, indices: np.ndarray) -> np.ndarray:
-        """G[:, indices], float64[N, len(indices)]."""
-        return to_host(_columns(self._inverse, to_device(indices)))
+    def columns(self, indices: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        """G[rows, indices], float64[len(rows), len(indices)]; None takes all rows."""
+        if rows is None:
+            return to_host(_columns(self._inverse, to_device(indices)))
+        padded = to_device(in_few_sizes(indices)), to_device(in_few_sizes(rows))
+        return to_host(_entries(self._inverse, *padded))[: len(rows), : len(indices)]
 
-    def predicted_from(self, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    def predicted_from(self, rows: np.ndarray, labels: Rows) -> np.ndarray:
         """What the items *rows* alone say of all, float64[N, K]. Cost: n³/3 flops for n rows."""
         if not len(rows):
             return np.zeros((self.size, labels.shape[1]))
-        given, shift = labels[rows].astype(np.float64), np.float64(self.ridge * self.scale)
-        return to_host(_predicted(self._there, *map(to_device, (rows, given, shift))))
+        given, shift = labels[rows].astype(np.float64), self.ridge * self.scale
+        return to_host(_predicted(self._there, to_device(rows), to_device(given), to_device(shift)))
 
     def at(self, ridge: float) -> Self:
         """The inverse of the same Gram matrix at another ridge. Cost: a new factorisation."""
@@ -134,6 +137,11 @@ def _diagonal(inverse: Array) -> Array:
 @fused()
 def _columns(inverse: Array, indices: Array) -> Array:
     return inverse[indices].T  # symmetric, and rows lie together in memory
+
+
+@fused()
+def _entries(inverse: Array, indices: Array, rows: Array) -> Array:
+    return inverse[rows[:, None], indices]
 
 
 @fused()

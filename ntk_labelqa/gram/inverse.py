@@ -59,11 +59,11 @@ class RegularizedInverse(Protocol):
         """diag G, float64[N], all positive."""
         ...
 
-    def columns(self, indices: np.ndarray) -> np.ndarray:
-        """G[:, indices], float64[N, len(indices)]."""
+    def columns(self, indices: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        """G[rows, indices], float64[len(rows), len(indices)]; None takes all rows."""
         ...
 
-    def predicted_from(self, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    def predicted_from(self, rows: np.ndarray, labels: Rows) -> np.ndarray:
         """What the items *rows* (int[n], no duplicates) alone say of all items, float64[N, K]: with A the items *rows*,
         H_:A (H_AA + λI)⁻¹ Y_A for Y float[N, K]; zero where *rows* is empty.
         """

@@ -18,6 +18,11 @@ LANDMARKS = 3000
 """Items up to which ``auto`` inverts exactly, and landmarks beyond."""
 FEWEST = 500
 """Landmarks below which ``auto`` would rather refuse than answer."""
+MOST_FEATURES = int(2.5 * 2**30)
+"""Bytes of the features of all items with the landmarks of ``auto``: every step goes through them, most several times.
+
+Counted and not measured, so that the choice is the same on every machine.
+"""
 EIGEN_ITEMS = 4000
 """Items up to which an exact inverse is an eigendecomposition, 19 times as expensive as Cholesky, and for any ridge."""
 
@@ -76,6 +81,12 @@ def plan_inverse(inputs: Rows, landmarks: Landmarks = "auto", *, memory_limit: i
     what = f"An approximation of {items:,} items from {count:,} landmarks"
     require_memory(needed, what, remedy="Use fewer landmarks, or float32.", memory_limit=limit)
     return InversePlan(items, count, needed)
+
+
+def usual_landmarks(items: int, itemsize: int) -> Landmarks:
+    """``auto``, or how many landmarks keep the features within :data:`MOST_FEATURES`, though not below FEWEST."""
+    most = MOST_FEATURES // (items * itemsize)
+    return "auto" if most >= min(LANDMARKS, items) else max(most, min(FEWEST, items))
 
 
 def timed_inverse_plan(plan: InversePlan, kernel: Kernel, inputs: Rows) -> InversePlan:

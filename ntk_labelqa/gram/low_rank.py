@@ -23,6 +23,7 @@ from ntk_labelqa.gram.arrays import (
     Array,
     eigen,
     fused,
+    in_few_sizes,
     moment,
     namespace,
     panelwise,
@@ -132,11 +133,15 @@ class LowRankInverse:
             self._spared = 1.0 - np.minimum(leverage, LARGEST_LEVERAGE)
         return self._spared
 
-    def columns(self, indices: np.ndarray) -> np.ndarray:
-        """G[:, indices], float64[N, len(indices)]."""
-        return to_host(_columns(self._features, self._gains, self._shift, to_device(indices)))
+    def columns(self, indices: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        """G[rows, indices], float64[len(rows), len(indices)]; None takes all rows. Cost: 2 rows indices m flops."""
+        if rows is None:
+            return to_host(_columns(self._features, self._gains, self._shift, to_device(indices)))
+        padded = to_device(in_few_sizes(indices)), to_device(in_few_sizes(rows))
+        found = _entries(self._features, self._gains, self._shift, *padded)
+        return to_host(found)[: len(rows), : len(indices)]
 
-    def predicted_from(self, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    def predicted_from(self, rows: np.ndarray, labels: Rows) -> np.ndarray:
         """What the items *rows* alone say of all, float64[N, K], to about 5 digits.
 
         Cost: n²(m + n/3) flops for n ≤ m rows; beyond, conjugate gradients of about 8 steps of 4nmK flops.
@@ -231,6 +236,13 @@ def _columns(features: Array, gains: Array, shift: Array, indices: Array) -> Arr
     result = -(features @ (gains[:, None] * features[indices].T)).astype(np.float64)
     own = xp.arange(len(features))[:, None] == indices
     return xp.where(own, result + 1.0, result) / shift
+
+
+@fused()
+def _entries(features: Array, gains: Array, shift: Array, indices: Array, rows: Array) -> Array:
+    product = (features[rows] @ (gains[:, None] * features[indices].T)).astype(np.float64)
+    own = (rows[:, None] == indices).astype(np.float64)
+    return (own - product) / shift
 
 
 @fused()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ntk_labelqa.dataset import LabeledDataset
+from ntk_labelqa.row_store import HELD, Rows
 
 FOLDS = 5
 """Each pair of folds predicts items of two others; and what its own fold says to others never returns to an item."""
@@ -109,6 +110,10 @@ class Annotations:
         np.add.at(total, (self.items, self.labels), 1.0)
         return total / np.maximum(self.per_item(), 1)[:, None]
 
+    def mean_rows(self) -> Rows:
+        """Y as :meth:`means` gives it, which where it is large is never whole."""
+        return self.means() if 8 * self.item_count * self.class_count <= HELD else _MeanRows(self)
+
     def ranks(self) -> np.ndarray:
         """A number for each item, uint64[N], that looks random and depends on its key and the seed alone."""
         return pd.util.hash_array(pd.util.hash_array(self._keys()) + np.uint64(self.seed))
@@ -119,3 +124,21 @@ class Annotations:
     def folds(self) -> np.ndarray:
         """The fold of each item, int64[N] below :data:`FOLDS`: one item more leaves the others where they are."""
         return (self.ranks() % np.uint64(FOLDS)).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class _MeanRows:
+    """Y of *annotations*, a panel at a time."""
+
+    annotations: Annotations
+    dtype: np.dtype = field(default_factory=lambda: np.dtype(np.float64))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.annotations.item_count, self.annotations.class_count
+
+    def __len__(self) -> int:
+        return self.annotations.item_count
+
+    def __getitem__(self, rows: slice | np.ndarray, /) -> np.ndarray:
+        return self.annotations.of_items(rows).means()

@@ -210,7 +210,7 @@ def label_posterior(
     ``apply`` of 5 K columns and about five links.
     """
     sample = Sample.of(annotations)
-    made = Predictions.of_labels(inverse, annotations.means(), annotations.folds())
+    made = Predictions.of_labels(inverse, annotations.mean_rows(), annotations.folds())
     agree = votes_agree(inverse, annotations)
     best, lead = best_classes(made.values)
     rates = error_rates(best, lead, annotations, agree, parameters)

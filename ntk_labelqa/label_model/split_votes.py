@@ -20,6 +20,7 @@ import numpy as np
 
 from ntk_labelqa.gram.inverse import RegularizedInverse
 from ntk_labelqa.label_model.annotations import FOLDS, Annotations
+from ntk_labelqa.row_store import Rows
 
 MOST_A_FOLD = 10_000
 """Items of a fold that vote at most: two folds are copied at once, in as much memory as the inverse needed."""
@@ -34,7 +35,7 @@ def votes_agree(inverse: RegularizedInverse, annotations: Annotations) -> np.nda
 
     Cost: five times :meth:`~ntk_labelqa.gram.inverse.RegularizedInverse.predicted_from` two fifths of the items.
     """
-    labels, folds, ranks = annotations.means(), annotations.folds(), annotations.ranks()
+    labels, folds, ranks = annotations.mean_rows(), annotations.folds(), annotations.ranks()
     votes = np.empty((2, inverse.size, 2), np.int64)
     members = [np.flatnonzero(folds == fold) for fold in range(FOLDS)]
     drawn = [rows[np.argsort(ranks[rows])[:MOST_A_FOLD]] for rows in members]
@@ -48,13 +49,14 @@ def votes_agree(inverse: RegularizedInverse, annotations: Annotations) -> np.nda
     return (votes[0] == votes[1]).all(axis=1)
 
 
-def _votes(predicted: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _votes(predicted: np.ndarray, labels: Rows) -> np.ndarray:
     """The class predicted; and, of two, the one whose labels are predicted so on average. int64[N, 2]."""
     first = predicted.argmax(axis=1)
     if labels.shape[1] != 2:
         return np.stack([first, first], axis=1)
     lead = predicted[:, 1] - predicted[:, 0]
-    averages = (lead @ labels) / np.maximum(labels.sum(axis=0), 1.0)
+    given = labels[:]
+    averages = (lead @ given) / np.maximum(given.sum(axis=0), 1.0)
     return np.stack([first, lead > averages.mean()], axis=1)
 
 

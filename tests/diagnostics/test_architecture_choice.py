@@ -9,7 +9,6 @@ from sklearn.datasets import load_digits
 from ntk_labelqa.diagnostics import architecture_choice
 from ntk_labelqa.diagnostics.architecture_choice import choose_architecture
 from ntk_labelqa.errors import InvalidInputError
-from ntk_labelqa.gram.inverse_plan import FEWEST
 from ntk_labelqa.kernels.architectures import NAMES
 
 
@@ -55,20 +54,11 @@ class Repeated:
         return self.rows[key] if isinstance(key, slice) else self.rows[key % len(self.rows)]
 
 
-@pytest.mark.parametrize(("items", "fewest", "most"), [(10**6, 1000, 2500), (10**7, FEWEST, FEWEST)])
-def test_of_any_number_of_items_dense_kernels_are_judged(digits, items: int, fewest: int, most: int) -> None:
+@pytest.mark.parametrize("items", [10**6, 10**7])
+def test_of_any_number_of_items_dense_kernels_are_judged(digits, items: int) -> None:
     images, labels = digits
     choice = choose_architecture(Repeated(images.reshape(len(images), -1), items), Repeated(labels, items))
     assert set(choice.errors) == {"linear", "2-L", "10-L"}
-    assert fewest <= choice.landmarks <= most
-    assert f"{choice.landmarks:,} landmarks instead of 3,000" in str(choice)
-
-
-def test_what_takes_no_time_has_its_usual_landmarks(digits) -> None:
-    images, labels = digits
-    choice = choose_architecture(Repeated(images.reshape(len(images), -1), 100_000), Repeated(labels, 100_000))
-    assert choice.landmarks == "auto"
-    assert "landmarks" not in str(choice)
 
 
 def test_targets_that_are_linear_in_the_features_get_the_linear_kernel() -> None:

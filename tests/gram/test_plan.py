@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ntk_labelqa.errors import MemoryBudgetError
+from ntk_labelqa.gram.inverse_plan import FEWEST, usual_landmarks
 from ntk_labelqa.gram.matrix import gram_matrix, prepare
 from ntk_labelqa.gram.plan import plan_gram, timed
 from ntk_labelqa.gram.tiles import upper_tiles
@@ -47,3 +48,8 @@ def test_what_does_not_fit_is_refused_with_the_way_out(features, limit: int) -> 
 def test_more_than_the_machine_has_is_refused_before_it_is_allocated() -> None:
     with pytest.raises(MemoryBudgetError, match=r"3,000,000 items needs 6.71e\+04 GiB"):
         gram_matrix(np.ones((3_000_000, 1)))
+
+
+@pytest.mark.parametrize(("items", "taken"), [(2000, "auto"), (200_000, "auto"), (10**6, 671), (10**8, FEWEST)])
+def test_landmarks_get_fewer_where_features_of_all_items_would_be_large(items: int, taken: int | str) -> None:
+    assert usual_landmarks(items, 4) == taken
