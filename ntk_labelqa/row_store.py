@@ -42,7 +42,7 @@ class Rows(Protocol):
 class RowFile:
     """float[N, …] in a temporary file, which is gone when nobody holds this any more.
 
-    Rows are read by slices without a step, or by ascending indices. What has not been written is 0.
+    Rows are read by slices without a step, or by indices. What has not been written is 0.
 
     Raises:
         MemoryBudgetError: the disk of the folder for temporary files is full.
@@ -84,11 +84,12 @@ class RowFile:
             ) from error
 
     def _chosen(self, rows: np.ndarray) -> np.ndarray:
-        result = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        result, order = np.empty((len(rows), *self.shape[1:]), self.dtype), np.argsort(rows, kind="stable")
+        ascending = rows[order]
         for panel in row_panels(self.shape):
-            first, last = np.searchsorted(rows, [panel.start, panel.stop])
+            first, last = np.searchsorted(ascending, [panel.start, panel.stop])
             if last > first:
-                result[first:last] = self[panel][rows[first:last] - panel.start]
+                result[order[first:last]] = self[panel][ascending[first:last] - panel.start]
         return result
 
 
@@ -130,8 +131,8 @@ def row_store(shape: tuple[int, ...], dtype: DTypeLike = np.float64) -> np.ndarr
     return RowFile(shape, dtype)
 
 
-def row_panels(shape: tuple[int, ...], numbers: int = PANEL_NUMBERS) -> Iterator[slice]:
-    """Slices that cover rows of *shape*, [N, …], each of about as many *numbers*."""
-    length = max(1, numbers // max(1, int(np.prod(shape[1:]))))
+def row_panels(shape: tuple[int, ...], numbers: int | None = None) -> Iterator[slice]:
+    """Slices that cover rows of *shape*, [N, …], each of about as many *numbers*; None takes PANEL_NUMBERS."""
+    length = max(1, (numbers or PANEL_NUMBERS) // max(1, int(np.prod(shape[1:]))))
     for start in range(0, shape[0], length):
         yield slice(start, min(start + length, shape[0]))
