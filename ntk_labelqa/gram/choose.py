@@ -12,6 +12,7 @@ from ntk_labelqa.gram.dense import DenseInverse
 from ntk_labelqa.gram.factor_cache import FactorCache
 from ntk_labelqa.gram.inverse import RegularizedInverse, sample
 from ntk_labelqa.gram.inverse_plan import EIGEN_ITEMS, InversePlan, Landmarks, plan_inverse, timed_inverse_plan
+from ntk_labelqa.gram.landmark_error import LandmarkError, landmark_error
 from ntk_labelqa.gram.landmarks import Sampling
 from ntk_labelqa.gram.low_rank import LowRankInverse, exact_inverse, nystrom_inverse
 from ntk_labelqa.gram.matrix import gram_of, prepare
@@ -36,7 +37,7 @@ def invert(
     seed: int = 0,
     memory_limit: int | None = None,
     cache: FactorCache | None = None,
-    announce: Callable[[InversePlan], None] | None = None,
+    announce: Callable[[InversePlan | LandmarkError], None] | None = None,
     progress: Tick | None = None,
 ) -> RegularizedInverse:
     """The regularised inverse of the Gram matrix of *features*.
@@ -47,14 +48,15 @@ def invert(
         architecture: see :func:`ntk_labelqa.gram.matrix.gram_matrix`.
         ridge: relative to tr(H)/N, positive; ``auto`` takes the one with the least leave-one-out error, for a dense
             inverse on a sample of :data:`EIGEN_ITEMS`.
-        landmarks: m, ``all`` or ``auto``; see :func:`~ntk_labelqa.gram.inverse_plan.plan_inverse`.
+        landmarks: m, ``all`` or ``auto``; see :func:`~ntk_labelqa.gram.inverse_plan.plan_inverse`. ``auto`` doubles
+            them until that would hardly change which labels are contradicted, or the features became too large.
         sampling: of the landmarks.
         dtype: precision of kernel values, and of the features of Nyström's approximation.
         seed: of the landmarks.
         memory_limit: bytes; None takes what is free.
         cache: where factors are kept from call to call; not those of stax networks, which may change under their name,
             nor of :class:`~ntk_labelqa.gram.dense.DenseInverse`, which are good for one ridge.
-        announce: called with the plan before anything large is allocated.
+        announce: called with the plan before anything large is allocated, and with how near landmarks come.
         progress: called with (done, total).
 
     Raises:
@@ -74,7 +76,7 @@ def invert(
             start = _sampled_ridge(kernel, inputs, labels)
         return DenseInverse(gram_of(kernel, inputs, memory_limit=limit, progress=progress), ridge=start)
 
-    def compute() -> LowRankInverse:
+    def compute(plan: InversePlan) -> LowRankInverse:
         if announce:
             announce(timed_inverse_plan(plan, kernel, inputs))
         if plan.landmarks is None:
@@ -83,11 +85,25 @@ def invert(
             kernel, inputs, landmarks=plan.landmarks, ridge=start, sampling=sampling, seed=seed, progress=progress
         )
 
-    if cache and not isinstance(kernel, StaxNetwork):
-        inverse = cache.fetch(inputs, f"{kernel} {plan.landmarks} {sampling} {seed}", compute, start)
-    else:
-        inverse = compute()
-    return with_best_ridge(inverse, labels) if ridge == "auto" else inverse
+    def at_best_ridge(plan: InversePlan) -> LowRankInverse:
+        if cache and not isinstance(kernel, StaxNetwork):
+            how = f"{kernel} {plan.landmarks} {sampling} {seed}"
+            inverse = cache.fetch(inputs, how, lambda: compute(plan), start)
+        else:
+            inverse = compute(plan)
+        return with_best_ridge(inverse, labels) if ridge == "auto" else inverse
+
+    inverse = at_best_ridge(plan)
+    while plan.landmarks is not None and (announce or landmarks == "auto"):
+        error = landmark_error(kernel, inputs, labels, inverse, plan.landmarks)
+        if announce:
+            announce(error)
+        larger = None if error.is_settled or landmarks != "auto" else plan.doubled(inputs, limit)
+        if larger is None:
+            break
+        del inverse  # before the larger one takes its place
+        plan, inverse = larger, at_best_ridge(larger)
+    return inverse
 
 
 def _sampled_ridge(kernel: Kernel, inputs: Rows, labels: np.ndarray) -> float:

@@ -50,6 +50,15 @@ class InversePlan:
         duration = "" if self.kernel_seconds is None else f", its values in about {max(self.kernel_seconds, 1):.0f} s"
         return f"Kernel of {self.items:,} items, inverted {how}: {in_units(self.peak_bytes)} of memory{duration}."
 
+    def doubled(self, inputs: Rows, memory_limit: int) -> InversePlan | None:
+        """With twice the landmarks; None where the features would be larger than MOST_FEATURES, or do not fit."""
+        itemsize = inputs.dtype.itemsize
+        most = min(self.items, MOST_FEATURES // (self.items * itemsize))
+        count = 2 * (self.landmarks or self.items)
+        if count > most or low_rank_bytes(self.items, count, itemsize) > memory_limit:
+            return None
+        return plan_inverse(inputs, count, memory_limit=memory_limit)
+
 
 def plan_inverse(inputs: Rows, landmarks: Landmarks = "auto", *, memory_limit: int | None = None) -> InversePlan:
     """The plan for the inverse of H of prepared *inputs*, [N, …].

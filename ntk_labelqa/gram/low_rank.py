@@ -110,6 +110,11 @@ class LowRankInverse:
         return (1.0 / (self._spectrum + ridge * self.scale)).astype(self._features.dtype)
 
     @property
+    def rank(self) -> int:
+        """Columns of F."""
+        return len(self._spectrum)
+
+    @property
     def factors(self) -> tuple[np.ndarray, np.ndarray, float]:
         """F, w and tr(H)/N: all that the inverse at any ridge is made of."""
         return to_host(self._features), self._spectrum, self.scale
@@ -162,6 +167,17 @@ class LowRankInverse:
         if ridge == self.ridge:
             return self
         return type(self)(self._features, self._spectrum, self.scale, ridge=ridge, landmarks=self.landmarks)
+
+    def gram_of(self, rows: np.ndarray) -> np.ndarray:
+        """F Fᵀ of the items *rows*, float64[n, n]."""
+        some = to_host(_rows_at(self._features, to_device(rows))).astype(np.float64)
+        return some @ some.T
+
+    def halved(self) -> Self:
+        """The inverse by the half of the features with the largest spectrum; shares F."""
+        # A feature of infinite norm is as good as one that is not there: it explains nothing.
+        spectrum = np.where(self._spectrum < np.median(self._spectrum), np.inf, self._spectrum)
+        return type(self)(self._features, spectrum, self.scale, ridge=self.ridge)
 
     def leave_one_out_errors(self, labels: Rows, ridges: np.ndarray) -> np.ndarray:
         """Mean squared leave-one-out error at each of *ridges*, over at most :data:`JUDGED` items that learn from all.
@@ -262,6 +278,11 @@ def _those(features: Array, rows: Array, given: Array) -> tuple[Array, Array]:
 @fused()
 def _seen(features: Array, weights: Array) -> Array:
     return (features @ weights.astype(features.dtype)).astype(np.float64)
+
+
+@fused()
+def _rows_at(features: Array, rows: Array) -> Array:
+    return features[rows]
 
 
 @fused()
