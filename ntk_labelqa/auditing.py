@@ -17,25 +17,28 @@ from ntk_labelqa.contents import contents
 from ntk_labelqa.dataset import LabeledDataset, label_means, with_note
 from ntk_labelqa.diagnostics.agreement import agreement_table
 from ntk_labelqa.diagnostics.annotators import annotators_table, consensus_table
+from ntk_labelqa.diagnostics.audit_plan import AuditPlan, plan_audit, tried_plan
 from ntk_labelqa.diagnostics.encoder_comparison import choose_encoder
 from ntk_labelqa.diagnostics.entanglement import Entanglement, entangle
 from ntk_labelqa.diagnostics.evidence import influences
-from ntk_labelqa.diagnostics.fitted_kernel import FittedKernel, fit_kernel
+from ntk_labelqa.diagnostics.fitted_kernel import FittedKernel, choose_kernel, fit_kernel
 from ntk_labelqa.diagnostics.label_issues import LabelIssues, find_label_issues_in, why_not_by
 from ntk_labelqa.diagnostics.recalibration import Recalibration, recalibrated
 from ntk_labelqa.diagnostics.region_faults import find_region_faults
 from ntk_labelqa.diagnostics.scheme_ranking import rank
 from ntk_labelqa.diagnostics.schemes import schemes_of
 from ntk_labelqa.diagnostics.self_measurement import SelfMeasurement, measure
-from ntk_labelqa.encoders.choose import encode
+from ntk_labelqa.encoders.choose import Encoded, encode
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.factor_cache import FactorCache
 from ntk_labelqa.gram.inverse import RegularizedInverse, leave_one_out
 from ntk_labelqa.inputs.labels import taken
+from ntk_labelqa.label_model.annotations import Annotations
 from ntk_labelqa.label_types.region_issues import find_region_issues
 from ntk_labelqa.label_types.registry import item_type_of
 from ntk_labelqa.options import AuditOptions
 from ntk_labelqa.progress import Stages
+from ntk_labelqa.row_store import Rows
 from ntk_labelqa.runtime import device, versions
 
 Pictures = Callable[[LabeledDataset], LabeledDataset]
@@ -71,15 +74,7 @@ def run_audit(
     Cost: the Gram matrix and one factorisation (N³/3 flops dense, O(Nm²) with m landmarks) carry nearly all of it.
     """
     options, stages = options or AuditOptions(), stages or Stages(quiet=True)
-    encoder = options.encoder
-    if encoder is None and options.features is None:
-        with stages.stage("Choosing the encoder"):
-            encoder, said = choose_encoder(dataset, seed=options.seed)
-        if said:
-            stages.note(said)
-            dataset = with_note(dataset, said)
-    with stages.stage("Encoding the items") as tick:
-        encoded = encode(dataset, encoder=encoder, features_file=options.features, seed=options.seed, progress=tick)
+    encoded = _encoded(dataset, options, stages)
     return audit_features(
         encoded.features,
         encoded.dataset,
@@ -90,6 +85,44 @@ def run_audit(
         pictures=pictures,
         stages=stages,
     )
+
+
+def plan_of_audit(
+    dataset: LabeledDataset, options: AuditOptions | None = None, *, stages: Stages | None = None
+) -> AuditPlan:
+    """What :func:`run_audit` would take: memory and temporary files counted, time tried on a sample.
+
+    Raises InvalidInputError as :func:`run_audit` does.
+
+    Cost: the items are encoded, which the audit itself then needs not do again; and an audit of 4,000 of them.
+    """
+    options, stages = options or AuditOptions(), stages or Stages(quiet=True)
+    encoded = _encoded(dataset, options, stages)
+    check_auditable(encoded.dataset)
+    annotations = Annotations.of_dataset(encoded.dataset, seed=options.seed)
+    chosen = choose_kernel(
+        encoded.features, label_means(encoded.dataset), options, numbers=encoded.numbers, stages=stages
+    )
+    plan = _plan(chosen.features, annotations, options)
+    with stages.stage("Trying the stages on a sample"):
+        return tried_plan(plan, chosen.features, annotations, chosen.architecture, seed=options.seed)
+
+
+def _plan(features: Rows, annotations: Annotations, options: AuditOptions) -> AuditPlan:
+    itemsize = np.dtype(options.dtype).itemsize
+    return plan_audit(features, annotations, landmarks=options.landmarks, itemsize=itemsize)
+
+
+def _encoded(dataset: LabeledDataset, options: AuditOptions, stages: Stages) -> Encoded:
+    encoder = options.encoder
+    if encoder is None and options.features is None:
+        with stages.stage("Choosing the encoder"):
+            encoder, said = choose_encoder(dataset, seed=options.seed)
+        if said:
+            stages.note(said)
+            dataset = with_note(dataset, said)
+    with stages.stage("Encoding the items") as tick:
+        return encode(dataset, encoder=encoder, features_file=options.features, seed=options.seed, progress=tick)
 
 
 def audit_features(
@@ -108,6 +141,7 @@ def audit_features(
     *numbers*, bool[D], are the columns that hold plain numbers; None where the features are as a kernel is to see them.
     """
     check_auditable(dataset)
+    _plan(features, Annotations.of_dataset(dataset), options).require()
     kept = FactorCache(cache_root() / "factors")
     fitted = fit_kernel(features, label_means(dataset), options, numbers=numbers, cache=kept, stages=stages)
     return audit_fitted(

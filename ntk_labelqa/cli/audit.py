@@ -64,6 +64,11 @@ if TYPE_CHECKING:
 @click.option(
     "--policy", type=FILE, help="A labelqa.toml whose table [regions] says from where on a region breaks a rule."
 )
+@click.option(
+    "--plan",
+    is_flag=True,
+    help="Say what memory, disk and time the audit would take, stage by stage, and stop: nothing is written.",
+)
 @notify_option
 @compute_options
 @quiet_option
@@ -74,6 +79,7 @@ def audit(
     like: Path | None,
     reviewed: tuple[Path, ...],
     policy: Path | None,
+    plan: bool,
     notify: str | None,
     quiet: bool,
     **given: Any,
@@ -101,9 +107,13 @@ def audit(
         decisions = decisions_in(reviewed or (out,), required=bool(reviewed))
         dataset = read_source({**given, "out": out}, stages)
 
-        from ntk_labelqa.auditing import run_audit
+        from ntk_labelqa.auditing import plan_of_audit, run_audit
+        from ntk_labelqa.diagnostics.audit_plan import as_text
         from ntk_labelqa.report.html import render_report
 
+        if plan:
+            click.echo(as_text(plan_of_audit(dataset, options, stages=stages)))
+            return
         result = run_audit(dataset, options, decisions=decisions, pictures=pictures_of(given), stages=stages)
         with stages.stage("Writing the audit"):
             folder = result.save(out, overwrite=overwrite, report=render_report(result))

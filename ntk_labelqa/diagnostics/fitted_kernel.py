@@ -20,24 +20,20 @@ from ntk_labelqa.progress import Stages
 from ntk_labelqa.row_store import Rows
 
 
-@dataclass(frozen=True)
-class FittedKernel:
-    """What every diagnostic is computed from.
+@dataclass(frozen=True, kw_only=True)
+class ChosenKernel:
+    """What is inverted.
 
     Attributes:
         features: as the kernel sees them, float[N, …].
         preparation: what makes such of further rows.
         architecture: whose kernel it is.
-        inverse: G over the N items.
-        landmarks: as asked for, or the fewer that so many items leave room for.
         preparation_choice, architecture_choice: by what these were chosen; None where they were given.
     """
 
     features: Rows
     preparation: Preparation
     architecture: str | Kernel
-    inverse: RegularizedInverse
-    landmarks: Landmarks = "auto"
     preparation_choice: PreparationChoice | None = None
     architecture_choice: ArchitectureChoice | None = None
 
@@ -49,6 +45,19 @@ class FittedKernel:
             "preparation_choice": {"errors": by_name.errors} if by_name else {},
             "architecture_choice": {"errors": kernels.errors, "left_out": kernels.left_out} if kernels else {},
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedKernel(ChosenKernel):
+    """What every diagnostic is computed from.
+
+    Attributes:
+        inverse: G over the N items.
+        landmarks: as asked for, or the fewer that so many items leave room for.
+    """
+
+    inverse: RegularizedInverse
+    landmarks: Landmarks = "auto"
 
 
 def prepare_numbers(
@@ -70,6 +79,39 @@ def prepare_numbers(
         return Preparation(), None
     choice = choose_preparation(features, labels, architecture=options.architecture, numbers=numbers, seed=options.seed)
     return fit_preparation(choice.name, features, numbers=numbers), choice
+
+
+def choose_kernel(
+    features: np.ndarray,
+    labels: np.ndarray,
+    options: KernelOptions,
+    *,
+    numbers: np.ndarray | None = None,
+    stages: Stages | None = None,
+) -> ChosenKernel:
+    """Prepare *features*, and choose the architecture where it is ``auto``; as :func:`fit_kernel`, without inverting.
+
+    Cost: for each choice that of a few samples of 1,000 items.
+    """
+    stages = stages or Stages(quiet=True)
+    with stages.stage("Preparing the numbers"):
+        preparation, prepared_by = prepare_numbers(features, labels, options, numbers=numbers)
+        seen = preparation(features)
+        if prepared_by:
+            stages.note(prepared_by)
+    with stages.stage("Choosing the architecture"):
+        architecture, chosen_by = options.architecture, None
+        if architecture == "auto":
+            chosen_by = choose_architecture(seen, labels, seed=options.seed)
+            architecture = chosen_by.name
+            stages.note(chosen_by)
+    return ChosenKernel(
+        features=seen,
+        preparation=preparation,
+        architecture=architecture,
+        preparation_choice=prepared_by,
+        architecture_choice=chosen_by,
+    )
 
 
 def fit_kernel(
@@ -97,20 +139,10 @@ def fit_kernel(
     Cost: that of :func:`~ntk_labelqa.gram.choose.invert`, and for each choice that of a few samples of 1,000 items.
     """
     stages = stages or Stages(quiet=True)
-    with stages.stage("Preparing the numbers"):
-        preparation, prepared_by = prepare_numbers(features, labels, options, numbers=numbers)
-        seen = preparation(features)
-        if prepared_by:
-            stages.note(prepared_by)
-    with stages.stage("Choosing the architecture"):
-        architecture, chosen_by = options.architecture, None
-        if architecture == "auto":
-            chosen_by = choose_architecture(seen, labels, seed=options.seed)
-            architecture = chosen_by.name
-            stages.note(chosen_by)
+    chosen = choose_kernel(features, labels, options, numbers=numbers, stages=stages)
     landmarks = options.landmarks
     if landmarks == "auto":
-        landmarks = usual_landmarks(len(seen), np.dtype(options.dtype).itemsize)
+        landmarks = usual_landmarks(len(features), np.dtype(options.dtype).itemsize)
         if landmarks != "auto":
             stages.note(
                 f"For so many items, {landmarks:,} landmarks instead of {LANDMARKS:,}, to save memory and time: more "
@@ -118,9 +150,9 @@ def fit_kernel(
             )
     with stages.stage("Inverting the kernel") as tick:
         inverse = invert(
-            seen,
+            chosen.features,
             labels,
-            architecture=architecture,
+            architecture=chosen.architecture,
             ridge=options.ridge,
             landmarks=landmarks,
             dtype=options.dtype,
@@ -129,4 +161,4 @@ def fit_kernel(
             announce=stages.note,
             progress=tick,
         )
-    return FittedKernel(seen, preparation, architecture, inverse, landmarks, prepared_by, chosen_by)
+    return FittedKernel(**vars(chosen), inverse=inverse, landmarks=landmarks)

@@ -1,0 +1,200 @@
+"""What a whole audit will take, stage by stage, before it is begun: memory and disk counted, time tried on a sample."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ntk_labelqa.gram.choose import invert
+from ntk_labelqa.gram.inverse import sample
+from ntk_labelqa.gram.inverse_plan import LANDMARKS, Landmarks, exact_bytes, low_rank_bytes, usual_landmarks
+from ntk_labelqa.kernels.kernel import Kernel
+from ntk_labelqa.label_model.annotations import FOLDS, Annotations
+from ntk_labelqa.label_model.cross_fitting import predicted
+from ntk_labelqa.label_model.label_model import FITTED_TO, SAMPLED, label_posterior
+from ntk_labelqa.memory import in_units, require_memory
+from ntk_labelqa.row_store import HELD, PANEL_NUMBERS, Rows
+
+TRIED = 4000
+"""Items that the stages are tried on."""
+ROUNDS_KEPT = 3
+"""Rounds of the label model whose predictions are kept at a time: the first, the last, and the one that is tried."""
+SAMPLE_ARRAYS, PANEL_ARRAYS = 20, 12
+"""Arrays at a time of the probabilities that a channel is fitted to, and of a panel, in float64."""
+TABLE_ROW = 1000
+"""Bytes of an annotation in all tables together."""
+TIMES_JUDGED = 2
+"""The labels as given, and once more with errors planted among them."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of an audit.
+
+    Attributes:
+        name: as it is shown while it runs.
+        memory: bytes at its peak, those of earlier stages that are still held among them.
+        disk: bytes of temporary files.
+        seconds: extrapolated from a sample; None where it was not tried.
+    """
+
+    name: str
+    memory: int
+    disk: int = 0
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class AuditPlan:
+    """What an audit will take.
+
+    Attributes:
+        items, classes: N and K.
+        landmarks: m; None for the exact inverse.
+        stages: in their order.
+    """
+
+    items: int
+    classes: int
+    landmarks: int | None
+    stages: tuple[Stage, ...]
+
+    @property
+    def memory(self) -> int:
+        """Bytes at the peak, beside the features themselves."""
+        return max(stage.memory for stage in self.stages)
+
+    @property
+    def seconds(self) -> float | None:
+        """Of all stages that were tried."""
+        tried = [stage.seconds for stage in self.stages if stage.seconds is not None]
+        return sum(tried) if tried else None
+
+    def require(self, memory_limit: int | None = None) -> None:
+        """Raise MemoryBudgetError where it does not fit, with what would."""
+        worst = max(self.stages, key=lambda stage: stage.memory)
+        remedy = "Free some memory, or audit a part of the items."
+        if self.landmarks is None:
+            remedy = f"Use --landmarks {LANDMARKS}."
+        elif worst.memory > 2 * low_rank_bytes(self.items, self.landmarks, 4):
+            remedy = "Free some memory, audit a part of the items, or have fewer classes: join those that are rare."
+        elif self.landmarks > 1:
+            remedy = f"Use fewer landmarks (--landmarks {max(1, self.landmarks // 2)}), or free some memory."
+        what = f"{worst.name} of {self.items:,} items in {self.classes:,} classes"
+        require_memory(worst.memory, what, remedy=remedy, memory_limit=memory_limit)
+
+
+def plan_audit(
+    inputs: Rows, annotations: Annotations, *, landmarks: Landmarks = "auto", itemsize: int = 4
+) -> AuditPlan:
+    """What an audit of *annotations* takes, counted.
+
+    Args:
+        inputs: as the kernel is to see them, [N, …]; only their shape counts.
+        annotations: of the N items.
+        landmarks: m, ``all`` or ``auto``.
+        itemsize: bytes of a kernel value.
+
+    Cost: none.
+    """
+    items, k = annotations.item_count, annotations.class_count
+    count = _landmarks(items, landmarks, itemsize)
+    width = int(np.prod(inputs.shape[1:]))
+    if count is None:
+        inverse, columns = exact_bytes(items, itemsize), items
+    else:
+        inverse, columns = low_rank_bytes(items, count, itemsize), count
+    prepared = 2 * _held(items * width * itemsize)
+    features = 8 * items**2 if count is None else items * count * itemsize
+    values, views = 8 * items * k, 4 * items * FOLDS * k
+    kept = [values] * (2 * ROUNDS_KEPT) + [views] * ROUNDS_KEPT
+    coefficients = (8 + 8 + 4) * columns * FOLDS * k
+    fitted = 8 * SAMPLE_ARRAYS * min(items * k, max(SAMPLED, FITTED_TO * k))
+    panels = 8 * PANEL_ARRAYS * min(PANEL_NUMBERS, items * FOLDS * k)
+    model = features + sum(map(_held, kept)) + 2 * values + coefficients + max(fitted, panels)
+    disk = sum(size - _held(size) for size in kept)
+    tables = TABLE_ROW * len(annotations)
+    return AuditPlan(
+        items,
+        k,
+        count,
+        (
+            Stage("Inverting the kernel", prepared + inverse),
+            Stage("Finding label issues", prepared + model, disk),
+            Stage("Measuring itself", prepared + model + sum(map(_held, kept)) + values + tables, 2 * disk),
+            Stage("Comparing classes and schemes", prepared + features + 3 * values + panels + tables, disk),
+        ),
+    )
+
+
+def tried_plan(
+    plan: AuditPlan, features: Rows, annotations: Annotations, kernel: str | Kernel, *, seed: int = 0
+) -> AuditPlan:
+    """*plan* with the time of its stages, tried on some of the *features*, as the kernel is to see them, [N, …].
+
+    The panels of all items are extrapolated from those of the sample, and what is fitted to a sample anyway is not
+    extrapolated beyond that one.
+
+    Cost: an audit of :data:`TRIED` items with as many landmarks.
+    """
+    rows = sample(plan.items, TRIED)
+    some = replace(annotations.of_items(rows), seed=seed)
+    landmarks = min(plan.landmarks or len(rows), len(rows))
+    began = time.perf_counter()
+    inverse = invert(features[rows], some.means(), architecture=kernel, landmarks=landmarks, ridge=1.0)
+    inverted = time.perf_counter()
+    posterior = label_posterior(inverse, some)
+    judged = time.perf_counter()
+    first = posterior.rounds[0]
+    apart = first.predictions.posteriors_apart(first.link.log_prior, first.log_likelihood)
+    predicted(inverse, first.posteriors(), apart, first.predictions.folds)
+    of_panels = (time.perf_counter() - judged) * (len(posterior.rounds) + 1)
+    of_fits = max(judged - inverted - of_panels, 0.0)
+    share = plan.items / len(rows)
+    # In m landmarks the inverse is 4Nm², and N³ where all items are.
+    fits = of_fits * min(plan.items, max(SAMPLED // plan.classes, FITTED_TO)) / len(rows)
+    judging = of_panels * share * _wider(plan, landmarks, len(rows)) + fits
+    inverting = (inverted - began) * (share**3 if plan.landmarks is None else share)
+    seconds = {"Inverting the kernel": inverting, "Finding label issues": judging, "Measuring itself": judging}
+    return replace(plan, stages=tuple(replace(one, seconds=seconds.get(one.name)) for one in plan.stages))
+
+
+def _wider(plan: AuditPlan, landmarks: int, items: int) -> float:
+    """By how much a panel takes longer with the plan's features than with those of the sample."""
+    return (plan.landmarks or plan.items) / (landmarks if plan.landmarks else items)
+
+
+def _landmarks(items: int, landmarks: Landmarks, itemsize: int) -> int | None:
+    """m; None where the inverse is exact."""
+    if landmarks == "all" or (landmarks == "auto" and items <= LANDMARKS):
+        return None
+    usual = usual_landmarks(items, itemsize) if landmarks == "auto" else landmarks
+    return LANDMARKS if isinstance(usual, str) else usual
+
+
+def _held(size: int) -> int:
+    """Of an array of *size* bytes, those in memory."""
+    return size if size <= HELD else 0
+
+
+def as_text(plan: AuditPlan) -> str:
+    """The plan as a table."""
+    from ntk_labelqa.terminal import aligned
+
+    rows = [("stage", "memory", "temporary files", "time")]
+    for one in plan.stages:
+        spent = "" if one.seconds is None else _duration(one.seconds)
+        rows.append((one.name, in_units(one.memory), in_units(one.disk) if one.disk else "", spent))
+    how = "exactly" if plan.landmarks is None else f"from {plan.landmarks:,} landmarks"
+    head = f"{plan.items:,} items in {plan.classes:,} classes, the kernel inverted {how}."
+    total = f"At the peak {in_units(plan.memory)} of memory beside the features"
+    spent = "" if plan.seconds is None else f", in about {_duration(plan.seconds)}, as tried on a sample"
+    return "\n".join([head, "", *aligned(rows), "", f"{total}{spent}."])
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{max(seconds, 1):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
