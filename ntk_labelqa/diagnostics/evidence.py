@@ -11,21 +11,27 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from ntk_labelqa import findings
 from ntk_labelqa.dataset import LabeledDataset
 from ntk_labelqa.diagnostics.label_issues import LabelIssues
+from ntk_labelqa.diagnostics.panels import label_counts
 from ntk_labelqa.gram.inverse import RegularizedInverse
-from ntk_labelqa.label_model.annotations import Annotations
 
 STRONGEST = 3
 """Items shown for the suggested class, and as many for the given one."""
-PANEL_BYTES = 64 * 2**20
+MOST = 10_000
+"""Flagged annotations whose evidence is gathered, the most probable errors: each costs a column of G."""
+PANEL_BYTES, FEWEST_COLUMNS = 16 * 2**20, 32
+"""Memory is found anew for larger panels, which takes longer than to fill them; but each goes through all of G."""
 
 
 def influences(dataset: LabeledDataset, inverse: RegularizedInverse, issues: LabelIssues) -> pd.DataFrame:
     """The ``influences`` table: for each flagged annotation the items that pull hardest towards the suggested class,
     then those towards the given one, strongest first. Items that push away are never listed.
+
+    Of more than :data:`MOST` flagged annotations, those with the largest error probability.
 
     Args:
         dataset: N items.
@@ -34,13 +40,17 @@ def influences(dataset: LabeledDataset, inverse: RegularizedInverse, issues: Lab
 
     Cost: one column of G a flagged item, a panel of them at a time.
     """
-    annotations = Annotations.of_dataset(dataset)
-    labels = annotations.means()
+    items = dataset.item_of_annotation
+    counts = label_counts(items, dataset.label_codes, len(dataset), len(dataset.class_names))
+    labels = sparse.csc_matrix(counts.multiply(1.0 / np.maximum(counts.sum(axis=1), 1.0)))
     flagged = np.flatnonzero(issues.is_label_issue)
-    at_once = max(1, PANEL_BYTES // (8 * inverse.size))
+    if len(flagged) > MOST:
+        worst = np.lexsort((-issues.margin[flagged], -issues.error_probability[flagged]))
+        flagged = np.sort(flagged[worst[:MOST]])
+    at_once = max(FEWEST_COLUMNS, PANEL_BYTES // (8 * inverse.size))
     found = [
-        _strongest(inverse, labels, annotations, issues.suggested, flagged[start : start + at_once])
-        for start in range(0, len(flagged), at_once)
+        _strongest(inverse, labels, items[some], issues.suggested[some], dataset.label_codes[some], some)
+        for some in (flagged[start : start + at_once] for start in range(0, len(flagged), at_once))
     ]
     if not found:
         return findings.empty("influences")
@@ -62,27 +72,32 @@ def influences(dataset: LabeledDataset, inverse: RegularizedInverse, issues: Lab
 
 def _strongest(
     inverse: RegularizedInverse,
-    labels: np.ndarray,
-    annotations: Annotations,
+    labels: sparse.csc_matrix,
+    items: np.ndarray,
     suggested: np.ndarray,
-    flagged: np.ndarray,
+    given: np.ndarray,
+    annotations: np.ndarray,
 ) -> tuple[np.ndarray, ...]:
-    """Annotation, other item, weight and class of the strongest pulls on the annotations *flagged*, flat arrays."""
-    items = annotations.items[flagged]
-    columns = np.arange(len(items))
-    pull = -inverse.columns(items) / inverse.diagonal()[items]
-    pull[items, columns] = 0.0
-    count = min(STRONGEST, inverse.size)
-    rows, others, weights, classes = [], [], [], []
-    for toward in (suggested[flagged], annotations.labels[flagged]):
-        contribution = pull * labels[:, toward]
-        top = np.argpartition(-contribution, count - 1, axis=0)[:count]
-        rows.append(np.broadcast_to(columns, top.shape))
-        others.append(top)
-        weights.append(np.take_along_axis(contribution, top, axis=0))
-        classes.append(np.broadcast_to(toward, top.shape))
-    row, other, weight, toward = (np.concatenate(parts).ravel() for parts in (rows, others, weights, classes))
+    """Annotation, other item, weight and class of the strongest pulls on *annotations* of *items*, flat arrays.
+
+    *labels* are Y, sparse float64[N, K]; only items with a label of the class in question pull towards it.
+    """
+    solved, own = inverse.columns(items), inverse.diagonal()[items]
+    parts = []
+    for side, toward in enumerate((suggested, given)):
+        for code in np.unique(toward):
+            at = slice(*labels.indptr[code : code + 2])
+            members, columns = labels.indices[at], np.flatnonzero(toward == code)
+            pull = -solved[members[:, None], columns] / own[columns] * labels.data[at, None]
+            pull[members[:, None] == items[columns]] = 0.0
+            count = min(STRONGEST, len(members))
+            top = np.argpartition(-pull.T, count - 1, axis=1)[:, :count] if count else np.empty((len(columns), 0), int)
+            row = np.broadcast_to(columns[:, None], top.shape)
+            weight = np.take_along_axis(pull.T, top, axis=1)
+            parts.append((row, members[top], weight, np.full(top.shape, code), np.full(top.shape, side)))
+    row, other, weight, toward, side = (
+        np.concatenate([part.ravel() for part in of]) for of in zip(*parts, strict=True)
+    )
     kept = np.flatnonzero(weight > 0)
-    side = toward[kept] == annotations.labels[flagged][row[kept]]
-    order = kept[np.lexsort((-weight[kept], side, row[kept]))]
-    return flagged[row[order]], other[order], weight[order], toward[order]
+    order = kept[np.lexsort((-weight[kept], side[kept], row[kept]))]
+    return annotations[row[order]], other[order], weight[order], toward[order]
