@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -250,6 +251,33 @@ def test_evidence_against_a_suggestion_is_set_apart() -> None:
     changed = replace(audit, influences=pulls)
     card = next(c for c in cards(changed, Items(changed)) if c.annotation_id == flagged["annotation_id"])
     assert [other.against for other in card.evidence] == [False, False, False, True]
+
+
+def test_what_the_page_shows_of_items_is_looked_up_and_not_held_for_all() -> None:
+    audit = audits.random_audit(50_000, 20, kind="text", values=["a text"] * 50_000)
+    tracemalloc.start()
+    items = Items(audit)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 200 * len(audit.findings)
+    last = next(iter(audit.findings.tail(1).itertuples()))
+    item = items.item_of(last)
+    assert (item, items.text(item, 20), items.labels(item)) == ((last.task_id, ""), "a text", last.given_label)
+
+
+def test_an_item_of_several_people_has_the_region_of_the_first_who_drew_it() -> None:
+    given = np.array(["cat", "dog", "cat", "cat"], object)
+    audit = audits.audit_of(given, given, np.full(4, 0.1), kind="span", values=["one", "two", "three", "four"])
+    drawn = ["r1", "r2", "r1-again", "r3"]
+    found = audit.findings.assign(task_id=[7, 7, 7, 8], region_id=drawn)
+    annotations = pd.DataFrame({"annotation_id": found["annotation_id"], "updated_at": "", "region_id": drawn})
+    annotations["item_region_id"] = ["r1", "r2", "r1", "r3"]
+    audit = replace(audit, findings=found, annotations=annotations)
+    items = Items(replace(audit, items=audit.items.assign(task_id=[7, 7, 7, 8], region_id=["r1", "r2", "x", "r3"])))
+    rows = list(found.itertuples())
+    assert [items.item_of(row) for row in rows] == [(7, "r1"), (7, "r2"), (7, "r1"), (8, "r3")]
+    assert (items.labels((7, "r1")), items.labels((7, "r2")), items.labels((9, "r1"))) == ("cat", "dog", "")
+    assert (items.of_task(7, "dog"), items.of_task(8, "dog")) == ((7, "r2"), (8, ""))
 
 
 def test_an_audit_without_findings_says_so() -> None:
