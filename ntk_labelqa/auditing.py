@@ -19,8 +19,7 @@ from ntk_labelqa.diagnostics.agreement import agreement_table
 from ntk_labelqa.diagnostics.annotators import annotators_table, consensus_table
 from ntk_labelqa.diagnostics.encoder_comparison import choose_encoder
 from ntk_labelqa.diagnostics.entanglement import Entanglement, entangle
-from ntk_labelqa.diagnostics.evidence import MOST as MOST_EVIDENT
-from ntk_labelqa.diagnostics.evidence import influences
+from ntk_labelqa.diagnostics.evidence import influences, most_evident
 from ntk_labelqa.diagnostics.fitted_kernel import FittedKernel, fit_kernel
 from ntk_labelqa.diagnostics.label_issues import LabelIssues, find_label_issues_in, why_not_by
 from ntk_labelqa.diagnostics.panels import label_counts, most_frequent, predicted_classes
@@ -140,8 +139,9 @@ def audit_fitted(
             stages.note(recalibration)
     with stages.stage("Gathering evidence"):
         pulls = influences(dataset, inverse, issues)
-        if (flagged := int(issues.is_label_issue.sum())) > MOST_EVIDENT:
-            stages.note(f"Evidence was gathered for the worst {MOST_EVIDENT:,} of {flagged:,} flagged labels.")
+        flagged, most = int(issues.is_label_issue.sum()), most_evident(len(dataset))
+        if flagged > most:
+            stages.note(f"Evidence was gathered for the worst {most:,} of {flagged:,} flagged labels.")
     faults = findings.empty("region_faults")
     if dataset.regions is not None:
         faults = find_region_faults(dataset.regions, options.regions)

@@ -21,8 +21,8 @@ from ntk_labelqa.gram.inverse import RegularizedInverse
 
 STRONGEST = 3
 """Items shown for the suggested class, and as many for the given one."""
-MOST = 10_000
-"""Flagged annotations whose evidence is gathered, the most probable errors: each costs a column of G."""
+ENTRIES = 10**9
+"""Of G that are looked at: each flagged annotation costs a column of it."""
 PANEL_BYTES, FEWEST_COLUMNS = 16 * 2**20, 32
 """Memory is found anew for larger panels, which takes longer than to fill them; but each goes through all of G."""
 
@@ -31,7 +31,7 @@ def influences(dataset: LabeledDataset, inverse: RegularizedInverse, issues: Lab
     """The ``influences`` table: for each flagged annotation the items that pull hardest towards the suggested class,
     then those towards the given one, strongest first. Items that push away are never listed.
 
-    Of more than :data:`MOST` flagged annotations, those with the largest error probability.
+    Of more than :func:`most_evident` flagged annotations, those with the largest error probability.
 
     Args:
         dataset: N items.
@@ -44,9 +44,9 @@ def influences(dataset: LabeledDataset, inverse: RegularizedInverse, issues: Lab
     counts = label_counts(items, dataset.label_codes, len(dataset), len(dataset.class_names))
     labels = sparse.csc_matrix(counts.multiply(1.0 / np.maximum(counts.sum(axis=1), 1.0)))
     flagged = np.flatnonzero(issues.is_label_issue)
-    if len(flagged) > MOST:
+    if len(flagged) > (most := most_evident(len(dataset))):
         worst = np.lexsort((-issues.margin[flagged], -issues.error_probability[flagged]))
-        flagged = np.sort(flagged[worst[:MOST]])
+        flagged = np.sort(flagged[worst[:most]])
     at_once = max(FEWEST_COLUMNS, PANEL_BYTES // (8 * inverse.size))
     found = [
         _strongest(inverse, labels, items[some], issues.suggested[some], dataset.label_codes[some], some)
@@ -68,6 +68,16 @@ def influences(dataset: LabeledDataset, inverse: RegularizedInverse, issues: Lab
             }
         ),
     )
+
+
+def most_evident(item_count: int) -> int:
+    """For how many annotations, at most, evidence is gathered among *item_count* items.
+
+    Example:
+        >>> most_evident(100_000), most_evident(1_000_000)
+        (10000, 1000)
+    """
+    return max(1, ENTRIES // item_count)
 
 
 def _strongest(

@@ -153,7 +153,7 @@ def test_of_many_flagged_labels_the_most_probable_errors_get_evidence(monkeypatc
     issues = find_label_issues_in(dataset, inverse)
     every = influences(dataset, inverse, issues)
     worst = np.argsort(-issues.error_probability, kind="stable")[:5]
-    monkeypatch.setattr(evidence, "MOST", 5)
+    monkeypatch.setattr(evidence, "ENTRIES", 5 * 150)
     assert len(np.flatnonzero(issues.is_label_issue)) > 5
     kept = every[every["annotation_id"].isin(worst)].reset_index(drop=True)
     pd.testing.assert_frame_equal(influences(dataset, inverse, issues), kept)
