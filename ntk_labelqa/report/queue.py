@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ntk_labelqa.audit_folder import Audit
@@ -54,7 +55,9 @@ class Card:
 def worst_first(findings: pd.DataFrame) -> pd.DataFrame:
     """The flagged findings, the most probable errors at the top."""
     flagged = findings[findings["is_label_issue"]]
-    return flagged.sort_values(["error_probability", "margin"], ascending=False, kind="stable")
+    # Arrays, for pandas numbers the values of each column before it sorts by several.
+    probability, margin = (flagged[column].to_numpy() for column in ("error_probability", "margin"))
+    return flagged.iloc[np.lexsort((-margin, -probability))]
 
 
 def cards(audit: Audit, items: Items) -> list[Card]:

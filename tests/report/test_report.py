@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from ntk_labelqa.cli.audit import headline as sentence
+from ntk_labelqa.diagnostics.evidence import most_evident
 from ntk_labelqa.errors import LabelQAError
 from ntk_labelqa.label_types.registry import item_type
 from ntk_labelqa.report.html import render_report, write_report
@@ -116,6 +118,32 @@ class TestInABrowser:
         assert tab.locator(".heat tbody tr").count() == 30
         assert "30 of 1,000 classes" in tab.locator("#couplings").inner_text()
         assert tab.locator("#classes-table tbody tr").count() == 1000
+        pairs = tab.locator("#pairs-table .cut").inner_text()
+        assert pairs.startswith("The first 15 of 499,500; only these can be searched. The first 5,000 are in")
+
+    @pytest.mark.slow
+    def test_two_hundred_thousand_findings_are_written_and_opened_in_three_seconds(self, chromium, tmp_path) -> None:
+        picture = audits.digits_audit().items["thumbnail"][0]
+        thumbnails = [picture] * 300 + [None] * 199_700
+        near = (np.arange(200_000)[:, None] + np.arange(1, 5)) % 200_000
+        audit = audits.random_audit(200_000, 100, kind="image", thumbnails=thumbnails, neighbours=near)
+        audit = replace(audit, influences=audit.influences.head(4 * most_evident(200_000)))
+        assert audit.findings["is_label_issue"].all()
+        render_report(audits.digits_audit())  # what is imported on the way is read from the disk once
+        seconds = []
+        for attempt in range(3):  # whatever else the machine does meanwhile, it does not do three times
+            start = time.perf_counter()
+            audit.save(tmp_path / f"audit{attempt}", report=render_report(audit))
+            tab = chromium.new_page(viewport={"width": 1280, "height": 800})
+            tab.goto((tmp_path / f"audit{attempt}" / "report.html").as_uri())
+            tab.locator("#findings-table input").fill("class 0042")
+            shown = tab.locator("#findings-table tbody tr:not([hidden])").count()
+            seconds.append(time.perf_counter() - start)
+        assert 0 < shown < 2000
+        assert min(seconds) <= 3.0
+        said = tab.locator("#findings-table .cut").first.inner_text()
+        assert said == "The first 2,000 of 200,000; only these can be searched. All are in findings.parquet."
+        tab.close()
 
     def test_names_and_texts_run_in_their_own_direction(self, chromium, tmp_path) -> None:
         tab, _, _ = opened(chromium, render_report(hostile_audit()), tmp_path)
@@ -251,6 +279,11 @@ def test_evidence_against_a_suggestion_is_set_apart() -> None:
     changed = replace(audit, influences=pulls)
     card = next(c for c in cards(changed, Items(changed)) if c.annotation_id == flagged["annotation_id"])
     assert [other.against for other in card.evidence] == [False, False, False, True]
+
+
+def test_a_page_of_ten_times_as_many_findings_is_no_larger() -> None:
+    few, many = (len(render_report(audits.random_audit(size, 50))) for size in (5_000, 50_000))
+    assert many < 1.05 * few
 
 
 def test_what_the_page_shows_of_items_is_looked_up_and_not_held_for_all() -> None:
