@@ -19,10 +19,11 @@ import image_sets
 import numpy as np
 
 from ntk_labelqa import bde
+from ntk_labelqa.diagnostics.panels import predicted_classes
 from ntk_labelqa.diagnostics.scheme_ranking import rank
 from ntk_labelqa.diagnostics.schemes import Scheme, pooled
 from ntk_labelqa.gram.choose import invert
-from ntk_labelqa.gram.inverse import RegularizedInverse, leave_one_out
+from ntk_labelqa.gram.inverse import RegularizedInverse
 
 SHARES = (0.0, 0.1, 0.2, 0.3)
 CAREFUL, CARELESS = 0.08, 0.10
@@ -87,7 +88,7 @@ def _share_right(
             for share, items in zip((CARELESS, CAREFUL), split(trial), strict=True)
         ]
         labels = pooled(schemes, len(right), k)
-        hits += rank(inverse, leave_one_out(inverse, labels), schemes, k)["scheme"][0] == str(CAREFUL)
+        hits += rank(inverse, predicted_classes(inverse, labels), schemes, k)["scheme"][0] == str(CAREFUL)
     return hits / trials
 
 

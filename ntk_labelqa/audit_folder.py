@@ -22,7 +22,7 @@ from ntk_labelqa import findings
 from ntk_labelqa.audit_shape import check_table, fault_of_manifest
 from ntk_labelqa.errors import InvalidInputError, LabelQAError
 from ntk_labelqa.files import clear_leftovers, in_words, whole_file, whole_folder, write_whole
-from ntk_labelqa.parquet import read_parquet
+from ntk_labelqa.parquet import read_parquet, write_parquet
 from ntk_labelqa.paths import nearest_there, real_place
 from ntk_labelqa.shown import make_well_formed, well_formed, without_logins
 
@@ -122,10 +122,10 @@ class Audit:
 
     def _write(self, folder: Path, report: str | None) -> None:
         for name in findings.SCHEMAS:
-            findings.conform(name, getattr(self, name)).to_parquet(folder / f"{name}.parquet", index=False)
+            write_parquet(findings.conform(name, getattr(self, name)), folder / f"{name}.parquet")
         later = [name for name in LATER_ITEM_COLUMNS if name in self.items]
-        self.items[[*ITEM_COLUMNS, *later]].to_parquet(folder / "items.parquet", index=False)
-        self.annotations[list(ANNOTATION_COLUMNS)].to_parquet(folder / "annotations.parquet", index=False)
+        write_parquet(self.items[[*ITEM_COLUMNS, *later]], folder / "items.parquet")
+        write_parquet(self.annotations[list(ANNOTATION_COLUMNS)], folder / "annotations.parquet")
         text = json.dumps(self.manifest, indent=2, ensure_ascii=False, allow_nan=False)
         (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
         if report is not None:

@@ -20,9 +20,10 @@ from ntk_labelqa.diagnostics.annotators import annotators_table, consensus_table
 from ntk_labelqa.diagnostics.audit_plan import AuditPlan, plan_audit, tried_plan
 from ntk_labelqa.diagnostics.encoder_comparison import choose_encoder
 from ntk_labelqa.diagnostics.entanglement import Entanglement, entangle
-from ntk_labelqa.diagnostics.evidence import influences
+from ntk_labelqa.diagnostics.evidence import influences, most_evident
 from ntk_labelqa.diagnostics.fitted_kernel import FittedKernel, choose_kernel, fit_kernel
 from ntk_labelqa.diagnostics.label_issues import LabelIssues, find_label_issues_in, why_not_by
+from ntk_labelqa.diagnostics.panels import label_counts, most_frequent, predicted_classes
 from ntk_labelqa.diagnostics.recalibration import Recalibration, recalibrated
 from ntk_labelqa.diagnostics.region_faults import find_region_faults
 from ntk_labelqa.diagnostics.scheme_ranking import rank
@@ -31,7 +32,7 @@ from ntk_labelqa.diagnostics.self_measurement import SelfMeasurement, measure
 from ntk_labelqa.encoders.choose import Encoded, encode
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.factor_cache import FactorCache
-from ntk_labelqa.gram.inverse import RegularizedInverse, leave_one_out
+from ntk_labelqa.gram.inverse import RegularizedInverse
 from ntk_labelqa.inputs.labels import taken
 from ntk_labelqa.label_model.annotations import Annotations
 from ntk_labelqa.label_types.region_issues import find_region_issues
@@ -172,6 +173,9 @@ def audit_fitted(
             stages.note(recalibration)
     with stages.stage("Gathering evidence"):
         pulls = influences(dataset, inverse, issues)
+        flagged, most = int(issues.is_label_issue.sum()), most_evident(len(dataset), len(dataset.class_names))
+        if flagged > most:
+            stages.note(f"Evidence was gathered for the worst {most:,} of {flagged:,} flagged labels.")
     faults = findings.empty("region_faults")
     if dataset.regions is not None:
         faults = find_region_faults(dataset.regions, options.regions)
@@ -181,8 +185,8 @@ def audit_fitted(
         measured = measure(dataset, inverse, issues, recalibration=recalibration, seed=options.seed)
     with stages.stage("Comparing classes and schemes"):
         entanglement = entangle(inverse, labels, dataset.class_names, item_ids=dataset.items["task_id"].to_numpy())
-        predictions = leave_one_out(inverse, labels)
-        ranking = rank(inverse, predictions, list(schemes_of(dataset)), len(dataset.class_names))
+        predicted = predicted_classes(inverse, labels)
+        ranking = rank(inverse, predicted, list(schemes_of(dataset)), len(dataset.class_names))
     found = findings_table(dataset, issues)
     if recalibration:
         found = found.assign(model_probability=stated.error_probability)
@@ -209,7 +213,7 @@ def audit_fitted(
             "region_issues": regions.measured,
         },
     }
-    classes = classes_table(dataset, entanglement, found, predictions, labels)
+    classes = classes_table(dataset, entanglement, found, predicted)
     return Audit(
         manifest,
         found,
@@ -289,16 +293,16 @@ def classes_table(
     dataset: LabeledDataset,
     entanglement: Entanglement,
     found: pd.DataFrame,
-    predictions: np.ndarray,
-    labels: np.ndarray,
+    predicted: np.ndarray,
 ) -> pd.DataFrame:
-    """The ``classes`` table, in the label set's order."""
+    """The ``classes`` table, in the label set's order; *predicted*, int64[N], are the items' leave-one-out classes."""
     table = entanglement.classes.copy()
     by_class = found.groupby("given_label")["is_label_issue"].agg(["sum", "mean"])
     table["issues"] = table["class_name"].map(by_class["sum"]).fillna(0)
     table["issue_rate"] = table["class_name"].map(by_class["mean"]).fillna(0.0)
-    right = predictions.argmax(axis=1) == labels.argmax(axis=1)
-    accuracy = pd.Series(right).groupby(labels.argmax(axis=1)).mean()
+    counts = label_counts(dataset.item_of_annotation, dataset.label_codes, len(dataset), len(dataset.class_names))
+    given = most_frequent(counts)
+    accuracy = pd.Series(predicted == given).groupby(given).mean()
     table["leave_one_out_accuracy"] = accuracy.reindex(range(len(dataset.class_names)), fill_value=0.0).to_numpy()
     return findings.conform("classes", table)
 
@@ -348,7 +352,9 @@ def summarize(
     architecture: str,
 ) -> dict[str, Any]:
     """The headline figures."""
-    counts = label_means(dataset).sum(axis=0)
+    per_item = np.bincount(dataset.item_of_annotation, minlength=len(dataset))
+    shares = 1.0 / per_item[dataset.item_of_annotation]
+    counts = np.bincount(dataset.label_codes, shares, minlength=len(dataset.class_names))
     return {
         "items": len(dataset),
         "annotations": len(dataset.annotations),

@@ -287,5 +287,5 @@ def label_means(dataset: LabeledDataset, labels: np.ndarray | None = None) -> np
     codes = dataset.label_codes if labels is None else labels
     means = np.zeros((len(dataset), len(dataset.class_names)))
     np.add.at(means, (dataset.item_of_annotation, codes), 1.0)
-    counts = means.sum(axis=1, keepdims=True)
-    return means / np.maximum(counts, 1.0)
+    means /= np.maximum(means.sum(axis=1, keepdims=True), 1.0)
+    return means

@@ -181,15 +181,20 @@ def conform(name: str, table: pd.DataFrame) -> pd.DataFrame:
     written.
     """
     schema = SCHEMAS[name]
-    table = table.assign(**{column: value for column, value in LATER.get(name, {}).items() if column not in table})
+    if later := {column: value for column, value in LATER.get(name, {}).items() if column not in table}:
+        table = table.assign(**later)
     missing = [column for column in schema if column not in table]
     if missing:
         raise InvalidInputError(f"The {name} table lacks the columns {', '.join(missing)}.", remedy=REMEDY)
-    typed = table[list(schema)].astype({column: kind for column, kind in schema.items() if kind != "str"})
+    typed = table[list(schema)]
+    # Of a million rows each needless copy is hundreds of megabytes.
+    if other := {column: kind for column, kind in schema.items() if kind not in ("str", typed[column].dtype)}:
+        typed = typed.astype(other)
     for column in schema:
         if (name, column) not in NULLABLE and typed[column].isna().any():
             raise InvalidInputError(f"The {name} table has missing values in {column}.", remedy=REMEDY)
-    return typed.reset_index(drop=True)
+    typed.index = pd.RangeIndex(len(typed))
+    return typed
 
 
 def keys(table: pd.DataFrame, number: str = "task_id", region: str = "region_id") -> list[tuple[int, str]]:

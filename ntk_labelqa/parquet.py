@@ -1,4 +1,4 @@
-"""Parquet files, read by the thread that asks for them."""
+"""Parquet files: written in row groups, so that a reader can take a part, and read by the thread that asks for them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+
+
+ROW_GROUP = 50_000
+"""Rows of a row group. By the least and the largest value of each column in it, readers tell which groups they need."""
+
+
+def write_parquet(table: pd.DataFrame, path: Path) -> None:
+    """Write *table*, without its index, to *path*. Raises OSError and whatever Arrow raises."""
+    table.to_parquet(path, index=False, row_group_size=ROW_GROUP)
 
 
 def read_parquet(path: Path) -> pd.DataFrame:

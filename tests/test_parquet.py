@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet
 import pytest
 
+from ntk_labelqa import parquet
 from ntk_labelqa.parquet import read_parquet
 from tests.gate.audits import audit_of
 
@@ -46,6 +48,22 @@ def test_tables_are_those_of_pandas(tmp_path: Path) -> None:
     )
     table.to_parquet(tmp_path / "table.parquet")
     pd.testing.assert_frame_equal(read_parquet(tmp_path / "table.parquet"), pd.read_parquet(tmp_path / "table.parquet"))
+
+
+def test_tables_of_an_audit_are_in_row_groups_that_tell_what_they_hold(monkeypatch, tmp_path: Path) -> None:
+    audit = audit_of(wrong=4)
+    monkeypatch.setattr(parquet, "ROW_GROUP", 25)
+    folder = audit.save(tmp_path / "audit")
+    for name in ("findings", "items"):
+        with pyarrow.parquet.ParquetFile(folder / f"{name}.parquet") as file:
+            groups = [file.metadata.row_group(at) for at in range(file.metadata.num_row_groups)]
+            at = file.schema_arrow.names.index("task_id")
+        assert max(group.num_rows for group in groups) == 25
+        assert sum(group.num_rows for group in groups) == len(getattr(audit, name))
+        limits = [(group.column(at).statistics.min, group.column(at).statistics.max) for group in groups]
+        tasks = getattr(audit, name)["task_id"].to_numpy()
+        assert limits[0] == (tasks[:25].min(), tasks[:25].max())
+    pd.testing.assert_frame_equal(read_parquet(folder / "findings.parquet"), audit.findings)
 
 
 def test_what_is_not_there_is_said_so(tmp_path: Path) -> None:

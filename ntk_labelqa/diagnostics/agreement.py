@@ -8,7 +8,6 @@ Sources: Krippendorff, *Content Analysis* (alpha, nominal); Cohen 1960 and Fleis
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -16,9 +15,12 @@ from scipy import sparse
 
 from ntk_labelqa import findings
 from ntk_labelqa.dataset import LabeledDataset
+from ntk_labelqa.diagnostics.panels import label_counts
 
 RESAMPLES = 400
 """Draws of the tasks, with replacement, that intervals are of."""
+DRAWN_BYTES = 8 * 2**20
+"""Of draws that are held at once."""
 INTERVAL = (2.5, 97.5)
 MOST_PAIRS = 200
 """Pairs of annotators in the table, those with the most items in common."""
@@ -39,12 +41,13 @@ def agreement_table(dataset: LabeledDataset, *, seed: int = 0) -> pd.DataFrame:
     shared = rows[rows["item"].map(rows["item"].value_counts()) > 1]
     if shared.empty:
         return findings.empty("agreement")
-    tasks = dataset.items["task_id"].to_numpy()[shared["item"].to_numpy(np.int64)]
-    votes = _Votes.of(shared.assign(task=tasks), len(dataset.class_names), seed)
+    items, row = np.unique(shared["item"].to_numpy(np.int64), return_inverse=True)
+    counts = label_counts(row, shared["label"].to_numpy(np.int64), len(items), len(dataset.class_names))
+    everybody, by_class = _figures(counts, dataset.items["task_id"].to_numpy()[items], seed)
     places = _places(dataset)
-    found = [{"level": "all", **votes.figures(), **_place_figures(places, seed)}]
-    for code in np.unique(shared["label"]):
-        found.append({"level": "class", "class_name": dataset.class_names[code], **votes.of_class(int(code)).figures()})
+    found = [{"level": "all", **everybody, **_place_figures(places, seed)}]
+    for code in np.flatnonzero(np.diff(counts.tocsc().indptr)):
+        found.append({"level": "class", "class_name": dataset.class_names[code], **by_class[code]})
     found += _of_people(shared, places, seed)
     table = pd.DataFrame(found).reindex(columns=list(findings.SCHEMAS["agreement"]))
     for name in ("class_name", "annotator_a", "annotator_b"):
@@ -52,78 +55,88 @@ def agreement_table(dataset: LabeledDataset, *, seed: int = 0) -> pd.DataFrame:
     return findings.conform("agreement", table)
 
 
-@dataclass(frozen=True)
-class _Votes:
-    """How often each item was given each class.
+def _figures(
+    counts: sparse.csr_matrix, tasks: np.ndarray, seed: int
+) -> tuple[dict[str, float], list[dict[str, float]]]:
+    """Items, agreement of two labels of an item, Fleiss' kappa, and Krippendorff's alpha with its interval: of all
+    classes, and of each class against all others together.
 
-    Attributes:
-        counts: items by classes, a row an item with two labels or more.
-        draws: how often each item's task was drawn, float64[items, RESAMPLES].
+    Args:
+        counts: n_uc, how often each item was given each class, items by classes; each item has two labels or more.
+        tasks: of the items.
+        seed: of the draws.
     """
-
-    counts: sparse.csr_matrix
-    draws: np.ndarray
-
-    @classmethod
-    def of(cls, shared: pd.DataFrame, class_count: int, seed: int) -> _Votes:
-        items, row = np.unique(shared["item"].to_numpy(), return_inverse=True)
-        labels = shared["label"].to_numpy(np.int64)
-        counts = sparse.csr_matrix((np.ones(len(row)), (row, labels)), (len(items), class_count))
-        tasks = shared.groupby("item")["task"].first().to_numpy()
-        return cls(counts, drawn(tasks, seed))
-
-    def of_class(self, code: int) -> _Votes:
-        """The same with two classes, this one and all others."""
-        given = np.asarray(self.counts[:, [code]].todense()).ravel()
-        several = np.asarray(self.counts.sum(axis=1)).ravel()
-        return _Votes(sparse.csr_matrix(np.stack([given, several - given], axis=1)), self.draws)
-
-    def figures(self) -> dict[str, float]:
-        """Items, agreement of two labels of an item, Fleiss' kappa, and Krippendorff's alpha with its interval."""
-        votes = np.asarray(self.counts.sum(axis=1)).ravel()
-        alike = np.asarray(self.counts.multiply(self.counts).sum(axis=1)).ravel() - votes
-        once = np.ones((len(votes), 1))
-        agreed = float((alike / (votes * (votes - 1))).mean())
-        shares = np.asarray(self.counts.sum(axis=0)).ravel() / votes.sum()
-        redrawn = alpha(self.counts, votes, alike, self.draws)
-        known = redrawn[np.isfinite(redrawn)]
-        low, high = np.percentile(known, INTERVAL) if len(known) else (np.nan, np.nan)
-        return {
+    votes = np.asarray(counts.sum(axis=1)).ravel()
+    alike = np.asarray(counts.multiply(counts).sum(axis=1)).ravel() - votes
+    # Of a class g times and others v - g times given, 2 g (v - g) of v (v - 1) ordered pairs of labels differ.
+    unlike = _unlike(counts, votes)
+    first = sparse.csr_matrix(np.stack([votes, alike / (votes - 1)], axis=1))
+    differing = sparse.csr_matrix(unlike.multiply(1 / (votes - 1)[:, None]))
+    columns = sparse.csr_matrix(sparse.hstack([first, counts, differing]))
+    sums, redrawn = np.asarray(columns.sum(axis=0)).T, sums_redrawn(tasks, columns, seed)
+    pairs = votes * (votes - 1)
+    share = np.asarray(counts.sum(axis=0)).ravel() / votes.sum()
+    agreed = float((alike / pairs).mean())
+    of_class = 1 - np.asarray(unlike.multiply(1 / pairs[:, None]).mean(axis=0)).ravel()
+    alphas, alphas_redrawn = _alphas(sums), _alphas(redrawn)
+    by_chance = [float(np.square(share).sum()), *(share**2 + (1 - share) ** 2)]
+    rows = [
+        {
             "items": len(votes),
-            "agreement": agreed,
-            "kappa": _beyond_chance(agreed, float(np.square(shares).sum())),
-            "alpha": float(alpha(self.counts, votes, alike, once)[0]),
-            "alpha_low": float(low),
-            "alpha_high": float(high),
+            "agreement": one,
+            "kappa": _beyond_chance(one, chance),
+            "alpha": float(alpha[0]),
+            **dict(zip(("alpha_low", "alpha_high"), _interval(again), strict=True)),
         }
+        for one, chance, alpha, again in zip([agreed, *of_class], by_chance, alphas, alphas_redrawn, strict=True)
+    ]
+    return rows[0], rows[1:]
 
 
-def alpha(counts: sparse.csr_matrix, votes: np.ndarray, alike: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    r"""Krippendorff's alpha for nominal data, float64[D]; 1 agreement, 0 what chance would give, NaN of one class.
+def _unlike(counts: sparse.csr_matrix, votes: np.ndarray) -> sparse.csr_matrix:
+    """2 g (v - g) of each item's count g of a class and its number of labels v, sparse as the counts."""
+    of_row = np.repeat(votes, np.diff(counts.indptr))
+    return sparse.csr_matrix((2 * counts.data * (of_row - counts.data), counts.indices, counts.indptr), counts.shape)
+
+
+def _alphas(sums: np.ndarray) -> np.ndarray:
+    r"""Krippendorff's alpha for nominal data, of all classes and of each against the others, float64[1 + K, D]; 1
+    agreement, 0 what chance would give, NaN of one class.
 
     .. math:: 1 - (n - 1) \frac{n - \sum_u A_u}{n^2 - \sum_c n_c^2}
 
     where item u was given :math:`m_u` of the n labels, and :math:`A_u = \sum_c n_{uc} (n_{uc} - 1) / (m_u - 1)`.
 
     Args:
-        counts: n_uc, items by classes.
-        votes: m_u, float64[items].
-        alike: the sum over c of n_uc (n_uc - 1), float64[items].
-        draws: how often each item counts, float64[items, D].
+        sums: over the items, float64[2 + 2K, D]: of m, of A, of the n_c, and, for each class against the others, of
+            m - A.
     """
-    total = votes @ draws
-    agreed = (alike / (votes - 1)) @ draws
-    of_classes = counts.T @ draws
-    expected = np.square(total) - np.square(of_classes).sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(expected > 0, 1 - (total - 1) * (total - agreed) / expected, np.nan)
+    classes = (len(sums) - 2) // 2
+    total, agreed, of_class, differing = sums[0], sums[1], sums[2 : 2 + classes], sums[2 + classes :]
+    differing = np.concatenate([[total - agreed], differing])
+    expected = np.concatenate([[total**2 - np.square(of_class).sum(axis=0)], 2 * of_class * (total - of_class)])
+    return 1 - np.divide((total - 1) * differing, expected, out=np.full(expected.shape, np.nan), where=expected > 0)
 
 
-def drawn(tasks: np.ndarray, seed: int) -> np.ndarray:
-    """How often each row counts in each of :data:`RESAMPLES` draws of its tasks, float64[rows, RESAMPLES]."""
+def _interval(values: np.ndarray) -> tuple[float, float]:
+    known = values[np.isfinite(values)]
+    low, high = np.percentile(known, INTERVAL) if len(known) else (np.nan, np.nan)
+    return float(low), float(high)
+
+
+def sums_redrawn(tasks: np.ndarray, columns: sparse.csr_matrix | np.ndarray, seed: int) -> np.ndarray:
+    """The sums of *columns*, [rows, C], in each of :data:`RESAMPLES` draws of the rows' *tasks* with replacement,
+    float64[C, RESAMPLES].
+    """
     different, row = np.unique(tasks, return_inverse=True)
+    by_task = sparse.csr_matrix((np.ones(len(row)), (row, np.arange(len(row))))) @ columns
     shares = np.full(len(different), 1 / len(different))
-    return np.random.default_rng(seed).multinomial(len(different), shares, RESAMPLES).T[row].astype(float)
+    random, sums = np.random.default_rng(seed), np.empty((columns.shape[1], RESAMPLES))
+    step = max(1, DRAWN_BYTES // (8 * len(different)))
+    for start in range(0, RESAMPLES, step):
+        draws = random.multinomial(len(different), shares, min(step, RESAMPLES - start)).astype(float)
+        sums[:, start : start + step] = by_task.T @ draws.T
+    return sums
 
 
 def _beyond_chance(observed: float, by_chance: float) -> float:
@@ -162,8 +175,8 @@ _TURNED = {
 def _cohen(pairs: pd.DataFrame) -> dict[str, float]:
     """Items in common, agreement, and Cohen's kappa."""
     a, b = pairs["label_a"].to_numpy(), pairs["label_b"].to_numpy()
-    classes = np.unique(np.concatenate([a, b]))
-    by_chance = sum(float((a == code).mean() * (b == code).mean()) for code in classes)
+    count = max(a.max(), b.max()) + 1
+    by_chance = float(np.bincount(a, minlength=count) @ np.bincount(b, minlength=count)) / len(a) ** 2
     agreed = float((a == b).mean())
     return {"items": pairs["item"].nunique(), "agreement": agreed, "kappa": _beyond_chance(agreed, by_chance)}
 
@@ -213,8 +226,8 @@ def _place_figures(places: pd.DataFrame | None, seed: int) -> dict[str, float]:
     if places is None or places.empty:
         return {}
     both, drawings = places["both"].to_numpy(float), places["drawings"].to_numpy(float)
-    draws = drawn(places["task_id"].to_numpy(), seed)
-    low, high = np.percentile(2 * (both @ draws) / (drawings @ draws), INTERVAL)
+    both_redrawn, redrawn = sums_redrawn(places["task_id"].to_numpy(), np.stack([both, drawings], axis=1), seed)
+    low, high = np.percentile(2 * both_redrawn / redrawn, INTERVAL)
     return {
         "region_f1": float(2 * both.sum() / drawings.sum()),
         "region_f1_low": float(low),

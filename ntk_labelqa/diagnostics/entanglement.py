@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from ntk_labelqa.diagnostics import entanglement_warnings as warned
 from ntk_labelqa.diagnostics.overlaps import Overlaps
@@ -93,19 +94,22 @@ def entangle(
         class_names: K names; the tables hold them in the type they have here.
         item_ids: int64[N], by which the items that carry a warning are named; None counts rows from 0.
 
-    Cost: one ``apply`` of 2K columns and 6NK² flops; where there is a warning about four times that.
+    Cost: two ``apply`` of 2K columns, and O(K) an entry of Y; where there is a warning about four times that. Memory:
+    a few panels of :data:`~ntk_labelqa.diagnostics.panels.PANEL_BYTES`, and a few numbers a pair of classes.
     """
-    overlaps = Overlaps.of(inverse, labels)
-    z, counts = overlaps.couplings, labels.sum(axis=0)
+    given = sparse.csr_matrix(labels)
+    overlaps = Overlaps.of(inverse, given)
+    z, counts = overlaps.couplings, overlaps.counts
     names = class_names if isinstance(class_names, pd.Series) else pd.Series(class_names, dtype=object)
-    pairs = warned.judge(_pairs(z, names), overlaps, inverse, labels)
+    kept = warned.explained(_strongest(warned.judge(_pairs(z), overlaps)), inverse, given)
+    for side in "ab":
+        kept[f"class_{side}"] = taken(names, kept[side].to_numpy())
     ids = np.arange(len(labels)) if item_ids is None else item_ids
-    kept = _strongest(pairs)
-    kept["items_a"], kept["items_b"] = warned.carriers(kept, overlaps, labels, ids)
+    kept["items_a"], kept["items_b"] = warned.carriers(kept, overlaps.weights, ids)
     return Entanglement(z, conform("entanglement", kept), _classes(overlaps, counts, names, inverse.scale))
 
 
-def _pairs(z: np.ndarray, names: pd.Series) -> pd.DataFrame:
+def _pairs(z: np.ndarray) -> pd.DataFrame:
     size = np.sqrt(np.diag(z))
     first, second = np.triu_indices(len(z), k=1)
     product = size[first] * size[second]
@@ -113,8 +117,6 @@ def _pairs(z: np.ndarray, names: pd.Series) -> pd.DataFrame:
         {
             "a": first,
             "b": second,
-            "class_a": taken(names, first),
-            "class_b": taken(names, second),
             "coupling": np.divide(-z[first, second], product, out=np.zeros(len(first)), where=product > 0),
         }
     )

@@ -20,12 +20,19 @@ from ntk_labelqa.label_model.annotations import Annotations
 
 STRONGEST = 3
 """Items shown for the suggested class, and as many for the given one."""
-PANEL_BYTES = 64 * 2**20
+MOST = 10_000
+"""Flagged annotations that get evidence: more than anybody looks at."""
+ENTRIES = 10**9
+"""Of G that are looked at where all classes are of one size: a minute or two on two cores."""
+PANEL_BYTES = 16 * 2**20
+"""Of entries at a time: memory is found anew for larger panels, which takes longer than to fill them."""
 
 
 def influences(dataset: LabeledDataset, inverse: RegularizedInverse, issues: LabelIssues) -> pd.DataFrame:
     """The ``influences`` table: for each flagged annotation the items that pull hardest towards the suggested class,
     then those towards the given one, strongest first. Items that push away are never listed.
+
+    Of more than :func:`most_evident` flagged annotations, those with the largest error probability.
 
     Args:
         dataset: N items.
@@ -36,6 +43,9 @@ def influences(dataset: LabeledDataset, inverse: RegularizedInverse, issues: Lab
     """
     annotations = Annotations.of_dataset(dataset)
     flagged = np.flatnonzero(issues.is_label_issue)
+    if len(flagged) > (most := most_evident(annotations.item_count, annotations.class_count)):
+        worst = np.lexsort((-issues.margin[flagged], -issues.error_probability[flagged]))
+        flagged = np.sort(flagged[worst[:most]])
     if not len(flagged):
         return findings.empty("influences")
     pulls = [
@@ -57,6 +67,16 @@ def influences(dataset: LabeledDataset, inverse: RegularizedInverse, issues: Lab
             }
         ),
     )
+
+
+def most_evident(item_count: int, class_count: int) -> int:
+    """For how many annotations, at most, evidence is gathered among *item_count* items of *class_count* classes.
+
+    Example:
+        >>> most_evident(100_000, 10), most_evident(1_000_000, 20)
+        (10000, 10000)
+    """
+    return min(MOST, max(1, ENTRIES * max(class_count, 2) // (2 * item_count)))
 
 
 def _of_class(

@@ -16,10 +16,11 @@ import pandas as pd
 from ntk_labelqa import bde
 from ntk_labelqa.dataset import LabeledDataset, label_means
 from ntk_labelqa.diagnostics.fitted_kernel import fit_kernel
+from ntk_labelqa.diagnostics.panels import predicted_classes
 from ntk_labelqa.diagnostics.schemes import Scheme, collapsed, controls, encoded, pooled
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.findings import conform
-from ntk_labelqa.gram.inverse import RegularizedInverse, leave_one_out
+from ntk_labelqa.gram.inverse import RegularizedInverse
 from ntk_labelqa.gram.inverse_plan import Landmarks
 from ntk_labelqa.inputs.features import read_features
 from ntk_labelqa.inputs.held import FeaturesLike, LabelsLike
@@ -123,21 +124,20 @@ def rank_pooled(
 ) -> pd.DataFrame:
     """:func:`rank` of *schemes* and of controls, judged by a prediction from *labels*, Y float[N, K]."""
     everything = [*schemes, *controls(labels, seed=seed)]
-    return rank(inverse, leave_one_out(inverse, labels), everything, labels.shape[1])
+    return rank(inverse, predicted_classes(inverse, labels), everything, labels.shape[1])
 
 
-def rank(inverse: RegularizedInverse, predictions: np.ndarray, schemes: list[Scheme], class_count: int) -> pd.DataFrame:
+def rank(inverse: RegularizedInverse, predicted: np.ndarray, schemes: list[Scheme], class_count: int) -> pd.DataFrame:
     """The ``schemes`` table, least noisy first; collapsed schemes stand last.
 
     Args:
         inverse: G over all items.
-        predictions: P, float[N, K], leave-one-out predictions, all schemes judged by the same.
+        predicted: int64[N], the class that each item's leave-one-out prediction says, all schemes judged by the same.
         schemes: the labellings.
         class_count: K.
 
     Cost: one ``apply`` of K + 1 columns for each scheme that is comparable.
     """
-    predicted = predictions.argmax(axis=1)
     table = pd.DataFrame([_error_rate(predicted, scheme) for scheme in schemes])
     values = block_diagonalization_errors(inverse, schemes, class_count)
     table["bde"] = np.array([np.nan if value is None else value for value in values])

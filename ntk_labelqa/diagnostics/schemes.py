@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
-from ntk_labelqa.dataset import LabeledDataset, encode_labels, label_means
+from ntk_labelqa.dataset import LabeledDataset, encode_labels
+from ntk_labelqa.diagnostics.panels import label_counts, most_frequent
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.inputs.alignment import aligned
 from ntk_labelqa.inputs.held import LabelsLike
@@ -43,9 +45,9 @@ def schemes_of(dataset: LabeledDataset) -> Iterator[Scheme]:
 
 def majority_of(dataset: LabeledDataset, name: str = MAJORITY) -> Scheme:
     """Each labelled item's most frequent label; of equally frequent ones the first in the label set."""
-    means = label_means(dataset)
-    labelled = np.flatnonzero(means.any(axis=1))
-    return Scheme(name, labelled, means[labelled].argmax(axis=1))
+    counts = label_counts(dataset.item_of_annotation, dataset.label_codes, len(dataset), len(dataset.class_names))
+    labelled = np.flatnonzero(np.diff(counts.indptr))
+    return Scheme(name, labelled, most_frequent(counts)[labelled])
 
 
 def controls(labels: np.ndarray, *, seed: int = 0) -> list[Scheme]:
@@ -120,7 +122,8 @@ def pooled(schemes: Sequence[Scheme], item_count: int, class_count: int) -> np.n
     A collapsed scheme would otherwise pull the prediction that judges all of them to its one class.
     """
     gone = collapsed(schemes, item_count, class_count)
-    totals = _totals([s for s, bad in zip(schemes, gone, strict=True) if not bad], item_count, class_count)
+    good = [scheme for scheme, bad in zip(schemes, gone, strict=True) if not bad]
+    totals = _totals(good, item_count, class_count).toarray()
     return totals / np.maximum(totals.sum(axis=1, keepdims=True), 1.0)
 
 
@@ -134,17 +137,17 @@ def collapsed(schemes: Sequence[Scheme], item_count: int, class_count: int) -> l
     answers = []
     for scheme in schemes:
         own = np.bincount(scheme.labels, minlength=class_count)
-        others = totals[scheme.items].sum(axis=0) - (0 if scheme.is_control else own)
+        others = np.asarray(totals[scheme.items].sum(axis=0)).ravel() - (0 if scheme.is_control else own)
         answers.append(bool(_entropy(own) < COLLAPSED * _entropy(others)))
     return answers
 
 
-def _totals(schemes: Sequence[Scheme], item_count: int, class_count: int) -> np.ndarray:
+def _totals(schemes: Sequence[Scheme], item_count: int, class_count: int) -> sparse.csr_matrix:
     """How many schemes, controls apart, give each item each label."""
-    totals = np.zeros((item_count, class_count))
-    for scheme in (scheme for scheme in schemes if not scheme.is_control):
-        totals[scheme.items, scheme.labels] += 1.0
-    return totals
+    told = [scheme for scheme in schemes if not scheme.is_control]
+    none = np.array([], np.int64)
+    items, labels = (np.concatenate([none, *parts]) for parts in ([s.items for s in told], [s.labels for s in told]))
+    return label_counts(items, labels, item_count, class_count)
 
 
 def _entropy(counts: np.ndarray) -> float:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ntk_labelqa.audit_folder import Audit
-from ntk_labelqa.findings import keys
 from ntk_labelqa.report.formats import share
-from ntk_labelqa.report.items import Items, Picture
+from ntk_labelqa.report.items import Items, Key, Picture
 
 SHOWN = 300
 FOR, AGAINST = 3, 1
@@ -55,18 +55,20 @@ class Card:
 def worst_first(findings: pd.DataFrame) -> pd.DataFrame:
     """The flagged findings, the most probable errors at the top."""
     flagged = findings[findings["is_label_issue"]]
-    return flagged.sort_values(["error_probability", "margin"], ascending=False, kind="stable")
+    # Arrays, for pandas numbers the values of each column before it sorts by several.
+    probability, margin = (flagged[column].to_numpy() for column in ("error_probability", "margin"))
+    return flagged.iloc[np.lexsort((-margin, -probability))]
 
 
 def cards(audit: Audit, items: Items) -> list[Card]:
     """The worst findings; every one gets its own picture before any gets pictures of its evidence."""
     worst = [_card(row, items) for row in worst_first(audit.findings).head(SHOWN).itertuples()]
     pulls = audit.influences[audit.influences["annotation_id"].isin({card.annotation_id for card in worst})]
-    by_finding = pulls.sort_values("weight", ascending=False, kind="stable").groupby(["annotation_id", "region_id"])
-    strongest = dict(iter(by_finding))
-    none = audit.influences.iloc[:0]
+    strongest: dict[Key, list[Any]] = {}
+    for pull in pulls.sort_values("weight", ascending=False, kind="stable").itertuples():
+        strongest.setdefault((pull.annotation_id, pull.region_id), []).append(pull)
     return [
-        replace(card, evidence=_evidence(card, strongest.get((card.annotation_id, card.region_id), none), items))
+        replace(card, evidence=_evidence(card, strongest.get((card.annotation_id, card.region_id), []), items))
         for card in worst
     ]
 
@@ -87,9 +89,15 @@ def _card(row: Any, items: Items) -> Card:
     )
 
 
-def _evidence(card: Card, pulls: pd.DataFrame, items: Items) -> tuple[Evidence, ...]:
-    against = pulls["toward"] != card.suggested
-    shown = pd.concat([pulls[~against].head(FOR), pulls[against].head(AGAINST)])
+def _evidence(card: Card, pulls: list[Any], items: Items) -> tuple[Evidence, ...]:
+    """Of *pulls*, the strongest first, those shown."""
+    speaking = [pull for pull in pulls if pull.toward == card.suggested][:FOR]
+    against = [pull for pull in pulls if pull.toward != card.suggested][:AGAINST]
+    shown = [
+        ((int(pull.other_task_id), pull.other_region_id), opposed)
+        for opposed, some in ((False, speaking), (True, against))
+        for pull in some
+    ]
     return tuple(
         Evidence(
             task_id=item[0],
@@ -99,7 +107,5 @@ def _evidence(card: Card, pulls: pd.DataFrame, items: Items) -> tuple[Evidence, 
             picture=items.picture(item),
             text=items.text(item, EVIDENCE_LENGTH),
         )
-        for item, opposed in zip(
-            keys(shown, "other_task_id", "other_region_id"), shown["toward"] != card.suggested, strict=True
-        )
+        for item, opposed in shown
     )

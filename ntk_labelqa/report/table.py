@@ -43,6 +43,7 @@ class Table:
         caption: read by screen readers and shown above it.
         rows: at most as many as the page should carry.
         total: rows there are in all; the others are in ``file``.
+        stored: how many of them are there, from the first, where that is not all of them either.
     """
 
     key: str
@@ -51,13 +52,16 @@ class Table:
     rows: Sequence[tuple[Cell, ...]]
     total: int
     file: str
+    stored: int | None = None
 
     @property
     def cut(self) -> str:
-        """Where the rest is, in words; empty where the table is complete."""
+        """Where the rest is, in words, and that a search does not reach it; empty where the table is complete."""
         if len(self.rows) == self.total:
             return ""
-        return f"The first {formats.count(len(self.rows))} of {formats.count(self.total)}. All are in {self.file}."
+        shown = f"The first {formats.count(len(self.rows))} of {formats.count(self.total)}; only these can be searched."
+        rest = "All" if self.stored is None else f"The first {formats.count(self.stored)}"
+        return f"{shown} {rest} are in {self.file}."
 
 
 def words(text: str) -> Cell:

@@ -191,7 +191,9 @@ def pairs(audit: Audit, *, beside_map: bool) -> Table:
         Column("95 % interval", numeric=True),
         Column("Warning"),
     )
-    return Table("pairs-table", "Strongest couplings", columns, rows, len(table), "entanglement.parquet")
+    total = len(audit.classes) * (len(audit.classes) - 1) // 2
+    stored = len(table) if len(table) < total else None
+    return Table("pairs-table", "Strongest couplings", columns, rows, total, "entanglement.parquet", stored)
 
 
 def left_out(audit: Audit) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from dataclasses import replace
 from itertools import combinations
 
@@ -14,6 +15,7 @@ from sklearn.metrics import cohen_kappa_score
 from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.auditing import run_audit
 from ntk_labelqa.dataset import LabeledDataset, Provenance, from_arrays
+from ntk_labelqa.diagnostics import agreement
 from ntk_labelqa.diagnostics.agreement import agreement_table
 from ntk_labelqa.labelstudio.reading.label_config import parse
 from ntk_labelqa.labelstudio.reading.tasks import build_dataset
@@ -183,3 +185,41 @@ def test_spans_agree_by_their_characters_and_an_audit_keeps_it_all(tmp_path) -> 
     found = row(again.agreement, "all")
     assert (found["agreement"], found["region_f1"]) == (1, 1)
     assert found["mean_overlap"] == pytest.approx((30 * 1 + 10 * 4 / 7) / 40)
+
+
+def pairs_of_labels(items: int) -> LabeledDataset:
+    random = np.random.default_rng(0)
+    first = random.integers(1, 5, items)
+    second = np.where(random.random(items) < 0.2, random.integers(1, 5, items), first)
+    return labelled({"a": first.tolist(), "b": second.tolist()})
+
+
+def test_intervals_do_not_depend_on_how_many_draws_are_held_at_once(monkeypatch) -> None:
+    dataset = pairs_of_labels(300)
+    at_once = agreement_table(dataset)
+    monkeypatch.setattr(agreement, "DRAWN_BYTES", 7 * 8 * 300)
+    pd.testing.assert_frame_equal(agreement_table(dataset), at_once)
+
+
+def test_the_interval_of_a_class_is_that_of_naive_counts_in_the_same_draws() -> None:
+    dataset, seed = pairs_of_labels(120), 3
+    drawn = np.random.default_rng(seed).multinomial(120, np.full(120, 1 / 120), agreement.RESAMPLES)
+    is_first = (dataset.label_codes == 0).reshape(2, 120)
+    alphas = []
+    for times in drawn:
+        given = np.repeat(is_first, times, axis=1)
+        total, ones = given.size, given.sum()
+        apart = (given[0] != given[1]).sum() * 2
+        alphas.append(1 - (total - 1) * apart / (2 * ones * (total - ones)))
+    found = row(agreement_table(dataset, seed=seed), "class", class_name="1")
+    expected = np.percentile(alphas, agreement.INTERVAL)
+    assert [found["alpha_low"], found["alpha_high"]] == pytest.approx(expected.tolist())
+
+
+def test_draws_of_many_items_are_never_held_all_at_once() -> None:
+    dataset = pairs_of_labels(30_000)
+    tracemalloc.start()
+    agreement_table(dataset)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < agreement.RESAMPLES * 8 * 30_000 / 2

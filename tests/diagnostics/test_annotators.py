@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +12,7 @@ from sklearn.datasets import load_digits
 
 from ntk_labelqa.dataset import LabeledDataset, Provenance
 from ntk_labelqa.diagnostics.annotators import annotators_table, consensus_table
-from ntk_labelqa.diagnostics.consensus import consensus_of
+from ntk_labelqa.diagnostics.consensus import consensus_of, soft_counts
 from ntk_labelqa.diagnostics.label_issues import LabelIssues, find_label_issues_in
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.label_model.annotations import Annotations
@@ -118,3 +121,42 @@ class TestWithoutFeatures:
     def test_one_person_is_believed(self) -> None:
         labels = np.arange(30) % 2
         assert (consensus_of(Annotations.of_codes(labels, 2)).labels == labels).all()
+
+
+def test_many_people_and_classes_are_counted_one_after_the_other() -> None:
+    random, people, classes, items = np.random.default_rng(0), 100, 150, 2000
+    labels, probabilities = random.integers(0, classes, items), random.dirichlet(np.ones(classes), items)
+    who = np.concatenate([np.arange(people), random.integers(0, people, items - people)])
+    dataset = LabeledDataset(
+        items=pd.DataFrame({"task_id": np.arange(items), "value": [""] * items}),
+        annotations=pd.DataFrame(
+            {
+                "annotation_id": np.arange(items),
+                "item": np.arange(items),
+                "annotator": [f"{code:03d}" for code in who],
+                "label": labels,
+                "updated_at": "",
+            }
+        ),
+        class_names=tuple(f"{code:03d}" for code in range(classes)),
+        kind="features",
+        provenance=Provenance(source="test"),
+    )
+    judged = SimpleNamespace(
+        posterior=SimpleNamespace(probabilities=probabilities),
+        error_probability=1 - probabilities[np.arange(items), labels],
+        is_label_issue=random.random(items) < 0.1,
+    )
+    tracemalloc.start()
+    table = annotators_table(dataset, judged).set_index("annotator")
+    consensus_table(dataset, judged)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < people * classes**2 * 8 / 2
+    counts = soft_counts(Annotations.of_dataset(dataset), probabilities)
+    for person in (0, 57, 99):
+        wrong = counts[person] * (1 - np.eye(classes))
+        true, given = np.unravel_index(wrong.argmax(), wrong.shape)
+        found = table.loc[f"{person:03d}"]
+        assert (found["true_label"], found["mistaken_for"]) == (f"{true:03d}", f"{given:03d}")
+        assert found["mistakes"] == pytest.approx(wrong.max())

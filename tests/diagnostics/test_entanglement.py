@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
+from scipy import sparse
 
 from ntk_labelqa import class_entanglement
+from ntk_labelqa.diagnostics import entanglement_warnings as warned
+from ntk_labelqa.diagnostics import panels
 from ntk_labelqa.diagnostics.entanglement import entangle
 from ntk_labelqa.diagnostics.overlaps import Overlaps
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.dense import DenseInverse
+from ntk_labelqa.gram.low_rank import LowRankInverse
 from ntk_labelqa.label_model.annotations import Annotations
 from tests import naive
 from tests.fixtures import noisy_digits
@@ -59,7 +65,7 @@ def test_the_deviation_of_an_overlap_is_that_of_the_bootstrap() -> None:
     features, codes = clouds([[1, 0, 0], [0.6, 0.8, 0], [0, 0, 1]], each=60, spread=0.5)
     one_hot = np.eye(3)[codes]
     inverse = DenseInverse(features @ features.T, ridge=0.1)
-    found = Overlaps.of(inverse, one_hot)
+    found = Overlaps.of(inverse, sparse.csr_matrix(one_hot))
     off = -inverse.columns(np.arange(180)) / inverse.diagonal()[:, None]
     np.fill_diagonal(off, 0.0)
     random, drawn = np.random.default_rng(0), []
@@ -163,3 +169,114 @@ def test_a_thousand_classes_keep_their_warnings() -> None:
     assert ("998", "999") in set(
         pairs.loc[pairs["is_warned"], ["class_a", "class_b"]].itertuples(index=False, name=None)
     )
+
+
+def confused_clouds() -> tuple[np.ndarray, np.ndarray]:
+    """Features and Y of six classes, two of which blend into each other, and two of which are exchanged here and there;
+    of a few items with two labels, and one without."""
+    random = np.random.default_rng(3)
+    centres = np.concatenate([np.eye(6)[:5], [0.5 * np.eye(6)[0] + 0.5 * np.eye(6)[5]]])
+    codes = np.repeat(np.arange(6), 60)
+    features = centres[codes] + 0.25 * random.normal(size=(360, 6))
+    one_hot = np.eye(7)[codes]  # nobody used the last class
+    swapped = np.concatenate([np.flatnonzero(codes == 2)[:12], np.flatnonzero(codes == 3)[:12]])
+    one_hot[swapped] = np.eye(7)[5 - codes[swapped]]
+    one_hot[:9] = (one_hot[:9] + np.eye(7)[5]) / 2
+    one_hot[100] = 0.0
+    return features, one_hot
+
+
+def by_whole_arrays(inverse: DenseInverse, labels: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, dict]:
+    """Overlaps with their deviations, the overlaps that corrected labels leave, and the contradictions of each pair of
+    classes: by arrays of all items, classes, halves and splits at once."""
+    first = overlaps_by_whole_arrays(inverse, labels)
+    voting, random = inverse.at(max(inverse.ridge, warned.VOTING_RIDGE)), np.random.default_rng(0)
+    votes = np.empty((warned.SPLITS, 2, *labels.shape))
+    for split in votes:
+        half = np.zeros((len(labels), 1))
+        half[random.permutation(len(labels))[: len(labels) // 2]] = 1.0
+        for vote, part in zip(split, (labels * half, labels * (1 - half)), strict=True):
+            vote[:] = part - voting.apply(part) / voting.diagonal()[:, None]
+    taken = votes.argmax(axis=-1).reshape(-1, len(labels))
+    agreed = (taken == taken[0]).all(axis=0)
+    corrected = np.where(agreed[:, None], np.eye(labels.shape[1])[taken[0]], labels)
+    return (
+        first,
+        overlaps_by_whole_arrays(inverse, corrected)["values"],
+        {(a, b): contradictions_by_whole_arrays(votes, labels, a, b) for a in range(5) for b in range(a + 1, 6)},
+    )
+
+
+def overlaps_by_whole_arrays(inverse: DenseInverse, labels: np.ndarray) -> dict[str, np.ndarray]:
+    diagonal, counts = inverse.diagonal()[:, None], labels.sum(axis=0)
+    applied = inverse.apply(labels)
+    weights = labels - (applied / diagonal + inverse.apply(labels / diagonal)) / 2
+    summed = labels.T @ weights
+    symmetric = (summed + summed.T) / 2
+    own = np.maximum(np.diag(symmetric), counts**2 / len(labels))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values = np.nan_to_num(symmetric / np.sqrt(np.outer(own, own)))
+        # L_ib / √(R_aa R_bb) − overlap_ab L_ia / R_aa of item i of class a
+        variance = np.zeros_like(values)
+        mine = (labels * weights).sum(axis=1)
+        for a in range(len(counts)):
+            for b in range(len(counts)):
+                influence = weights[:, b] / np.sqrt(own[a] * own[b]) - values[a, b] * mine / own[a]
+                variance[a, b] = np.nan_to_num(labels[:, a] @ influence**2)
+    return {"values": values, "deviations": np.sqrt(variance + variance.T), "weights": weights}
+
+
+def contradictions_by_whole_arrays(votes: np.ndarray, labels: np.ndarray, a: int, b: int) -> tuple[float, float]:
+    given = labels[:, a] - labels[:, b]
+    lean = votes[..., a] / labels[:, a].sum() - votes[..., b] / labels[:, b].sum()
+    support = given * lean.sum(axis=(0, 1))
+    against, by = support < 0, support > 0
+    if not against.any():
+        return 0.0, 0.0
+    repeated = (lean[:, 0] * lean[:, 1] > 0)[:, against].mean()
+    return repeated, -support[against].mean() / support[by].mean()
+
+
+@pytest.mark.parametrize("classes_at_once", [1, 3, 7])
+def test_panels_of_classes_give_what_whole_arrays_give(monkeypatch, classes_at_once: int) -> None:
+    features, labels = confused_clouds()
+    inverse = DenseInverse(features @ features.T, ridge=0.1)
+    monkeypatch.setattr(panels, "PANEL_BYTES", classes_at_once * 8 * len(labels))
+    first, refurbished, contradictions = by_whole_arrays(inverse, labels)
+    found = entangle(inverse, labels, list(range(7)))
+    assert found.pairs["is_warned"].sum() >= 2
+    assert set(found.pairs["cause"]) == {"", "classes", "labels"}
+    for pair in found.pairs.itertuples():
+        at = pair.class_a, pair.class_b
+        assert pair.overlap == pytest.approx(first["values"][at], abs=1e-9)
+        assert pair.overlap_refurbished == pytest.approx(refurbished[at], abs=1e-9)
+        assert pair.overlap_high - pair.overlap == pytest.approx(1.959964 * first["deviations"][at], abs=1e-9)
+        if pair.is_warned:
+            pull = labels[:, at[0]] * first["weights"][:, at[1]]
+            members = np.flatnonzero(labels[:, at[0]])
+            strongest = members[np.argsort(-pull[members], kind="stable")[: warned.CARRIERS]]
+            assert pair.items_a == " ".join(map(str, strongest))
+            repeated, firmness = contradictions[at]
+            assert pair.cause == ("labels" if repeated >= 0.65 and firmness >= 0.6 else "classes")
+    everything = [np.array([pair[side] for pair in contradictions]) for side in (0, 1)]
+    voting = inverse.at(max(inverse.ridge, warned.VOTING_RIDGE))
+    halves = warned.vote_by_halves(voting, sparse.csr_matrix(labels), *everything)
+    assert np.array(halves.contradictions) == pytest.approx(np.array(list(contradictions.values())))
+
+
+def test_many_classes_are_never_held_for_all_items_at_once(monkeypatch) -> None:
+    random, each, classes = np.random.default_rng(0), 10, 500
+    centres = random.normal(size=(classes, 20)) / np.sqrt(20)
+    centres[classes - 1] = centres[classes - 2]
+    codes = np.repeat(np.arange(classes), each)
+    features = centres[codes] + 0.02 * random.normal(size=(len(codes), 20))
+    spectrum, vectors = np.linalg.eigh(features.T @ features)
+    inverse = LowRankInverse(features @ vectors, spectrum, 1.0, ridge=0.01)
+    labels = np.eye(classes)[codes]
+    monkeypatch.setattr(panels, "PANEL_BYTES", 2**20)
+    tracemalloc.start()
+    found = entangle(inverse, labels, [str(code) for code in range(classes)])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.pairs["is_warned"].any()
+    assert peak < 3 * labels.nbytes

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ntk_labelqa import find_label_issues
 from ntk_labelqa.auditing import audit_features
 from ntk_labelqa.dataset import from_arrays
+from ntk_labelqa.diagnostics import evidence
 from ntk_labelqa.diagnostics.evidence import influences
 from ntk_labelqa.diagnostics.label_issues import find_issues, find_label_issues_in
 from ntk_labelqa.errors import InvalidInputError
@@ -142,6 +144,19 @@ def test_evidence_is_what_the_prediction_is_made_of() -> None:
         every = -solved[annotation] / solved[annotation, annotation] * (given == issues.predicted[annotation])
         every[annotation] = 0
         assert toward["weight"].tolist() == pytest.approx(np.sort(every)[::-1][: len(toward)], abs=1e-6)
+
+
+def test_of_many_flagged_labels_the_most_probable_errors_get_evidence(monkeypatch) -> None:
+    features, given, _ = noisy_digits(150, 0.1)
+    dataset = from_arrays(given)
+    inverse = invert(features, np.eye(10)[given], architecture="2-L", ridge=0.1)
+    issues = find_label_issues_in(dataset, inverse)
+    every = influences(dataset, inverse, issues)
+    worst = np.argsort(-issues.error_probability, kind="stable")[:5]
+    monkeypatch.setattr(evidence, "ENTRIES", 5 * 150 * 2 // 10)
+    assert len(np.flatnonzero(issues.is_label_issue)) > 5
+    kept = every[every["annotation_id"].isin(worst)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(influences(dataset, inverse, issues), kept)
 
 
 @pytest.mark.slow

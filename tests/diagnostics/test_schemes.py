@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from ntk_labelqa import bde, rank_schemes
+from ntk_labelqa.diagnostics.panels import predicted_classes
 from ntk_labelqa.diagnostics.scheme_ranking import block_diagonalization_errors, rank
 from ntk_labelqa.diagnostics.schemes import MAJORITY, ONE_CLASS, SHUFFLED, Scheme, schemes_of
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.dense import DenseInverse
-from ntk_labelqa.gram.inverse import leave_one_out
 from tests import naive
 from tests.fixtures import digits_dataset, noisy_digits
 
@@ -20,7 +20,7 @@ from tests.fixtures import digits_dataset, noisy_digits
 def ranked(schemes: list[Scheme], features: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
     one_hot = np.eye(10)[labels]
     inverse = invert(features, one_hot, architecture="2-L")
-    return rank(inverse, leave_one_out(inverse, one_hot), schemes, 10)
+    return rank(inverse, predicted_classes(inverse, one_hot), schemes, 10)
 
 
 def test_more_noise_ranks_lower_by_both_measures() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from ntk_labelqa.cli.audit import headline as sentence
+from ntk_labelqa.diagnostics.evidence import most_evident
 from ntk_labelqa.errors import LabelQAError
 from ntk_labelqa.label_types.registry import item_type
 from ntk_labelqa.report.html import render_report, write_report
@@ -115,6 +118,32 @@ class TestInABrowser:
         assert tab.locator(".heat tbody tr").count() == 30
         assert "30 of 1,000 classes" in tab.locator("#couplings").inner_text()
         assert tab.locator("#classes-table tbody tr").count() == 1000
+        pairs = tab.locator("#pairs-table .cut").inner_text()
+        assert pairs.startswith("The first 15 of 499,500; only these can be searched. The first 5,000 are in")
+
+    @pytest.mark.slow
+    def test_two_hundred_thousand_findings_are_written_and_opened_in_three_seconds(self, chromium, tmp_path) -> None:
+        picture = audits.digits_audit().items["thumbnail"][0]
+        thumbnails = [picture] * 300 + [None] * 199_700
+        near = (np.arange(200_000)[:, None] + np.arange(1, 5)) % 200_000
+        audit = audits.random_audit(200_000, 100, kind="image", thumbnails=thumbnails, neighbours=near)
+        audit = replace(audit, influences=audit.influences.head(4 * most_evident(200_000, 100)))
+        assert audit.findings["is_label_issue"].all()
+        render_report(audits.digits_audit())  # what is imported on the way is read from the disk once
+        seconds = []
+        for attempt in range(3):  # whatever else the machine does meanwhile, it does not do three times
+            start = time.perf_counter()
+            audit.save(tmp_path / f"audit{attempt}", report=render_report(audit))
+            tab = chromium.new_page(viewport={"width": 1280, "height": 800})
+            tab.goto((tmp_path / f"audit{attempt}" / "report.html").as_uri())
+            tab.locator("#findings-table input").fill("class 0042")
+            shown = tab.locator("#findings-table tbody tr:not([hidden])").count()
+            seconds.append(time.perf_counter() - start)
+        assert 0 < shown < 2000
+        assert min(seconds) <= 3.0
+        said = tab.locator("#findings-table .cut").first.inner_text()
+        assert said == "The first 2,000 of 200,000; only these can be searched. All are in findings.parquet."
+        tab.close()
 
     def test_names_and_texts_run_in_their_own_direction(self, chromium, tmp_path) -> None:
         tab, _, _ = opened(chromium, render_report(hostile_audit()), tmp_path)
@@ -250,6 +279,38 @@ def test_evidence_against_a_suggestion_is_set_apart() -> None:
     changed = replace(audit, influences=pulls)
     card = next(c for c in cards(changed, Items(changed)) if c.annotation_id == flagged["annotation_id"])
     assert [other.against for other in card.evidence] == [False, False, False, True]
+
+
+def test_a_page_of_ten_times_as_many_findings_is_no_larger() -> None:
+    few, many = (len(render_report(audits.random_audit(size, 50))) for size in (5_000, 50_000))
+    assert many < 1.05 * few
+
+
+def test_what_the_page_shows_of_items_is_looked_up_and_not_held_for_all() -> None:
+    audit = audits.random_audit(50_000, 20, kind="text", values=["a text"] * 50_000)
+    tracemalloc.start()
+    items = Items(audit)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 200 * len(audit.findings)
+    last = next(iter(audit.findings.tail(1).itertuples()))
+    item = items.item_of(last)
+    assert (item, items.text(item, 20), items.labels(item)) == ((last.task_id, ""), "a text", last.given_label)
+
+
+def test_an_item_of_several_people_has_the_region_of_the_first_who_drew_it() -> None:
+    given = np.array(["cat", "dog", "cat", "cat"], object)
+    audit = audits.audit_of(given, given, np.full(4, 0.1), kind="span", values=["one", "two", "three", "four"])
+    drawn = ["r1", "r2", "r1-again", "r3"]
+    found = audit.findings.assign(task_id=[7, 7, 7, 8], region_id=drawn)
+    annotations = pd.DataFrame({"annotation_id": found["annotation_id"], "updated_at": "", "region_id": drawn})
+    annotations["item_region_id"] = ["r1", "r2", "r1", "r3"]
+    audit = replace(audit, findings=found, annotations=annotations)
+    items = Items(replace(audit, items=audit.items.assign(task_id=[7, 7, 7, 8], region_id=["r1", "r2", "x", "r3"])))
+    rows = list(found.itertuples())
+    assert [items.item_of(row) for row in rows] == [(7, "r1"), (7, "r2"), (7, "r1"), (8, "r3")]
+    assert (items.labels((7, "r1")), items.labels((7, "r2")), items.labels((9, "r1"))) == ("cat", "dog", "")
+    assert (items.of_task(7, "dog"), items.of_task(8, "dog")) == ((7, "r2"), (8, ""))
 
 
 def test_an_audit_without_findings_says_so() -> None:
