@@ -43,7 +43,8 @@ PAGES, PAGE = 20, 100
 SNAPSHOT = """
 import json, sys, time
 from label_studio_sdk.client import LabelStudio
-client, project = LabelStudio(base_url=sys.argv[1], api_key=sys.argv[2]), int(sys.argv[3])
+# Without a queue of its own, the server answers once the snapshot is made: longer than the SDK waits by itself.
+client, project = LabelStudio(base_url=sys.argv[1], api_key=sys.argv[2], timeout=3600), int(sys.argv[3])
 exports = client.projects.exports
 made = exports.create(project, title="bare")
 while exports.get(project, made.id).status != "completed":
