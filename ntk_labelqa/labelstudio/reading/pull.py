@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from label_studio_sdk.projects.client_ext import ProjectExt
 
 SNAPSHOT_TITLE = "ntk-labelqa audit"
+"""Of our snapshots; a name of its own follows for each."""
+GATEWAY = (502, 503, 504)
+"""What answers instead of a server that takes its time, if something stands in front of it."""
 ABANDONED_AFTER = 600.0
 """Seconds after which a snapshot that is made, and that no run has fetched and deleted, was left by a killed one."""
 POLL_SECONDS = 0.2
@@ -93,9 +98,9 @@ def pull_project(
     """The annotations of a project.
 
     The server prepares a snapshot: everything at one moment, where pages of tasks would be slower and lose some without
-    a word when others are deleted meanwhile. It is a file of its own beside the project, titled *ntk-labelqa audit*,
-    and deleted as soon as it is here; tasks, annotations and predictions are not touched. Making one needs the right
-    to export.
+    a word when others are deleted meanwhile. It is a file of its own beside the project, whose title begins with
+    *ntk-labelqa audit*, and deleted as soon as it is here; tasks, annotations and predictions are not touched. Making
+    one needs the right to export.
 
     Args:
         client: see :func:`ntk_labelqa.labelstudio.connect.connect`.
@@ -196,16 +201,10 @@ def snapshot_of(
     is waited for.
     """
     remove_leftovers(client, project_id)
-    which: Any = {} if view is None else {"task_filter_options": {"view": view}}
-    in_full: Any = {"predictions": {"only_id": not predictions}, "drafts": {"only_id": not drafts}}
+    options: dict[str, Any] = {} if view is None else {"task_filter_options": {"view": view}}
+    in_full = {"predictions": {"only_id": not predictions}, "drafts": {"only_id": not drafts}}
     with translating_errors(f"Taking a snapshot of project {project_id}"):
-        snapshot = client.projects.exports.create(
-            project_id,
-            title=SNAPSHOT_TITLE,
-            serialization_options=in_full,
-            request_options=ONCE,
-            **which,
-        )
+        snapshot = _begun(client, project_id, {"serialization_options": in_full, **options})
         if snapshot.id is None:
             raise LabelStudioError(f"The server made no snapshot of project {project_id}.", remedy="Try again.")
         try:
@@ -225,6 +224,31 @@ def snapshot_of(
             remedy="Bring Label Studio up to date.",
         )
     return Snapshot(tasks, begun, notes)
+
+
+def _begun(client: LabelStudio, project_id: int, options: Mapping[str, Any]) -> Any:
+    """A new snapshot, made or being made.
+
+    Without a queue of its own Label Studio answers once all is made. It goes on when nobody waits for that any more,
+    be it we or what stands in front of it; then the snapshot is found by its title.
+    """
+    import httpx
+    from label_studio_sdk.core.api_error import ApiError
+
+    title = f"{SNAPSHOT_TITLE} {secrets.token_hex(4)}"
+    try:
+        return client.projects.exports.create(project_id, title=title, request_options=ONCE, **options)
+    except (httpx.TimeoutException, ApiError) as error:
+        if isinstance(error, ApiError) and error.status_code not in GATEWAY:
+            raise
+        found = next((one for one in client.projects.exports.list(project_id) if one.title == title), None)
+        if found is None:
+            raise
+        return found
+
+
+def _is_our_title(title: str | None) -> bool:
+    return re.fullmatch(rf"{SNAPSHOT_TITLE}( [0-9a-f]{{8}})?", title or "") is not None
 
 
 def _parsed(chunks: Iterable[bytes], name: str) -> tuple[TaskStore, tuple[str, ...]]:
@@ -249,7 +273,7 @@ def remove_leftovers(client: LabelStudio, project_id: int) -> None:
     a run that is still at work. Ages go by the server's own clock. What cannot be deleted is left to the next run.
     """
     with suppress(LabelStudioError), translating_errors("Looking for snapshots of killed runs"):
-        ours = [one for one in client.projects.exports.list(project_id) if one.title == SNAPSHOT_TITLE]
+        ours = [one for one in client.projects.exports.list(project_id) if _is_our_title(one.title)]
         if not ours:
             return
         user, now = user_of(client), _server_time(client)
