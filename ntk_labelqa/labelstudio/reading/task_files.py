@@ -11,7 +11,7 @@ import csv
 import reprlib
 import tempfile
 import zipfile
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -111,7 +111,11 @@ def parse_tasks(chunks: Iterable[bytes], name: str) -> tuple[TaskStore, tuple[st
             are_minimal = are_minimal and _is_minimal(one.value)
             if are_minimal and not _is_record(one.value) and all(_is_minimal(further.value) for further in records):
                 raise _minimal(name)
-            gathered.add(one.value, may_have_halves=one.may_have_halves)
+            try:
+                gathered.add(one.value, may_have_halves=one.may_have_halves)
+            except InvalidInputError:
+                deque(records, maxlen=0)  # what is no JSON further on is named for that
+                raise
     except NotJSONError as error:
         why = _other_format(head) or "It is of another format, or was cut off."
         raise InvalidInputError(f"{name} is not JSON: {error}", why=why, remedy=REMEDY) from error
