@@ -99,13 +99,14 @@ def run(client: LabelStudio, tasks: int, folder: Path) -> Any:
     try:
         yield Step(f"import of {tasks} tasks", time.perf_counter() - began, 0, "")
         began = time.perf_counter()
-        for page in range(1, PAGES + 1):
+        pages = min(PAGES, tasks // PAGE)
+        for page in range(1, pages + 1):
             client.tasks.list(project=project, page=page, page_size=PAGE, fields="all")
-        seconds = (time.perf_counter() - began) * tasks / (PAGES * PAGE)
-        yield Step("SDK: pages of tasks (from 2,000)", seconds, 0, "")
+        seconds = (time.perf_counter() - began) * tasks / (pages * PAGE)
+        yield Step(f"SDK: pages of tasks (from {pages * PAGE})", seconds, 0, "")
         yield bare_snapshot("SDK: snapshot, json.loads", client, project, folder / "before.json")
         audit, source = folder / "audit", ("--project", str(project))
-        options = ("--encoder", "fields", "--arch", "2-L", "--landmarks", "1000", "--out", str(audit))
+        options = ("--encoder", "fields", "--arch", "2-L", "--landmarks", str(min(1000, tasks)), "--out", str(audit))
         yield ours("audit", *source, *options)
         findings = pd.read_parquet(audit / "findings.parquet")
         check_findings(findings, rows)
@@ -123,8 +124,9 @@ def run(client: LabelStudio, tasks: int, folder: Path) -> Any:
             client.annotations.create(id=task["id"], result=[ACCEPTED], request_options=ONCE)
         yield ours("decisions", str(audit), "--apply")
         yield bare_snapshot("SDK: snapshot once more", client, project, folder / "after.json")
-        check_applied(tasks_in(folder / "before.json"), tasks_in(folder / "after.json"), answered)
         yield ours("export", str(audit), "--out", str(folder / "clean.json"))
+        # Last of all: the peak of a process is at least what the one that starts it holds at that moment.
+        check_applied(tasks_in(folder / "before.json"), tasks_in(folder / "after.json"), answered)
         assert len(tasks_in(folder / "clean.json")) == tasks
     finally:
         for made in (review, project):
