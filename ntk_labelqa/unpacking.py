@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
@@ -25,21 +26,20 @@ def most_of(packed: int) -> int:
     return max(ALWAYS_BYTES, MOST_TIMES * packed)
 
 
-def read_at_most(stream: BinaryIO, most: int) -> bytes:
-    """All of *stream*; raises TooLargeError where that is more than *most* bytes.
+def chunks_of(stream: BinaryIO, most: float = math.inf) -> Iterator[bytes]:
+    """*stream* in chunks of at most :data:`CHUNK_BYTES`; raises TooLargeError at more than *most* bytes.
 
     Example:
         >>> import io
-        >>> read_at_most(io.BytesIO(b"abc"), 3)
-        b'abc'
+        >>> list(chunks_of(io.BytesIO(b"abc"), 3))
+        [b'abc']
     """
-    chunks, size = [], 0
+    size = 0
     while chunk := stream.read(CHUNK_BYTES):
         size += len(chunk)
         if size > most:
             raise TooLargeError
-        chunks.append(chunk)
-    return b"".join(chunks)
+        yield chunk
 
 
 def unpacked(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ is compared with its shape as it arrives. Only what is read is looked at; server
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Literal
@@ -167,9 +167,11 @@ def checking_shapes(base: str) -> Callable[[httpx.Response], None]:
     return check
 
 
-def what_is_odd(tasks: Sequence[Mapping[str, Any]]) -> str:
-    """What is wrong with the tasks of a snapshot; empty where nothing is."""
-    return _what_is_odd(_adapter(list[_StoredTask]), tasks)
+def what_is_odd(tasks: Iterable[Mapping[str, Any]]) -> str:
+    """What is wrong with the first of a snapshot's tasks of which anything is; empty where nothing is."""
+    shape = _adapter(_StoredTask)
+    found = ((number, odd) for number, task in enumerate(tasks) if (odd := _what_is_odd(shape, task)))
+    return next((f"{number}.{odd}" for number, odd in found), "")
 
 
 def _what_is_odd(shape: TypeAdapter[Any], answer: Any) -> str:

@@ -61,6 +61,13 @@ def working():
     Swallows()
     time.sleep(60)
 """
+READS = """
+from pathlib import Path
+from ntk_labelqa.labelstudio.reading.export_file import read_export
+def working():
+    running()
+    read_export(Path({path!r}))
+"""
 SIGNALS = [(signal.SIGINT, 130, "Interrupted."), (signal.SIGTERM, 143, "Terminated.")]
 
 
@@ -90,6 +97,23 @@ def test_whatever_is_being_done(work: str, unwinds: bool, number: int, code: int
     assert ("cleaned up" in out) is unwinds
     if unwinds:
         assert said == f"{words}\n"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("number", "code", "words"), SIGNALS)
+def test_while_a_large_export_is_read(tmp_path: Path, number: int, code: int, words: str) -> None:
+    one = json.dumps(task(1, annotation(1, choice("a"))) | {"meta": ["x"] * 20}).encode()
+    path = tmp_path / "export.json"
+    path.write_bytes(b"[" + b",".join([one] * 800_000) + b"]")
+    program = [sys.executable, "-c", f'{START}\n{READS.format(path=str(path))}\nentry.main(["doctor"])']
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "running\n"
+        time.sleep(1.0)
+        seconds, out, said = ended(process, number)
+    path.unlink()  # 200 MB
+    assert (process.returncode, out, said) == (code, "cleaned up\n", f"{words}\n")
+    assert seconds < IN_TIME
 
 
 @pytest.mark.long

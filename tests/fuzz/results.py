@@ -55,7 +55,7 @@ class Results:
 
     def read(self, made: list[Tasks]) -> str:
         tasks = [task for one in made for task in (one.odd, one.good)]
-        tasks, _ = parse_tasks(json.dumps(tasks).encode(), "fuzz")
+        tasks, _ = parse_tasks([json.dumps(tasks).encode()], "fuzz")
         dataset = build_dataset(tasks, made[0].labelled, Provenance("fuzz"), annotators={1: "ada"})
         if lacking := {one.good["id"] for one in made} - set(dataset.items["task_id"]):
             raise Unexpected(f"good tasks are gone: {lacking}")

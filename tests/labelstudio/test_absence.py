@@ -398,7 +398,11 @@ def leave_snapshot(studio: Studio, hours: float, **fields: Any) -> int:
 
 
 def test_snapshots_of_killed_runs_go_with_the_next_run(studio, client) -> None:
-    killed, waiting = leave_snapshot(studio, 0.3), leave_snapshot(studio, 2, status="created", finished_at=None)
+    title = f"{pull.SNAPSHOT_TITLE} 0123abcd"
+    killed, waiting = (
+        leave_snapshot(studio, 0.3, title=title),
+        leave_snapshot(studio, 2, status="created", finished_at=None),
+    )
     stay = [
         leave_snapshot(studio, 0.1),  # of a run that is at work
         leave_snapshot(studio, 0.3, status="in_progress", finished_at=None),

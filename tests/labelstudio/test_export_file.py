@@ -84,6 +84,10 @@ def test_not_json(tmp_path: Path, content: bytes) -> None:
     assert "not JSON" in refused(written(tmp_path, content))
 
 
+def test_what_is_neither_json_nor_tasks_is_not_called_json(tmp_path: Path) -> None:
+    assert "not JSON" in refused(written(tmp_path, b"[7, " + json.dumps(TASKS).encode()[1:-5]))
+
+
 @pytest.mark.parametrize("content", [{}, 7, ["text"], [{"text": "only data"}], [{"id": "1", "annotations": []}]])
 def test_json_that_is_no_list_of_tasks(tmp_path: Path, content: object) -> None:
     assert "not a list of Label Studio tasks" in refused(written(tmp_path, content))

@@ -88,7 +88,7 @@ def test_halves_of_characters_are_found_however_deep_they_lie_and_however_they_a
     tasks = [*GOOD, task(9, annotation(9, choice("sport")), data={"text": "smile \ud83d", "more": deep(400, list)})]
     for encoding in ("utf-8", "utf-16", "utf-32"):
         content = json.dumps(tasks, ensure_ascii=False).encode(encoding, "surrogatepass")
-        found, notes = parse_tasks(content, "it")
+        found, notes = parse_tasks([content], "it")
         assert found[2]["data"]["text"] == "smile \ufffd"
         assert "in 1 tasks: 9" in notes[0]
     (tmp_path / "export.json").write_text(json.dumps(tasks))
@@ -103,7 +103,7 @@ def test_half_a_character_in_a_config_is_an_unknown_one() -> None:
 
 def test_ids_of_thousands_of_digits_are_refused() -> None:
     with pytest.raises(Exception, match="no whole number"):
-        parse_tasks(json.dumps([*GOOD, {**GOOD[0], "id": "9" * 5_000}]).encode(), "it")
+        parse_tasks([json.dumps([*GOOD, {**GOOD[0], "id": "9" * 5_000}]).encode()], "it")
 
 
 @pytest.mark.parametrize(

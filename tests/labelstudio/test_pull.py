@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from ntk_labelqa.errors import InvalidInputError, LabelStudioError
+from ntk_labelqa.labelstudio import connect as connecting
 from ntk_labelqa.labelstudio.connect import connect
 from ntk_labelqa.labelstudio.reading import pull, task_pages
 from ntk_labelqa.labelstudio.reading.pull import pull_project
@@ -124,6 +125,41 @@ def test_a_snapshot_that_is_not_made_a_second_time_after_an_error(studio: Studio
     studio.replies["POST", "/api/projects/7/exports"] = lambda: as_json({"detail": "database is locked"}, 500)
     assert "status 500: database is locked" in refused(studio)
     assert studio.count("POST") == 1
+
+
+@pytest.fixture
+def slow(studio: Studio) -> Studio:
+    """A server that goes on with a snapshot whose sender nobody answers."""
+
+    def kept() -> Reply:
+        asked = next(json.loads(one.body) for one in studio.web.requests if one.method == "POST")
+        others = [{"id": 4, "title": pull.SNAPSHOT_TITLE}, {"id": 5, "title": f"{pull.SNAPSHOT_TITLE} 00000000"}]
+        return as_json([*others, {"id": 3, "title": asked["title"], "status": "in_progress"}])
+
+    first = iter([as_json([])])
+    studio.replies["GET", "/api/projects/7/exports"] = lambda: next(first, None) or kept()
+    statuses = iter(["in_progress", "in_progress"])
+    studio.replies["GET", "/api/projects/7/exports/3"] = lambda: as_json(
+        {"id": 3, "status": next(statuses, "completed")}
+    )
+    return studio
+
+
+@pytest.mark.parametrize("answer", [Reply(head_pause=0.05), Reply(b"Gateway Time-out", 504)])
+def test_a_snapshot_that_takes_longer_than_an_answer_may_is_waited_for(
+    slow: Studio, answer: Reply, monkeypatch
+) -> None:
+    monkeypatch.setattr(connecting, "TRY_TIMEOUT", 0.2)
+    slow.replies["POST", "/api/projects/7/exports"] = lambda: answer
+    assert len(pull_project(connect(slow.web.url, KEY, timeout=0.5), 7)) == 10
+    assert (slow.count("POST"), slow.count("DELETE")) == (1, 1)
+
+
+def test_a_snapshot_that_was_never_begun_is_no_reason_to_wait(studio: Studio) -> None:
+    studio.replies["POST", "/api/projects/7/exports"] = lambda: Reply(b"Bad Gateway", 502)
+    studio.replies["GET", "/api/projects/7/exports"] = lambda: as_json([{"id": 4, "title": pull.SNAPSHOT_TITLE}])
+    assert "502" in refused(studio)
+    assert studio.count("DELETE") == 0
 
 
 def test_a_snapshot_that_cannot_be_deleted_does_not_spoil_the_pull(studio: Studio) -> None:

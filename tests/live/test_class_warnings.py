@@ -73,7 +73,7 @@ def test_from_the_audit_to_the_answer(client, server, audit, tmp_path, capfd, mo
     warned = audit.entanglement[audit.entanglement["is_warned"]]
     assert [(row.class_a, row.class_b, row.cause) for row in warned.itertuples()] == [(*ALIKE, "classes")]
     source = audit.manifest["data"]["project_id"]
-    before = take_snapshot(client, source)
+    before = list(take_snapshot(client, source))
 
     pushed = push_findings(client, audit).warnings
     assert pushed is not None
@@ -98,7 +98,7 @@ def test_from_the_audit_to_the_answer(client, server, audit, tmp_path, capfd, mo
     assert settled is not None
     assert settled.withdrawn == 0
     assert len(take_snapshot(client, pushed.project_id)) == 1
-    assert take_snapshot(client, source) == before
+    assert list(take_snapshot(client, source)) == before
 
 
 def test_without_a_warning_there_is_no_second_project(client, digits_project) -> None:

@@ -117,7 +117,7 @@ def test_an_export_gets_its_images_by_way_of_the_project(
 ) -> None:
     source = project_of(client, storage, presign=False)
     export, folder = tmp_path / "export.json", tmp_path / "audit"
-    export.write_text(json.dumps(take_snapshot(client, source)))
+    export.write_text(json.dumps(list(take_snapshot(client, source))))
     (tmp_path / "config.xml").write_text(CONFIG)
     given = [
         "audit",

@@ -155,7 +155,7 @@ def test_from_audit_to_second_audit_and_back(client, server, reviewers, command,
     given = [clean.class_names[code] for code in clean.label_codes]
     assert sum(one != other for one, other in zip(given, right, strict=True)) == len(seeded.wrong - corrected)
     imported = client.projects.create(title="From the export", label_config=client.projects.get(id=source).label_config)
-    exported, _ = parse_tasks((tmp_path / "clean.json").read_bytes(), "export")
+    exported, _ = parse_tasks([(tmp_path / "clean.json").read_bytes()], "export")
     assert sum(len(task.get(SUPERSEDED, ())) for task in exported) == len(corrected)
     taken = client.projects.import_tasks(id=imported.id, request=exported)
     assert (taken.task_count, taken.annotation_count) == (len(before), len(given))

@@ -101,7 +101,7 @@ def test_nothing_is_changed_and_no_snapshot_stays(client, topics) -> None:
 def test_an_export_file_gives_the_same_as_the_server(client, topics, tmp_path: Path) -> None:
     pulled = pull_project(client, topics)
     path, config = tmp_path / "export.json.gz", tmp_path / "config.xml"
-    path.write_bytes(gzip.compress(json.dumps(take_snapshot(client, topics)).encode()))
+    path.write_bytes(gzip.compress(json.dumps(list(take_snapshot(client, topics))).encode()))
     config.write_text(CONFIG)
     read = read_export(path, label_config=config)
     assert read.items.equals(pulled.items)

@@ -19,6 +19,7 @@ from ntk_labelqa.labelstudio.corrections.results import can_be_corrected, correc
 from ntk_labelqa.labelstudio.plain_requests import says_not_there, unlike_label_studio
 from ntk_labelqa.labelstudio.reading.label_values import control_of
 from ntk_labelqa.labelstudio.reading.pull import take_snapshot
+from ntk_labelqa.labelstudio.reading.task_store import TaskStore
 
 if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio
@@ -50,7 +51,7 @@ def plan_now(
     source_project: int,
     journal: Mapping[str, Mapping[str, Any]],
     journals: Iterable[Path] = (),
-) -> tuple[Plan, list[dict[str, Any]]]:
+) -> tuple[Plan, TaskStore]:
     """The plan against the source project as it is now, and the snapshot it was made from. Writes nothing.
 
     *journals* list corrections that count whoever wrote them; see :mod:`ntk_labelqa.labelstudio.corrections.authors`.

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
-from ntk_labelqa.files import write_whole
+from ntk_labelqa.files import whole_file
 from ntk_labelqa.labelstudio.corrections.plan import Plan
 from ntk_labelqa.labelstudio.corrections.results import correction_id, superseded_in
+from ntk_labelqa.labelstudio.reading.task_store import TaskStore
 from ntk_labelqa.paths import real_place
 
 SUPERSEDED = "superseded_annotations"
@@ -28,16 +30,16 @@ class CleanExport:
         pending: accepted corrections that are not written there; each has the id of the annotation it replaces.
     """
 
-    tasks: list[dict[str, Any]]
+    tasks: TaskStore
     applied: int
     pending: int
 
 
-def clean_export(tasks: Sequence[Mapping[str, Any]], plan: Plan) -> CleanExport:
+def clean_export(tasks: Iterable[Mapping[str, Any]], plan: Plan) -> CleanExport:
     """Put the accepted corrections of *plan* into a snapshot of its project; conflicts are left as they are."""
     pending = {ready.correction.annotation: ready for ready in plan.ready}
     applied = 0
-    cleaned = []
+    cleaned = TaskStore()
     for task in tasks:
         superseded = superseded_in(task, plan.authors)
         applied += len(superseded)
@@ -58,10 +60,19 @@ def _corrected(annotation: Mapping[str, Any], result: Sequence[Mapping[str, Any]
     return {**annotation, **reviewed, "result": list(result), "completed_by": None}
 
 
-def write_export(tasks: Sequence[Mapping[str, Any]], path: Path) -> None:
+def write_export(tasks: Iterable[Mapping[str, Any]], path: Path) -> None:
     """Write the tasks to *path*, packed if it ends in ``.gz``; the file appears whole or not at all.
 
     Raises LabelQAError where it cannot be written.
     """
-    content = json.dumps(list(tasks), ensure_ascii=False, indent=1).encode()
-    write_whole(real_place(path), gzip.compress(content) if path.suffix == ".gz" else content)
+    with whole_file(real_place(path)) as file, _packed(file) if path.suffix == ".gz" else nullcontext(file) as stream:
+        before = b"[\n "
+        for task in tasks:
+            # As json.dumps writes a list: one level further in.
+            stream.write(before + json.dumps(task, ensure_ascii=False, indent=1).replace("\n", "\n ").encode())
+            before = b",\n "
+        stream.write(b"[]" if before.startswith(b"[") else b"\n]")
+
+
+def _packed(file: BinaryIO) -> BinaryIO:
+    return cast(BinaryIO, gzip.GzipFile(fileobj=file, mode="wb"))

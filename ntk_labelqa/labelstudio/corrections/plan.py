@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -100,7 +100,7 @@ class Plan:
 
 def plan_corrections(
     decisions: pd.DataFrame,
-    tasks: Sequence[Mapping[str, Any]],
+    tasks: Iterable[Mapping[str, Any]],
     config: str,
     *,
     project: int,
@@ -112,7 +112,7 @@ def plan_corrections(
 
     Args:
         decisions: see :data:`ntk_labelqa.labelstudio.review.decisions.COLUMNS`.
-        tasks: a snapshot of the source project.
+        tasks: a snapshot of the source project; gone through twice, one at a time.
         config: its labelling config now.
         project: its id.
         control: the audited control.
@@ -121,15 +121,17 @@ def plan_corrections(
 
     What has a ``problem`` among the decisions is a conflict, unless it is in the project already.
     """
-    source = _Source(tasks, config, control, journal, project, authors)
+    refused, wanted = refused_corrections(decisions), wanted_corrections(decisions)
+    asked = [*(correction for correction, _ in refused), *wanted]
+    source = _Source(tasks, asked, config, control, journal, project, authors)
     ready, there, conflicts = [], [], []
-    for correction, problem in refused_corrections(decisions):
+    for correction, problem in refused:
         existing = source.corrections.get(correction_id(correction.key))
         if existing is not None and correction.changes and source.is_made(existing, correction, correction.changes[0]):
             there.append((correction, existing))
         else:
             conflicts.append(Conflict(correction, problem))
-    for correction in wanted_corrections(decisions):
+    for correction in wanted:
         existing = source.corrections.get(correction_id(correction.key))
         to_write, done = [], []
         regions = Counter(change.region_id for change in correction.changes)
@@ -159,17 +161,19 @@ def plan_corrections(
 
 
 def unnoted(
-    entries: Mapping[str, Mapping[str, Any]], tasks: Sequence[Mapping[str, Any]], project: int, authors: Authors
+    entries: Mapping[str, Mapping[str, Any]], tasks: Iterable[Mapping[str, Any]], project: int, authors: Authors
 ) -> tuple[tuple[Mapping[str, Any], Mapping[str, Any]], ...]:
     """Journal entries whose correction the server has though they do not say so, each with its annotation.
 
     Either the run was killed between the write and the note of it, or the write came late: after it had been given up,
     or even after an undo.
     """
-    there = {str(one.get("unique_id")): one for task in tasks for one in task["annotations"] if authors.wrote(one)}
     begun = [entry for entry in entries.values() if entry["event"] in ("intended", "undone")]
-    mine = [(entry, there.get(correction_id(entry["key"]))) for entry in begun if entry.get("project") == project]
-    return tuple((entry, annotation) for entry, annotation in mine if annotation is not None)
+    mine = [(entry, correction_id(entry["key"])) for entry in begun if entry.get("project") == project]
+    keys = {key for _, key in mine}
+    annotations = (one for task in tasks for one in task["annotations"]) if keys else ()
+    there = {key: one for one in annotations if (key := str(one.get("unique_id"))) in keys and authors.wrote(one)}
+    return tuple((entry, there[key]) for entry, key in mine if key in there)
 
 
 def wanted_corrections(decisions: pd.DataFrame) -> list[Correction]:
@@ -218,11 +222,12 @@ def _correction(row: Mapping[str, Any]) -> Correction:
 
 
 class _Source:
-    """The source project, looked up by id."""
+    """What the source project has of the corrections *asked* for, looked up by id."""
 
     def __init__(
         self,
-        tasks: Sequence[Mapping[str, Any]],
+        tasks: Iterable[Mapping[str, Any]],
+        asked: Sequence[Correction],
         config: str,
         control: Control,
         journal: Mapping[str, Mapping[str, Any]],
@@ -230,20 +235,27 @@ class _Source:
         authors: Authors,
     ) -> None:
         self.control, self.journal = control, journal
-        self.tasks = {int(one["id"]): int(task["id"]) for task in tasks for one in task["annotations"]}
-        self.data = {int(task["id"]): task.get("data") or {} for task in tasks}
-        self.annotations = {int(one["id"]): one for task in tasks for one in task["annotations"]}
-        self.corrected = {
-            one.get("parent_annotation")
-            for task in tasks
-            for one in task["annotations"]
-            if authors.wrote(one)
-            and (
-                marks_of(one)
-                or corrects({**one, "task": task["id"]}, self.annotations.get(one.get("parent_annotation")), project)
-            )
-        }
-        self.corrections = {str(one.get("unique_id")): one for one in self.annotations.values()}
+        self.tasks: dict[int, int] = {}
+        self.data: dict[int, Mapping[str, Any]] = {}
+        self.annotations: dict[int, Mapping[str, Any]] = {}
+        self.corrections: dict[str, Mapping[str, Any]] = {}
+        self.corrected: set[Any] = set()
+        of_tasks, of_annotations = {one.task for one in asked}, {one.annotation for one in asked}
+        keys = {correction_id(one.key) for one in asked}
+        for task in tasks:
+            if (number := int(task["id"])) in of_tasks:
+                self.data[number] = task.get("data") or {}
+            own = {int(one["id"]): one for one in task["annotations"]}
+            for annotation, one in own.items():
+                if annotation in of_annotations:
+                    self.tasks[annotation], self.annotations[annotation] = number, one
+                if (key := str(one.get("unique_id"))) in keys:
+                    self.corrections[key] = one
+                parent = one.get("parent_annotation")
+                if authors.wrote(one) and (
+                    marks_of(one) or corrects({**one, "task": number}, own.get(parent), project)
+                ):
+                    self.corrected.add(parent)
         self.labels, self.config_problem = self._labels(config)
 
     def _labels(self, config: str) -> tuple[frozenset[str] | None, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -69,21 +69,32 @@ def undo_corrections(client: LabelStudio, journal: Journal, *, progress: Tick | 
     for project in sorted({entry["project"] for entry in here}):
         mine = [entry for entry in here if entry["project"] == project]
         tasks = take_snapshot(client, project, predictions=False, drafts=True)
-        _Undo(client, journal, tasks, undone).all(mine, progress)
+        _Undo(client, journal, tasks, mine, undone).all(mine, progress)
     return undone
 
 
 class _Undo:
-    """Takes back the corrections of one project, of which *tasks* is a snapshot."""
+    """Takes back corrections of one project, of which *tasks* is a snapshot, and *entries* are in the journal."""
 
     def __init__(
-        self, client: LabelStudio, journal: Journal, tasks: Sequence[Mapping[str, Any]], undone: Undone
+        self,
+        client: LabelStudio,
+        journal: Journal,
+        tasks: Iterable[Mapping[str, Any]],
+        entries: Sequence[Mapping[str, Any]],
+        undone: Undone,
     ) -> None:
         self.client, self.journal, self.undone = client, journal, undone
-        annotations = [one for task in tasks for one in task["annotations"]]
-        self.there = {str(one.get("unique_id")): one for one in annotations}
-        self.parents = {one.get("parent_annotation") for one in annotations}
-        self.at_work = {draft.get("annotation") for task in tasks for draft in task.get("drafts") or ()}
+        self.there: dict[str, Mapping[str, Any]] = {}
+        self.parents: set[Any] = set()
+        self.at_work: set[Any] = set()
+        keys = {correction_id(entry["key"]) for entry in entries}
+        for task in tasks:
+            for one in task["annotations"]:
+                if (key := str(one.get("unique_id"))) in keys:
+                    self.there[key] = one
+                self.parents.add(one.get("parent_annotation"))
+            self.at_work.update(draft.get("annotation") for draft in task.get("drafts") or ())
 
     def all(self, entries: Sequence[Mapping[str, Any]], progress: Tick | None) -> None:
         """Take back those of *entries* that can be."""

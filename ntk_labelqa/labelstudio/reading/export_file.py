@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
+import os
+import shutil
 import sys
+import tempfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -16,9 +19,10 @@ from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.labelstudio.corrections.authors import authors
 from ntk_labelqa.labelstudio.reading import label_config as config
 from ntk_labelqa.labelstudio.reading.task_files import REMEDY, parse_tasks, too_large
+from ntk_labelqa.labelstudio.reading.task_store import IN_MEMORY
 from ntk_labelqa.labelstudio.reading.tasks import build_dataset
 from ntk_labelqa.paths import STANDARD_INPUT
-from ntk_labelqa.unpacking import TooLargeError, most_of, read_at_most
+from ntk_labelqa.unpacking import TooLargeError, chunks_of, most_of
 
 if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio
@@ -46,7 +50,7 @@ def read_export(
         InvalidInputError: not readable, cut off, not a list of tasks, or nothing in it can be audited.
     """
     name = "standard input" if path == STANDARD_INPUT else str(path)
-    tasks, said = parse_tasks(_read(path, name), name)
+    tasks, said = parse_tasks(_chunks(path, name), name)
     if label_config is None:
         labelled = config.infer(tasks, control)
         notes: tuple[str, ...] = (
@@ -63,17 +67,23 @@ def read_export(
     return build_dataset(tasks, labelled, provenance, authors=authors(client, None, journals))
 
 
-def _read(path: Path, name: str) -> bytes:
+def _chunks(path: Path, name: str) -> Iterator[bytes]:
+    """What is in the file, unpacked."""
+    size = 0
     try:
-        content = _standard_input() if path == STANDARD_INPUT else path.read_bytes()
-        if content[:2] != b"\x1f\x8b":
-            return content
-        with gzip.open(io.BytesIO(content)) as packed:
-            return read_at_most(cast(BinaryIO, packed), most_of(len(content)))
+        with _opened(path) as file:
+            is_packed = file.read(2) == b"\x1f\x8b"
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            if is_packed:
+                with gzip.open(file) as packed:
+                    yield from chunks_of(cast(BinaryIO, packed), most_of(size))
+            else:
+                yield from chunks_of(file)
     except FileNotFoundError:
         raise InvalidInputError(f"There is no file {name}.", remedy="Check the path.") from None
     except TooLargeError as error:
-        raise too_large(name, len(content)) from error
+        raise too_large(name, size) from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InvalidInputError(
             f"{name} cannot be unpacked: {error}", why="It is damaged, or was cut off.", remedy=REMEDY
@@ -82,10 +92,19 @@ def _read(path: Path, name: str) -> bytes:
         raise InvalidInputError(f"{name} cannot be read: {error.strerror}.", remedy="Check the path.") from error
 
 
-def _standard_input() -> bytes:
-    if sys.stdin is None:
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """The file; of what is read once, as a pipe is, a copy, in memory while it is small and without a name else."""
+    if path == STANDARD_INPUT and sys.stdin is None:
         raise InvalidInputError("Standard input is closed.", remedy="Send it an export, or name a file.")
-    return sys.stdin.buffer.read()
+    with nullcontext(sys.stdin.buffer) if path == STANDARD_INPUT else path.open("rb") as file:
+        if path != STANDARD_INPUT and file.seekable():
+            yield file
+            return
+        with tempfile.SpooledTemporaryFile(IN_MEMORY) as copied:
+            shutil.copyfileobj(file, copied)
+            copied.seek(0)
+            yield cast(BinaryIO, copied)
 
 
 def _read_config(path: Path) -> str:

@@ -13,26 +13,30 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ntk_labelqa.cache import cache_root
 from ntk_labelqa.errors import LabelStudioError
-from ntk_labelqa.files import NotWrittenError, private_folder, write_whole
+from ntk_labelqa.files import NotWrittenError, private_folder, whole_file
 from ntk_labelqa.labelstudio.connect import ONCE, server_url, translating_errors
 from ntk_labelqa.labelstudio.corrections.results import same_moment
 from ntk_labelqa.labelstudio.plain_requests import json_of, unlike_label_studio
 from ntk_labelqa.labelstudio.reading.pull import Pulled, counts, snapshot_of
+from ntk_labelqa.labelstudio.reading.task_store import TaskStore
 
 if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio
     from label_studio_sdk.projects.client_ext import ProjectExt
 
-FORMAT = 1
+FORMAT = 2
+_LONGEST_HEAD = 1000
+"""Bytes of the first line of what is kept."""
 STAMPS_A_PAGE = 1000
 VIEW_TITLE = "ntk-labelqa: changed since the last audit"
 OVERLAP = timedelta(minutes=2)
@@ -49,12 +53,12 @@ class LastPull:
 
     Attributes:
         begun: the server's time before its snapshot.
-        tasks: every task of the project, by id.
+        tasks: every task of the project.
         since_full: how many pulls of changes came after the last whole one.
     """
 
     begun: datetime
-    tasks: dict[int, dict[str, Any]]
+    tasks: TaskStore
     since_full: int
 
 
@@ -81,21 +85,22 @@ def since_last(client: LabelStudio, project_id: int, project: ProjectExt, *, ove
     if last is not None and not why:
         stamps = stamps_of(client, project_id)
         begun, changed = _changed(client, project_id, max(last.begun, EARLIEST) - overlap)
-        fresh = {int(task["id"]): task for task in changed}
-        tasks = last.tasks | fresh
+        fresh = {number: row for row, number in enumerate(changed.ids)}
+        kept = (task for task in last.tasks if task["id"] not in fresh)
+        tasks = TaskStore(chain(kept, changed))
         with translating_errors(f"Counting the tasks of project {project_id}"):
             after = client.projects.get(id=project_id)
         if not _as_stamped(tasks, fresh, stamps):
             why = "tasks were deleted, or changed without a later stamp"
-        elif _adds_up(list(tasks.values()), project, after):
+        elif _adds_up(tasks, project, after):
             _write(path, LastPull(begun, tasks, last.since_full + 1))
-            return Pulled(list(tasks.values()), (f"Pulled the {len(changed)} of {len(tasks)} tasks that changed.",))
+            return Pulled(tasks, (f"Pulled the {len(changed)} of {len(tasks)} tasks that changed.",))
         else:
             why = "tasks or annotations were deleted since the last pull"
     predicted = bool(project.total_predictions_number)
     everything = snapshot_of(client, project_id, predictions=predicted, expected=project.task_number or 0)
     if not predicted:
-        _write(path, LastPull(everything.begun, {int(task["id"]): task for task in everything.tasks}, 0))
+        _write(path, LastPull(everything.begun, everything.tasks, 0))
     return Pulled(everything.tasks, (f"Pulled all {len(everything.tasks)} tasks: {why}.",))
 
 
@@ -107,10 +112,13 @@ def cache_file(url: str, project_id: int) -> Path:
 def read_last(path: Path) -> LastPull | None:
     """The last pull kept in *path*; None where there is none that this version can read."""
     try:
-        kept = json.loads(gzip.decompress(path.read_bytes()))
-        if kept["format"] != FORMAT:
+        with gzip.open(path) as lines:
+            kept = json.loads(lines.readline(_LONGEST_HEAD))
+            if kept["format"] != FORMAT:
+                return None
+            tasks = TaskStore(map(json.loads, lines))
+        if len(tasks) != kept["tasks"]:
             return None
-        tasks = {int(task["id"]): task for task in kept["tasks"]}
         return LastPull(datetime.fromisoformat(kept["begun"]), tasks, int(kept["since_full"]))
     except Exception:  # noqa: BLE001 - whatever a damaged file causes: all is then pulled again
         return None
@@ -155,13 +163,10 @@ def stamps_of(client: LabelStudio, project_id: int) -> dict[int, str]:
     return found
 
 
-def _as_stamped(tasks: dict[int, Any], fresh: dict[int, Any], stamps: dict[int, str]) -> bool:
+def _as_stamped(tasks: TaskStore, fresh: Container[int], stamps: dict[int, str]) -> bool:
     """Whether *tasks* has all that were stamped, and those not *fresh* with the very stamps that the server has."""
-    kept = tasks.keys() - fresh.keys()
-    return (
-        stamps.keys() <= tasks.keys()
-        and kept <= stamps.keys()
-        and all(_is_stamped(tasks[number], stamps[number]) for number in kept)
+    return stamps.keys() <= set(tasks.ids) and all(
+        task["id"] in stamps and _is_stamped(task, stamps[task["id"]]) for task in tasks if task["id"] not in fresh
     )
 
 
@@ -172,14 +177,14 @@ def _is_stamped(task: dict[str, Any], stamp: str) -> bool:
         return False
 
 
-def _adds_up(tasks: Sequence[dict[str, Any]], before: ProjectExt, after: ProjectExt) -> bool:
+def _adds_up(tasks: TaskStore, before: ProjectExt, after: ProjectExt) -> bool:
     """Whether the server counts what we have; people may work on while we pull, hence a range."""
-    got = {"tasks": len(tasks), "annotations": sum(len(task["annotations"]) for task in tasks)}
+    got = {"tasks": len(tasks), "annotations": tasks.annotations}
     had, has = counts(before), counts(after)
     return all(min(had[what], has[what]) <= count <= max(had[what], has[what]) for what, count in got.items())
 
 
-def _changed(client: LabelStudio, project_id: int, since: datetime) -> tuple[datetime, list[dict[str, Any]]]:
+def _changed(client: LabelStudio, project_id: int, since: datetime) -> tuple[datetime, TaskStore]:
     with _view(client, project_id, since) as view:
         snapshot = snapshot_of(client, project_id, predictions=False, view=view)
     return snapshot.begun, snapshot.tasks
@@ -214,13 +219,18 @@ def _view(client: LabelStudio, project_id: int, since: datetime) -> Iterator[int
 
 def _write(path: Path, last: LastPull) -> None:
     """Keep *last*, readable by its owner alone, whole or not at all. Without it the next pull is a whole one."""
-    content = {
+    head = {
         "format": FORMAT,
         "begun": last.begun.isoformat(),
         "since_full": last.since_full,
-        "tasks": list(last.tasks.values()),
+        "tasks": len(last.tasks),
     }
     # Older contents would be right too, as they have the time of their own snapshot.
     with suppress(OSError, NotWrittenError):
         private_folder(path.parent)
-        write_whole(path, gzip.compress(json.dumps(content).encode(), compresslevel=1), private=True)
+        with (
+            whole_file(path, private=True) as stream,
+            gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=1) as kept,
+        ):
+            for one in chain((head,), last.tasks):
+                kept.write(json.dumps(one).encode() + b"\n")

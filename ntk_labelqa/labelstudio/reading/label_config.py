@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -305,17 +305,16 @@ def _cannot_choose(candidates: list[str], control: str | None, seen: list[str]) 
 
 def _results(
     tasks: Iterable[Mapping[str, Any]],
-) -> list[tuple[tuple[str, ...], list[str], bool, Mapping[str, Any]]]:
+) -> Iterator[tuple[tuple[str, ...], list[str], bool, Mapping[str, Any]]]:
     """Type, names and choices of each result, and whether it is of a part; with its task."""
-    found: list[tuple[tuple[str, ...], list[str], bool, Mapping[str, Any]]] = []
     for task in tasks:
         for annotation in task.get("annotations") or ():
             results = results_of(annotation)
             with suppress(Exception):  # it is left out, and listed, once it is read
                 named = [tuple(str(one.get(key, "")) for key in ("type", "from_name", "to_name")) for one in results]
                 choices = [choices_of(one) for one in results]
-                found += zip(named, choices, map(is_of_part, results), [task] * len(results), strict=True)
-    return found
+                of_part = [is_of_part(one) for one in results]
+                yield from zip(named, choices, of_part, [task] * len(results), strict=True)
 
 
 def _shown_key(task: Mapping[str, Any]) -> str:

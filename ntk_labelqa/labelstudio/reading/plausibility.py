@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ntk_labelqa.dataset import Control
@@ -34,7 +34,7 @@ def nothing_left(
         gone: ids of what was left out, by what it is and why.
         unknown: labels that the config does not have, and how often they were given.
     """
-    control, results = labelled.control, list(_results(tasks))
+    control = labelled.control
     counts = "; ".join(
         f"{len(ids)} {of}s: {why}, the first in {'task' if of == 'task' else 'annotation'} {ids[0]}"
         for (of, why), ids in gone.items()
@@ -42,14 +42,14 @@ def nothing_left(
     what = f"None of the {len(tasks)} tasks has an annotation that could be audited."
     if not tasks or not any(task.get("annotations") for task in tasks):
         return InvalidInputError(what, why=counts or "There is no task.", remedy="Label some tasks first.")
-    if not results:
+    if not any(True for _ in _results(tasks)):
         return InvalidInputError(
             what, why=counts, remedy="All annotations are empty, or were skipped: label some tasks first."
         )
-    if not any(result.get("from_name") == control.name for result in results):
+    if not any(result.get("from_name") == control.name for result in _results(tasks)):
         return InvalidInputError(
             what,
-            why=f"Nothing was labelled with {control.tag} {control.name!r}. There are: {_controls(results)}.",
+            why=f"Nothing was labelled with {control.tag} {control.name!r}. There are: {_controls(_results(tasks))}.",
             remedy="Give the labelling config of this very project, or name another control with --control.",
         )
     reasons = {why for _, why in gone}
@@ -101,7 +101,7 @@ def _results(tasks: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
                 yield from results_of(annotation)
 
 
-def _controls(results: Sequence[Mapping[str, Any]]) -> str:
+def _controls(results: Iterable[Mapping[str, Any]]) -> str:
     named = ((result.get("type"), result.get("from_name")) for result in results)
     found = Counter(f"{kind} by {name!r}" for kind, name in named if isinstance(kind, str) and isinstance(name, str))
     return ", ".join(f"{what} ({count})" for what, count in found.most_common(SHOWN))

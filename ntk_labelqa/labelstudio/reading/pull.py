@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -20,6 +22,7 @@ from ntk_labelqa.labelstudio.plain_requests import unlike_label_studio
 from ntk_labelqa.labelstudio.reading import label_config
 from ntk_labelqa.labelstudio.reading.task_files import parse_tasks
 from ntk_labelqa.labelstudio.reading.task_pages import tasks_by_page
+from ntk_labelqa.labelstudio.reading.task_store import TaskStore
 from ntk_labelqa.labelstudio.reading.tasks import build_dataset
 
 if TYPE_CHECKING:
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     from label_studio_sdk.projects.client_ext import ProjectExt
 
 SNAPSHOT_TITLE = "ntk-labelqa audit"
+"""Of our snapshots; a name of its own follows for each."""
+GATEWAY = (502, 503, 504)
+"""What answers instead of a server that takes its time, if something stands in front of it."""
 ABANDONED_AFTER = 600.0
 """Seconds after which a snapshot that is made, and that no run has fetched and deleted, was left by a killed one."""
 POLL_SECONDS = 0.2
@@ -42,7 +48,7 @@ Tick = Callable[[int, int], None]
 class Pulled(NamedTuple):
     """Every task of a project, as a snapshot has it, and what is to be said of how they came here."""
 
-    tasks: list[dict[str, Any]]
+    tasks: TaskStore
     notes: tuple[str, ...] = ()
     unreadable: int = 0
     """Tasks that the server could not send."""
@@ -55,7 +61,7 @@ class StalledSnapshot(LabelStudioError):
 class Snapshot(NamedTuple):
     """Tasks with their annotations at one moment, and the server's time before that moment."""
 
-    tasks: list[dict[str, Any]]
+    tasks: TaskStore
     begun: datetime
     notes: tuple[str, ...] = ()
 
@@ -73,7 +79,7 @@ def whole_project(client: LabelStudio, project_id: int, project: ProjectExt) -> 
 
 def _by_page(client: LabelStudio, project_id: int, stalled: StalledSnapshot) -> Pulled:
     pages = tasks_by_page(client, project_id)
-    tasks, notes = _parsed(json.dumps(pages.tasks).encode(), f"Project {project_id}")
+    tasks, notes = _parsed((json.dumps(task).encode() + b"\n" for task in pages.tasks), f"Project {project_id}")
     said = f"{stalled.what} The tasks were read page by page instead."
     if pages.unreadable:
         said += f" {pages.unreadable} of them the server cannot send: they are left out."
@@ -92,9 +98,9 @@ def pull_project(
     """The annotations of a project.
 
     The server prepares a snapshot: everything at one moment, where pages of tasks would be slower and lose some without
-    a word when others are deleted meanwhile. It is a file of its own beside the project, titled *ntk-labelqa audit*,
-    and deleted as soon as it is here; tasks, annotations and predictions are not touched. Making one needs the right
-    to export.
+    a word when others are deleted meanwhile. It is a file of its own beside the project, whose title begins with
+    *ntk-labelqa audit*, and deleted as soon as it is here; tasks, annotations and predictions are not touched. Making
+    one needs the right to export.
 
     Args:
         client: see :func:`ntk_labelqa.labelstudio.connect.connect`.
@@ -135,15 +141,13 @@ def pull_project(
     )
 
 
-def _refuse_short(
-    tasks: Sequence[Mapping[str, Any]], before: ProjectExt, after: ProjectExt, unreadable: int = 0
-) -> None:
+def _refuse_short(tasks: TaskStore, before: ProjectExt, after: ProjectExt, unreadable: int = 0) -> None:
     """Raise LabelStudioError where *tasks*, and those that are *unreadable*, lack some of what the project had before
     and still has.
 
     People may label and import while the snapshot is made, hence no comparison for equality.
     """
-    got = {"tasks": len(tasks) + unreadable, "annotations": sum(len(task["annotations"]) for task in tasks)}
+    got = {"tasks": len(tasks) + unreadable, "annotations": tasks.annotations}
     if unreadable:  # nobody knows how many annotations they have
         del got["annotations"]
     for what, count in got.items():
@@ -167,9 +171,7 @@ def counts(project: ProjectExt) -> dict[str, int]:
     return {"tasks": project.task_number, "annotations": annotations}
 
 
-def take_snapshot(
-    client: LabelStudio, project_id: int, *, predictions: bool = True, drafts: bool = False
-) -> list[dict[str, Any]]:
+def take_snapshot(client: LabelStudio, project_id: int, *, predictions: bool = True, drafts: bool = False) -> TaskStore:
     """All tasks of the project with their annotations, at one moment; predictions and drafts in full or as bare ids.
 
     Raises LabelStudioError where it has fewer tasks or annotations than the server counts before and after.
@@ -199,26 +201,20 @@ def snapshot_of(
     is waited for.
     """
     remove_leftovers(client, project_id)
-    which: Any = {} if view is None else {"task_filter_options": {"view": view}}
-    in_full: Any = {"predictions": {"only_id": not predictions}, "drafts": {"only_id": not drafts}}
+    options: dict[str, Any] = {} if view is None else {"task_filter_options": {"view": view}}
+    in_full = {"predictions": {"only_id": not predictions}, "drafts": {"only_id": not drafts}}
     with translating_errors(f"Taking a snapshot of project {project_id}"):
-        snapshot = client.projects.exports.create(
-            project_id,
-            title=SNAPSHOT_TITLE,
-            serialization_options=in_full,
-            request_options=ONCE,
-            **which,
-        )
+        snapshot = _begun(client, project_id, {"serialization_options": in_full, **options})
         if snapshot.id is None:
             raise LabelStudioError(f"The server made no snapshot of project {project_id}.", remedy="Try again.")
         try:
             _wait_until_made(client, project_id, snapshot.id, expected)
-            content = b"".join(client.projects.exports.download(project_id, snapshot.id))
+            content = client.projects.exports.download(project_id, snapshot.id)
+            tasks, notes = _parsed(content, f"The snapshot of project {project_id}")
         finally:
             # It is ours, and of no use to anyone else. That it could not be deleted must not hide what went wrong.
             with suppress(LabelStudioError), translating_errors("Deleting the snapshot"):
                 client.projects.exports.delete(project_id, snapshot.id)
-    tasks, notes = _parsed(content, f"The snapshot of project {project_id}")
     # A server that does not say when is taken to have begun at the dawn of time: all is then pulled again.
     begun = _in_utc(snapshot.created_at or datetime.min)
     if drafts and not all(isinstance(draft, Mapping) for task in tasks for draft in task.get("drafts") or ()):
@@ -230,12 +226,37 @@ def snapshot_of(
     return Snapshot(tasks, begun, notes)
 
 
-def _parsed(content: bytes, name: str) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+def _begun(client: LabelStudio, project_id: int, options: Mapping[str, Any]) -> Any:
+    """A new snapshot, made or being made.
+
+    Without a queue of its own Label Studio answers once all is made. It goes on when nobody waits for that any more,
+    be it we or what stands in front of it; then the snapshot is found by its title.
+    """
+    import httpx
+    from label_studio_sdk.core.api_error import ApiError
+
+    title = f"{SNAPSHOT_TITLE} {secrets.token_hex(4)}"
+    try:
+        return client.projects.exports.create(project_id, title=title, request_options=ONCE, **options)
+    except (httpx.TimeoutException, ApiError) as error:
+        if isinstance(error, ApiError) and error.status_code not in GATEWAY:
+            raise
+        found = next((one for one in client.projects.exports.list(project_id) if one.title == title), None)
+        if found is None:
+            raise
+        return found
+
+
+def _is_our_title(title: str | None) -> bool:
+    return re.fullmatch(rf"{SNAPSHOT_TITLE}( [0-9a-f]{{8}})?", title or "") is not None
+
+
+def _parsed(chunks: Iterable[bytes], name: str) -> tuple[TaskStore, tuple[str, ...]]:
     """:func:`parse_tasks` of what a server sent; raises LabelStudioError, as there is no file to be put right."""
     from ntk_labelqa.labelstudio.shapes import what_is_odd
 
     try:
-        tasks, notes = parse_tasks(content, name)
+        tasks, notes = parse_tasks(chunks, name)
         if odd := what_is_odd(tasks):
             raise InvalidInputError(f"{name} has what cannot be in it: {odd}.")
     except InvalidInputError as error:
@@ -252,7 +273,7 @@ def remove_leftovers(client: LabelStudio, project_id: int) -> None:
     a run that is still at work. Ages go by the server's own clock. What cannot be deleted is left to the next run.
     """
     with suppress(LabelStudioError), translating_errors("Looking for snapshots of killed runs"):
-        ours = [one for one in client.projects.exports.list(project_id) if one.title == SNAPSHOT_TITLE]
+        ours = [one for one in client.projects.exports.list(project_id) if _is_our_title(one.title)]
         if not ours:
             return
         user, now = user_of(client), _server_time(client)

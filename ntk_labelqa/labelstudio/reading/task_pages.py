@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ntk_labelqa.errors import LabelStudioError
 from ntk_labelqa.labelstudio.connect import ONCE, translating_errors
+from ntk_labelqa.labelstudio.reading.task_store import TaskStore
 
 if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio
@@ -25,7 +26,7 @@ NOT_FOUND, FAILED = 404, 500
 class Pages(NamedTuple):
     """Tasks with their annotations, and how many the server could not send."""
 
-    tasks: list[dict[str, Any]]
+    tasks: TaskStore
     unreadable: int
 
 
@@ -36,7 +37,7 @@ def tasks_by_page(client: LabelStudio, project_id: int) -> Pages:
 
     Cost: about 200 tasks a second, and up to 28 requests for each task that the server cannot send.
     """
-    tasks: dict[int, dict[str, Any]] = {}
+    tasks, seen = TaskStore(), set()
     total, unreadable, start = 1, 0, 0
     while start < total:
         got = len(tasks) + unreadable
@@ -44,7 +45,10 @@ def tasks_by_page(client: LabelStudio, project_id: int) -> Pages:
             if page is None:
                 unreadable += 1
                 continue
-            tasks |= {int(task["id"]): task for task in page["tasks"]}
+            for task in page["tasks"]:
+                if int(task["id"]) not in seen:
+                    seen.add(int(task["id"]))
+                    tasks.append(task)
             total = int(page["total"])
         start += SIZES[0]
         if len(tasks) + unreadable == got:  # whatever the server counts, it has no more
@@ -60,7 +64,7 @@ def tasks_by_page(client: LabelStudio, project_id: int) -> Pages:
             why="Tasks were imported or deleted meanwhile.",
             remedy="Run it again.",
         )
-    return Pages(list(tasks.values()), unreadable)
+    return Pages(tasks, unreadable)
 
 
 def _pages(client: LabelStudio, project_id: int, start: int, sizes: tuple[int, ...]) -> Iterator[dict[str, Any] | None]:

@@ -30,6 +30,7 @@ from ntk_labelqa.labelstudio.reading.label_config import LabelledControl
 from ntk_labelqa.labelstudio.reading.label_values import NO_REGION, UNKNOWN_LABEL, labels_given, regions_drawn
 from ntk_labelqa.labelstudio.reading.plausibility import nothing_left, refuse_other_units
 from ntk_labelqa.labelstudio.reading.region_tables import region_rows, regions_table
+from ntk_labelqa.labelstudio.reading.task_store import TaskStore
 from ntk_labelqa.readable import readable
 from ntk_labelqa.task_data import value_shown
 
@@ -59,7 +60,7 @@ def build_dataset(
     labels regions, each region is an item, and those of several annotators that overlap are one.
 
     Args:
-        tasks: as exported, each with ``id``, ``data`` and ``annotations``.
+        tasks: as exported, each with ``id``, ``data`` and ``annotations``; read one at a time.
         labelled: what the labelling config says.
         provenance: goes along; labels that the config does not have are added to its notes.
         annotators: names by user id.
@@ -73,8 +74,9 @@ def build_dataset(
         labelled = replace(labelled, class_names=_classes_used(tasks, labelled.control))
     refuse_other_units(tasks, labelled.control)
     reader = _Reader(labelled, annotators or {}, authors)
-    for task in sorted(tasks, key=lambda task: int(task["id"])):
-        reader.read(task)
+    ids = tasks.ids if isinstance(tasks, TaskStore) else [int(task["id"]) for task in tasks]
+    for row in sorted(range(len(tasks)), key=ids.__getitem__):
+        reader.read(tasks[row])
     if not reader.annotations:
         raise nothing_left(tasks, labelled, reader.gone, reader.unknown)
     regions = labelled.control.of_regions

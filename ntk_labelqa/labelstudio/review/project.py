@@ -50,7 +50,8 @@ class ReviewTask:
         id: in the review project.
         key: its review key.
         touched: whether a person has worked on it.
-        data: what :func:`~ntk_labelqa.labelstudio.review.tasks.review_tasks` wrote into it.
+        data: what :func:`~ntk_labelqa.labelstudio.review.tasks.review_tasks` wrote into it, but for the words and pages
+            that are there to be looked at: they are most of it.
         annotations: what reviewers said of it, as Label Studio has it.
     """
 
@@ -276,7 +277,7 @@ def tasks_of(client: LabelStudio, review_project: int) -> list[ReviewTask]:
                 task["id"],
                 task["data"][REVIEW_KEY],
                 bool(task["annotations"] or task.get("drafts")),
-                task["data"],
+                {name: value for name, value in task["data"].items() if not _is_for_the_eye(name)},
                 task["annotations"],
             )
             for task in tasks
@@ -284,6 +285,10 @@ def tasks_of(client: LabelStudio, review_project: int) -> list[ReviewTask]:
         ),
         key=lambda task: task.id,
     )
+
+
+def _is_for_the_eye(name: str) -> bool:
+    return name in ("question", "evidence") or name.endswith("_html")
 
 
 def task_count(client: LabelStudio, project: int) -> int:

@@ -7,7 +7,7 @@ A push lists the tasks that are there, removes unanswered ones that no longer ho
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -140,7 +140,7 @@ def push_findings(
     )
 
 
-def labels_in(tasks: list[dict[str, Any]], control: Control) -> dict[tuple[int, str], str]:
+def labels_in(tasks: Iterable[Mapping[str, Any]], control: Control) -> dict[tuple[int, str], str]:
     """What each annotation says with *control*, by annotation id and region id (empty for whole items)."""
     return {
         (int(annotation["id"]), said.region_id): said.label
@@ -151,10 +151,18 @@ def labels_in(tasks: list[dict[str, Any]], control: Control) -> dict[tuple[int, 
     }
 
 
-def still_standing(wanted: list[dict[str, Any]], tasks: list[dict[str, Any]], control: Control) -> list[dict[str, Any]]:
+def still_standing(
+    wanted: list[dict[str, Any]], tasks: Iterable[Mapping[str, Any]], control: Control
+) -> list[dict[str, Any]]:
     """Those of the findings *wanted* whose annotation still says what was audited."""
     labels = labels_in(tasks, control)
-    annotations = {int(one["id"]): (one, task["data"]) for task in tasks for one in task["annotations"]}
+    of_regions = {one["data"]["source_annotation"] for one in wanted if one["data"]["kind"] != LABEL}
+    annotations = {
+        int(one["id"]): (one, task["data"])
+        for task in (tasks if of_regions else ())
+        for one in task["annotations"]
+        if int(one["id"]) in of_regions
+    }
 
     def stands_still(data: dict[str, Any]) -> bool:
         annotation, region, given = data["source_annotation"], data["source_region"], data["given_label"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -83,14 +84,17 @@ def review_tasks(audit: Audit, *, project_id: int | None = None, base_path: str 
 
 
 def raised_by(audit: Audit, project_id: int) -> list[dict[str, Any]]:
-    """Every finding of the audit as :func:`review_tasks` would write it, also those of a region asked about already."""
-    return [{"data": data} for data in _Writer(audit, project_id, "").found()]
+    """Every finding of the audit as :func:`review_tasks` would write it, also those of a region asked about already;
+    without the words and pages that are there to be looked at.
+    """
+    return [{"data": data} for data in _Writer(audit, project_id, "", with_pages=False).found()]
 
 
 class _Writer:
     """Looks up what the tasks show of other items."""
 
-    def __init__(self, audit: Audit, project_id: int, base_path: str) -> None:
+    def __init__(self, audit: Audit, project_id: int, base_path: str, *, with_pages: bool = True) -> None:
+        self.with_pages = with_pages
         self.project_id, self.base_path, self.audit = project_id, base_path, audit
         self.flagged = worst_first(audit.findings)
         self.audited_at = audit.manifest["created_at"]
@@ -111,7 +115,10 @@ class _Writer:
         for item, label in zip(item_keys(labels, audit.annotations), labels["given_label"], strict=True):
             self.labels.setdefault(item, {})[label] = None
         pulls = audit.influences.sort_values("weight", ascending=False)
-        self.pulls = dict(list(pulls.groupby(["annotation_id", "region_id"])))
+        # Rows by number and not as tables of their own: there are as many as findings.
+        self.pulls = pulls.groupby(["annotation_id", "region_id"]).indices
+        self.toward = pulls["toward"].to_numpy(object)
+        self.pulling = pulls["other_task_id"].to_numpy(), pulls["other_region_id"].to_numpy(object)
 
     def tasks(self) -> list[dict[str, Any]]:
         """One a label, and one a region, the most probable first."""
@@ -144,9 +151,13 @@ class _Writer:
         annotation, region = int(finding["annotation_id"]), finding.get("region_id", "")
         return {
             **self._about(finding, LABEL, finding["given_label"], region),
-            "question": question(finding),
-            **self.pages.whole(self.item_of[annotation, region]),
-            "evidence": self._evidence(finding),
+            **self._for_the_eye(
+                lambda: {
+                    "question": question(finding),
+                    **self.pages.whole(self.item_of[annotation, region]),
+                    "evidence": self._evidence(finding),
+                }
+            ),
             "given_label": finding["given_label"],
             "suggested_label": finding["suggested_label"],
             "error_probability": round(float(finding["error_probability"]), 6),
@@ -156,14 +167,21 @@ class _Writer:
             "bde_gain": round(float(finding["bde_gain"]), 6),
         }
 
+    def _for_the_eye(self, pages: Callable[[], dict[str, str]]) -> dict[str, str]:
+        return pages() if self.with_pages else {}
+
     def _of_region(self, issue: dict[str, Any]) -> dict[str, Any]:
         probability, label = round(float(issue["probability"]), 6), issue["label"]
         given, suggested = {"spurious": (label, ""), "missing": ("", label), "shifted": (label, label)}[issue["issue"]]
         return {
             **self._about(issue, issue["issue"], given, issue["region_id"]),
-            "question": region_question(issue),
-            **self.pages.of_value(int(issue["task_id"]), issue["value"], issue["picture"]),
-            "evidence": self._link(int(issue["task_id"])),
+            **self._for_the_eye(
+                lambda: {
+                    "question": region_question(issue),
+                    **self.pages.of_value(int(issue["task_id"]), issue["value"], issue["picture"]),
+                    "evidence": self._link(int(issue["task_id"])),
+                }
+            ),
             "given_label": given,
             "suggested_label": suggested,
             "suggested_result": issue["suggested_result"],
@@ -179,9 +197,13 @@ class _Writer:
         suggested = {"remove": "", "move": fault["label"], "label": fault["suggested_label"]}[fault["suggestion"]]
         return {
             **self._about(fault, "rule", fault["label"], fault["region_id"]),
-            "question": rule_question(faults, fault),
-            **self.pages.of_value(int(fault["task_id"]), fault["value"]),
-            "evidence": self._link(int(fault["task_id"])),
+            **self._for_the_eye(
+                lambda: {
+                    "question": rule_question(faults, fault),
+                    **self.pages.of_value(int(fault["task_id"]), fault["value"]),
+                    "evidence": self._link(int(fault["task_id"])),
+                }
+            ),
             "given_label": fault["label"],
             "suggested_label": suggested,
             "suggested_result": fault["suggested_result"],
@@ -208,9 +230,9 @@ class _Writer:
 
     def _evidence(self, finding: dict[str, Any]) -> str:
         task, parts = int(finding["task_id"]), []
-        pulls = self.pulls.get((finding["annotation_id"], finding.get("region_id", "")))
+        rows = self.pulls.get((finding["annotation_id"], finding.get("region_id", "")), ())
         for label in (finding["suggested_label"], finding["given_label"]):
-            others = [] if pulls is None else keys(pulls[pulls["toward"] == label], "other_task_id", "other_region_id")
+            others = [(int(self.pulling[0][row]), self.pulling[1][row]) for row in rows if self.toward[row] == label]
             if others:
                 labels = [(other, f"labelled {quoted(', '.join(self.labels.get(other, ())))}") for other in others]
                 parts.append(bold(f"Most alike, for {quoted(label)}:") + self.pages.small(labels))
