@@ -16,8 +16,9 @@ from numpy.typing import DTypeLike
 from ntk_labelqa.errors import MemoryBudgetError
 from ntk_labelqa.memory import in_units
 
-HELD = 2**28
-"""Bytes of an array up to which it is held in memory; the model of 60,000 items and 100 classes holds ten such."""
+HELD, STORED = 2**28, 2**26
+"""Bytes of an array up to which it is in memory: of one that is calculated from another, and of one that else is in a
+file; of the latter some ten are needed at a time, and what was written to a file is read as fast."""
 PANEL_NUMBERS = 2**22
 """Numbers of a panel: large enough for fast products, small enough for a dozen of them at once."""
 
@@ -125,8 +126,8 @@ def derived(function: Callable[[np.ndarray], np.ndarray], source: Rows) -> Rows:
 
 
 def row_store(shape: tuple[int, ...], dtype: DTypeLike = np.float64) -> np.ndarray | RowFile:
-    """Room for float[N, …]: an array up to :data:`HELD` bytes, else a file."""
-    if int(np.prod(shape)) * np.dtype(dtype).itemsize <= HELD:
+    """Room for float[N, …]: an array up to :data:`STORED` bytes, else a file."""
+    if int(np.prod(shape)) * np.dtype(dtype).itemsize <= STORED:
         return np.empty(shape, dtype)
     return RowFile(shape, dtype)
 

@@ -58,7 +58,7 @@ def test_a_full_disk_is_an_error_in_words(file: RowFile, monkeypatch: pytest.Mon
 
 
 def test_large_rows_are_held_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(row_store, "HELD", 1000)
+    monkeypatch.setattr(row_store, "STORED", 1000)
     tracemalloc.start()
     stored = row_store.row_store((100_000, 100))
     for rows in row_panels(stored.shape, 100_000):

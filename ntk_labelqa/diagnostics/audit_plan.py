@@ -13,15 +13,15 @@ from ntk_labelqa.gram.inverse_plan import LANDMARKS, Landmarks, exact_bytes, low
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.label_model.annotations import FOLDS, Annotations
 from ntk_labelqa.label_model.cross_fitting import predicted
-from ntk_labelqa.label_model.label_model import FITTED_TO, SAMPLED, label_posterior
+from ntk_labelqa.label_model.label_model import label_posterior, sampled_items
 from ntk_labelqa.memory import in_units, require_memory
-from ntk_labelqa.row_store import HELD, PANEL_NUMBERS, Rows
+from ntk_labelqa.row_store import HELD, PANEL_NUMBERS, STORED, Rows
 
 TRIED = 4000
 """Items that the stages are tried on."""
 ROUNDS_KEPT = 3
 """Rounds of the label model whose predictions are kept at a time: the first, the last, and the one that is tried."""
-SAMPLE_ARRAYS, PANEL_ARRAYS = 20, 12
+SAMPLE_ARRAYS, PANEL_ARRAYS = 12, 12
 """Arrays at a time of the probabilities that a channel is fitted to, and of a panel, in float64."""
 TABLE_ROW = 1000
 """Bytes of an annotation in all tables together."""
@@ -110,11 +110,13 @@ def plan_audit(
     features = 8 * items**2 if count is None else items * count * itemsize
     values, views = 8 * items * k, 4 * items * FOLDS * k
     kept = [values] * (2 * ROUNDS_KEPT) + [views] * ROUNDS_KEPT
+    held = sum(size for size in kept if size <= STORED)
     coefficients = (8 + 8 + 4) * columns * FOLDS * k
-    fitted = 8 * SAMPLE_ARRAYS * min(items * k, max(SAMPLED, FITTED_TO * k))
+    fitted = 8 * SAMPLE_ARRAYS * k * min(items, sampled_items(k))
     panels = 8 * PANEL_ARRAYS * min(PANEL_NUMBERS, items * FOLDS * k)
-    model = features + sum(map(_held, kept)) + 2 * values + coefficients + max(fitted, panels)
-    disk = sum(size - _held(size) for size in kept)
+    # Votes are of all items at once; channels are fitted, and panels judged, when those are counted.
+    model = features + held + coefficients + max(values, fitted, panels)
+    disk = sum(kept) - held
     tables = TABLE_ROW * len(annotations)
     return AuditPlan(
         items,
@@ -123,7 +125,7 @@ def plan_audit(
         (
             Stage("Inverting the kernel", prepared + inverse),
             Stage("Finding label issues", prepared + model, disk),
-            Stage("Measuring itself", prepared + model + sum(map(_held, kept)) + values + tables, 2 * disk),
+            Stage("Measuring itself", prepared + model + held + values + tables, 2 * disk),
             Stage("Comparing classes and schemes", prepared + features + 3 * values + panels + tables, disk),
         ),
     )
@@ -154,7 +156,7 @@ def tried_plan(
     of_fits = max(judged - inverted - of_panels, 0.0)
     share = plan.items / len(rows)
     # In m landmarks the inverse is 4Nm², and N³ where all items are.
-    fits = of_fits * min(plan.items, max(SAMPLED // plan.classes, FITTED_TO)) / len(rows)
+    fits = of_fits * min(plan.items, sampled_items(plan.classes)) / len(rows)
     judging = of_panels * share * _wider(plan, landmarks, len(rows)) + fits
     inverting = (inverted - began) * (share**3 if plan.landmarks is None else share)
     seconds = {"Inverting the kernel": inverting, "Finding label issues": judging, "Measuring itself": judging}

@@ -25,6 +25,7 @@ import numpy as np
 
 from ntk_labelqa.dataset import LabeledDataset
 from ntk_labelqa.diagnostics.label_issues import LabelIssues, find_issues
+from ntk_labelqa.diagnostics.panels import label_counts
 from ntk_labelqa.diagnostics.recalibration import Recalibration, recalibrated
 from ntk_labelqa.gram.inverse import RegularizedInverse
 from ntk_labelqa.label_model.annotations import Annotations
@@ -273,7 +274,8 @@ def _confusions_found(annotations: Annotations, issues: LabelIssues) -> np.ndarr
     errors in it that are harder to find than those found.
     """
     k = annotations.class_count
-    found = issues.posterior.probabilities[annotations.items].T @ np.eye(k)[annotations.labels]
+    given = label_counts(annotations.items, annotations.labels, annotations.item_count, k)
+    found = (given.T @ issues.posterior.probabilities).T
     return np.maximum(found, np.finfo(float).tiny) * (1 - np.eye(k))
 
 

@@ -54,9 +54,9 @@ FITTED_TO = 20_000
 """Items that a link is fitted to at most."""
 CONFUSED_A_PAIR = 500
 """Items for each pair of classes that confusions are fitted to at most, or :data:`FITTED_TO` items."""
-SAMPLED = 4_000_000
-"""Probabilities, of an item and a class each, that a channel is fitted to at most, or those of :data:`FITTED_TO` items.
-Some twenty arrays of them are held at a time: 0.6 GB."""
+SAMPLED, LARGEST_SAMPLE = 4_000_000, 10_000_000
+"""Probabilities, of an item and a class each, that a channel is fitted to: where so many are not those of
+:data:`FITTED_TO` items, of these, but of no more than the latter. Some twelve arrays of them are held at a time."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,19 @@ class Sample:
     def of(cls, annotations: Annotations) -> Self:
         """Of the items of *annotations*."""
         ranks, k = annotations.ranks(), annotations.class_count
-        rows = _lowest(ranks, max(FITTED_TO, SAMPLED // k))
+        rows = _lowest(ranks, sampled_items(k))
         for_confusions = _lowest(ranks[rows], max(FITTED_TO, CONFUSED_A_PAIR * k**2))
         return cls(rows, annotations.of_items(rows), _lowest(ranks[rows], FITTED_TO), for_confusions)
+
+
+def sampled_items(class_count: int) -> int:
+    """Of how many items a sample is at most.
+
+    Example:
+        >>> sampled_items(10), sampled_items(1000)
+        (400000, 10000)
+    """
+    return min(max(FITTED_TO, SAMPLED // class_count), LARGEST_SAMPLE // class_count)
 
 
 def _lowest(ranks: np.ndarray, most: int) -> slice | np.ndarray:
@@ -122,7 +132,7 @@ class Round:
     def log_likelihood(self, rows: slice = slice(None)) -> np.ndarray:
         """log p(labels of the item | class t) of the items *rows*, float64[n, K]."""
         rates = self.rates.of_items(rows)
-        looks = np.full(rates.shape, 1 / rates.shape[1])
+        looks = np.broadcast_to(1 / rates.shape[1], rates.shape)
         if self.link_of_looks is not None:
             looks = np.exp(self.link_of_looks.log_prior(self.predictions.values[rows]))
         channel = self.channel.of_others(rates, self.rates.clearness[rows], looks)

@@ -76,7 +76,7 @@ class NoiseChannel:
             factors=np.ones((tables, k)),
             table_of_annotator=table_of_annotator,
             lookalikes=0.0,
-            looks=np.full(rates.shape, 1 / k),
+            looks=np.broadcast_to(1 / k, rates.shape),
         )
         return channel.recounted(np.eye(k)[predicted], annotations)
 
@@ -141,16 +141,23 @@ class NoiseChannel:
 
     def _odds(self, annotations: Annotations) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities that the item's label is right, and that it is wrong and the one given, both float64[A, K]."""
-        factors = self.factors[self.table_of_annotator[annotations.annotators]]
-        rates = np.minimum(self.rates[annotations.items] * factors, LARGEST_RATE)
-        return 1 - rates, rates * sum(self._kinds(annotations))
+        factors = (
+            self.factors[self.table_of_annotator[annotations.annotators]] if len(self.factors) > 1 else self.factors
+        )
+        rates = self.rates[annotations.items]
+        np.minimum(np.multiply(rates, factors, out=rates), LARGEST_RATE, out=rates)
+        by_shape, by_look = self._kinds(annotations)
+        wrong = by_shape if by_look is None else by_shape + by_look
+        return 1 - rates, np.multiply(wrong, rates, out=wrong)
 
-    def _kinds(self, annotations: Annotations) -> tuple[np.ndarray, np.ndarray]:
-        """Probability of the label given if it is wrong, by shape and by look, float64[A, K] each."""
+    def _kinds(self, annotations: Annotations) -> tuple[np.ndarray, np.ndarray | None]:
+        """Probability of the label given if it is wrong, by shape and, if that counts, by look, float64[A, K] each."""
         by_shape = self.shapes.transpose(0, 2, 1)[self.table_of_annotator[annotations.annotators], annotations.labels]
+        if not self.lookalikes:
+            return by_shape, None
         looks = self.looks[annotations.items]
         named = looks[np.arange(len(annotations)), annotations.labels]
-        by_look = named[:, None] / np.maximum(1 - looks, LEAST) if self.lookalikes else np.zeros(looks.shape)
+        by_look = named[:, None] / np.maximum(1 - looks, LEAST)
         return (1 - self.lookalikes) * by_shape, self.lookalikes * by_look
 
 

@@ -43,6 +43,7 @@ def test_panels_and_files_change_no_finding(labelled, landmarks: int | str, monk
     whole = judged(features, annotations, landmarks)
     monkeypatch.setattr(row_store, "PANEL_NUMBERS", 5000)
     monkeypatch.setattr(row_store, "HELD", 10_000)
+    monkeypatch.setattr(row_store, "STORED", 10_000)
     parts = judged(features, annotations, landmarks)
     np.testing.assert_allclose(parts.error_probability, whole.error_probability, atol=1e-5)
     np.testing.assert_allclose(parts.bde_gain, whole.bde_gain, atol=1e-9)
