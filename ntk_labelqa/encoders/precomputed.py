@@ -13,6 +13,7 @@ from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.files import whole_file
 from ntk_labelqa.parquet import read_parquet
 from ntk_labelqa.paths import real_place
+from ntk_labelqa.row_store import row_panels
 
 _FORM = "An .npz needs `ids` (task ids) and `features`; a parquet file needs a `task_id` column and numeric columns."
 _FORM_OF_REGIONS = (
@@ -59,9 +60,12 @@ def read_features(
         extra,
         "Take these rows out, or check that the file belongs to this source.",
     )
-    finite = np.isfinite(features.reshape(len(features), -1)).all(axis=1)
+    finite = np.empty(len(features), bool)
+    for panel in row_panels(features.shape):
+        finite[panel] = np.isfinite(features[panel].reshape(len(features[panel]), -1)).all(axis=1)
     _refuse(path, f"{what.capitalize()} with NaN or infinite features", ids[~finite], "Correct them or leave them out.")
-    return features[np.argsort(ids)][np.searchsorted(unique, wanted)]
+    rows = np.argsort(ids)[np.searchsorted(unique, wanted)]
+    return features if np.array_equal(rows, np.arange(len(features))) else features[rows]
 
 
 def write_features(path: Path, task_ids: np.ndarray, features: np.ndarray, region_ids: Any = None) -> None:
