@@ -6,8 +6,8 @@
 
 Needs no data: the items are Gaussian clouds, a twentieth of the labels is wrong. Each size runs in a process of its own
 with default options, from features in a file that is mapped into memory. Prints seconds and seconds of a processor, the
-peak of memory beside what the plan said, the average precision of the wrong labels, and for the last size what the exact
-kernel makes of a sample of the same items.
+peak of memory beside what the plan said, the average precision of the wrong labels, and for the last size what the
+exact kernel makes of a sample of the same items.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
+from ntk_labelqa.cache import lasting_root
 from ntk_labelqa.errors import UsageError
 from ntk_labelqa.paths import STANDARD_INPUT
 from ntk_labelqa.progress import Stages
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from ntk_labelqa.options import AuditOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
+GPU_PLUGINS = ("jax_cuda12_plugin", "jax_cuda13_plugin", "jax_rocm60_plugin", "jax_rocm7_plugin")
+"""What jax finds a GPU by."""
 
 
 class SourcePath(click.Path):
@@ -252,9 +256,15 @@ def audit_options(given: dict[str, Any]) -> AuditOptions:
 
 
 def use_device(name: str) -> None:
-    """Bind jax to *name* (auto leaves it its own choice). Has to come before jax is imported."""
+    """Bind jax to *name* (auto leaves it its own choice). Has to come before jax is imported.
+
+    What is compiled for a GPU is kept for the next process, where the user's environment says nothing else.
+    """
     if name != "auto":
         os.environ["JAX_PLATFORMS"] = {"cpu": "cpu", "gpu": "cuda"}[name]
+    if name != "cpu" and any(importlib.util.find_spec(plugin) for plugin in GPU_PLUGINS) and (root := lasting_root()):
+        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(root / "programs"))
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 
 def read_source(given: dict[str, Any], stages: Stages) -> LabeledDataset:
