@@ -153,10 +153,13 @@ class LowRankInverse:
         """
         if not len(rows):
             return np.zeros((self.size, labels.shape[1]))
-        chosen, given = to_device(rows), to_device(labels[rows].astype(np.float64))
+        padded = in_few_sizes(rows)
+        # What was added is of no features.
+        used = None if padded is rows else to_device((np.arange(len(padded)) < len(rows)).astype(self._features.dtype))
+        chosen, given = to_device(padded), to_device(labels[padded].astype(np.float64))
         if len(rows) <= len(self._spectrum):
-            return to_host(_predicted_from_few(self._features, self._shift, chosen, given))
-        features, right = _those(self._features, chosen, given)
+            return to_host(_predicted_from_few(self._features, self._shift, chosen, given, used))
+        features, right = _those(self._features, chosen, given, used)
         # The items are part of all, whose FᵀF is diagonal: so theirs nearly is, which makes few steps enough.
         diagonal = self._spectrum * (len(rows) / self.size) + self.ridge * self.scale
         weights = _conjugate_gradients(features, self._shift, right, to_device(diagonal))
@@ -221,7 +224,7 @@ class LowRankRegression:
     def left_out(self, rows: slice, values: np.ndarray) -> np.ndarray:
         """Cost: 2nmk flops."""
         if self._weights is None:
-            self._weights = _scaled(self._gains, self.moment).astype(self._features.dtype)
+            self._weights = _weights(self._gains, self.moment)
         said = to_host(_seen(rows_of(self._features, rows), self._weights))
         return values - (values - said) / self._unexplained[rows]
 
@@ -234,6 +237,11 @@ def _added(moment: Array, features: Array, values: Array) -> Array:
 @fused()
 def _scaled(gains: Array, moment: Array) -> Array:
     return gains[:, None] * moment
+
+
+@fused()
+def _weights(gains: Array, moment: Array) -> Array:
+    return (gains[:, None] * moment).astype(gains.dtype)
 
 
 @fused()
@@ -262,17 +270,22 @@ def _entries(features: Array, gains: Array, shift: Array, indices: Array, rows: 
 
 
 @fused()
-def _predicted_from_few(features: Array, shift: Array, rows: Array, given: Array) -> Array:
-    some = features[rows]
+def _predicted_from_few(features: Array, shift: Array, rows: Array, given: Array, used: Array | None) -> Array:
+    some = _used(features[rows], used)
     own = (some @ some.T).astype(np.float64) + shift * namespace(features).eye(len(rows))
     return _seen(features, some.T @ solved(own, given).astype(features.dtype))
 
 
 @fused()
-def _those(features: Array, rows: Array, given: Array) -> tuple[Array, Array]:
+def _those(features: Array, rows: Array, given: Array, used: Array | None) -> tuple[Array, Array]:
     """The features of *rows*, and their products with what is *given* of them."""
-    some = features[rows]
+    some = _used(features[rows], used)
     return some, _moment(some, given).astype(np.float64)
+
+
+def _used(features: Array, used: Array | None) -> Array:
+    """*features*, 0 where *used* is 0."""
+    return features if used is None else features * used[:, None]
 
 
 @fused()
