@@ -157,7 +157,7 @@ def test_from_audit_to_second_audit_and_back(client, server, reviewers, command,
     imported = client.projects.create(title="From the export", label_config=client.projects.get(id=source).label_config)
     exported, _ = parse_tasks([(tmp_path / "clean.json").read_bytes()], "export")
     assert sum(len(task.get(SUPERSEDED, ())) for task in exported) == len(corrected)
-    taken = client.projects.import_tasks(id=imported.id, request=exported)
+    taken = client.projects.import_tasks(id=imported.id, request=list(exported))
     assert (taken.task_count, taken.annotation_count) == (len(before), len(given))
 
     assert f"{len(corrected)} corrections taken back" in command("decisions", folder, "--undo")
