@@ -69,10 +69,9 @@ def _of_this_machine(dask: Any) -> Client:
     On the processor, since workers that share a GPU would each reserve its memory.
     """
     cluster = dask.LocalCluster(
-        n_workers=dask.system.CPU_COUNT,
         threads_per_worker=1,
         host="127.0.0.1",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
         protocol="tls://",
         security=True,
         silence_logs=logging.CRITICAL,
