@@ -5,11 +5,14 @@ Dask is in the extra ``distributed``; nothing here imports it before it is asked
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import logging
+import os
+import signal
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from ntk_labelqa.errors import LabelQAError
@@ -26,6 +29,10 @@ GPU = "GPU"
 MEMORY_OF_RESULTS = 0.5
 """Share of the workers' memory that features of all items may stay in; the rest is for calculating."""
 
+ALLOCATION = {"MALLOC_TRIM_THRESHOLD_": 2**26, "MALLOC_MMAP_THRESHOLD_": 2**25}
+"""As glibc has it by itself. Dask has memory given back after every task; to get new pages for each panel takes as long
+as to calculate it."""
+
 _clients: dict[str, Client] = {}
 
 
@@ -39,15 +46,20 @@ def client_of(scheduler: str | Client) -> Client:
 
     Raises LabelQAError where nothing answers there, or the extra is not installed.
     """
-    dask = _distributed()
+    distributed = _distributed()
     if not isinstance(scheduler, str):
         return scheduler
-    known = _clients.get(scheduler)
+    known, local = _clients.get(scheduler), scheduler == LOCAL
     if known is None or known.status != "running":
         # Lost workers and schedulers are told in our words; the loggers would tell of each connection besides.
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
-        known = _clients[scheduler] = _of_this_machine(dask) if scheduler == LOCAL else _connected(dask, scheduler)
+        logging.getLogger("asyncio").addFilter(_not_of_dask)
+        known = _clients[scheduler] = _of_this_machine(distributed) if local else _connected(distributed, scheduler)
     return known
+
+
+def _not_of_dask(record: logging.LogRecord) -> bool:
+    return "distributed" not in record.getMessage()
 
 
 def _distributed() -> Any:
@@ -63,26 +75,41 @@ def _distributed() -> Any:
         ) from error
 
 
-def _of_this_machine(dask: Any) -> Client:
+def _of_this_machine(distributed: Any) -> Client:
     """A worker of one thread a core. By TLS: any user of this machine could have its workers run what they like else.
 
     On the processor, since workers that share a GPU would each reserve its memory.
     """
-    cluster = dask.LocalCluster(
-        threads_per_worker=1,
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
-        protocol="tls://",
-        security=True,
-        silence_logs=logging.CRITICAL,
-        env={"JAX_PLATFORMS": "cpu"},
-    )
-    return dask.Client(cluster)
+    import dask.config
+
+    before = {f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in ALLOCATION.items()}
+    with dask.config.set(before):
+        cluster = distributed.LocalCluster(
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            protocol="tls://",
+            security=True,
+            silence_logs=logging.CRITICAL,
+            env={"JAX_PLATFORMS": "cpu"},
+        )
+    client = distributed.Client(cluster)
+    atexit.register(_end, cluster)
+    return client
 
 
-def _connected(dask: Any, address: str) -> Client:
+def _end(cluster: Any) -> None:
+    """End the workers of *cluster* at once: Dask itself, whose turn is next, would wait for what they calculate."""
+    for nanny in cluster.workers.values():
+        nanny.auto_restart = False
+        if nanny.pid:
+            with suppress(ProcessLookupError):
+                os.kill(nanny.pid, signal.SIGKILL)
+
+
+def _connected(distributed: Any, address: str) -> Client:
     try:
-        return dask.Client(address, timeout=SECONDS_TO_ANSWER)
+        return distributed.Client(address, timeout=SECONDS_TO_ANSWER)
     except (OSError, ValueError) as error:
         raise LabelQAError(
             f"No scheduler answers at {address}.",

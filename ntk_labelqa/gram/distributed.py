@@ -61,9 +61,9 @@ from ntk_labelqa.row_store import HELD, Rows
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-PANEL_ROWS = 8192
-"""Items of a task. With 500 landmarks or more it takes a second or so, beside which the scheduler's milliseconds do not
-count; with 3,000, its features take 100 MB, of which a worker holds a few at once."""
+PANEL_ROWS = 16384
+"""Items of a task: as many as memory allows, since Dask takes some milliseconds for each task, and a question to a
+panel of 500 landmarks hardly more. With 3,000 a panel is of 200 MB, and a worker holds a few at once."""
 
 Tick = Callable[[int, int], None]
 Announce = Callable[[object], None]
@@ -107,13 +107,14 @@ def distributed_nystrom(
     check_positive(ridge)
     client, tick, say = client_of(scheduler), progress or _silent, announce or _silent
     how = f"{kernel} {landmarks} {sampling} {seed} {length}"
-    store = PanelStore(folder or cache_root() / "panels" / digest_of(inputs, how))
+    place = folder or cache_root() / "panels" / digest_of(inputs, how)
+    store = PanelStore(place.absolute())  # workers may work in other folders
     store.prepare(2 * len(inputs) * landmarks * inputs.dtype.itemsize)
     anchors, factor = _landmarks_in(
         store, partial(independent_landmarks, kernel, inputs, landmarks=landmarks, sampling=sampling, seed=seed)
     )
     slices = list(panels(len(inputs), length))
-    say(f"In {len(slices):,} panels of {length:,} items, by {described(client)}; they are kept in {store.folder}.")
+    say(f"In {_in_words(len(slices), min(length, len(inputs)))}, by {described(client)}; kept in {store.folder}.")
     if there := max(store.count(WHITENED), store.count(FEATURES)):
         say(f"{there:,} of the panels are there from an earlier run.")
     work = PanelWork(client, slices)
@@ -122,6 +123,10 @@ def distributed_nystrom(
         features = _features(work, store, len(spectrum), inputs.dtype, tick)
     reached = LandmarkMap.of(anchors, factor, vectors)
     return DistributedInverse(work, features, inputs.dtype, spectrum, scale, ridge=ridge, landmarks=reached)
+
+
+def _in_words(count: int, length: int) -> str:
+    return f"one panel of {length:,} items" if count == 1 else f"{count:,} panels of {length:,} items"
 
 
 def _silent(*_: object) -> None:

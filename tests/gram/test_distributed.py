@@ -9,7 +9,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,9 @@ import pandas as pd
 import pyarrow.parquet
 import pytest
 
+from ntk_labelqa import LabelAudit
+from ntk_labelqa.auditing import audit_features
+from ntk_labelqa.dataset import from_labels
 from ntk_labelqa.errors import InvalidInputError, LabelQAError, MemoryBudgetError
 from ntk_labelqa.gram import choose, distributed, panel_store
 from ntk_labelqa.gram.cluster import client_of, resources_of
@@ -26,7 +30,10 @@ from ntk_labelqa.gram.matrix import prepare
 from ntk_labelqa.gram.panel_store import PanelStore
 from ntk_labelqa.gram.panel_tasks import BrokenRowsError
 from ntk_labelqa.gram.row_files import MappedRows, ParquetRows, in_a_file
+from ntk_labelqa.inputs.alignment import labelled
 from ntk_labelqa.kernels.dense import DenseNetwork
+from ntk_labelqa.options import AuditOptions
+from ntk_labelqa.progress import Stages
 from ntk_labelqa.row_store import DerivedRows, Rows
 from tests.gram.clusters import two_workers
 
@@ -327,3 +334,47 @@ def test_panels_that_nobody_uses_go(tmp_path) -> None:
     os.utime(old, (0, 0))
     PanelStore(tmp_path / "new").prepare(1)
     assert {place.name for place in tmp_path.iterdir()} == {"recent", "new"}
+
+
+@pytest.mark.long
+class TestAudits:
+    """From features and labels to findings."""
+
+    @pytest.fixture
+    def names(self, labels) -> np.ndarray:
+        codes = labels.argmax(axis=1)
+        codes[::17] = (codes[::17] + 1) % 3
+        return np.array(["cat", "dog", "eel"])[codes]
+
+    @pytest.fixture
+    def in_short_panels(self, monkeypatch, tmp_path) -> None:
+        monkeypatch.setenv("NTK_LABELQA_CACHE", str(tmp_path))
+        monkeypatch.setattr(choose, "distributed_nystrom", partial(distributed_nystrom, length=LENGTH))
+
+    @pytest.mark.usefixtures("in_short_panels")
+    def test_the_findings_are_those_of_one_process(self, cluster, features, names) -> None:
+        fitted = [
+            LabelAudit(architecture="2-L", landmarks=LANDMARKS, scheduler=scheduler).fit(features, names)
+            for scheduler in (None, cluster)
+        ]
+        one, several = (audit.label_issues() for audit in fitted)
+        assert one["is_label_issue"].sum() > 10
+        assert (one["is_label_issue"] == several["is_label_issue"]).all()
+        assert (one["suggested_label"] == several["suggested_label"])[one["is_label_issue"]].all()
+        assert (one["error_probability"] - several["error_probability"]).abs().max() < 1e-5
+        assert fitted[0].ridge_ == fitted[1].ridge_
+        new = np.random.default_rng(8).normal(size=(20, features.shape[1]))
+        assert fitted[1].predict_proba(new) == pytest.approx(fitted[0].predict_proba(new), abs=1e-5)
+        assert fitted[1].audit().manifest["options"]["scheduler"].startswith("tcp://127.0.0.1:")
+
+    @pytest.mark.usefixtures("in_short_panels")
+    def test_items_without_kernel_values_are_named_by_their_tasks(self, cluster, features, names, monkeypatch) -> None:
+        inputs = prepare(features, "2-L", "float32")[1]
+        worst, limit = int(inputs[:, 0].argmax()), float(np.partition(inputs[:, 0], -2)[-2])
+        poisoned = Poisonous(2, limit=limit), inputs
+        monkeypatch.setattr(choose, "prepare", lambda *_: poisoned)
+        dataset = from_labels(labelled(features, names).labels)
+        dataset = replace(dataset, items=dataset.items.assign(task_id=np.arange(ITEMS) + 7000))
+        options = AuditOptions(architecture="2-L", landmarks=LANDMARKS, scheduler=cluster)
+        with pytest.raises(BrokenRowsError, match=f"tasks {worst + 7000}\\."):
+            audit_features(features, dataset, options, encoder="precomputed", stages=Stages(quiet=True))
