@@ -52,7 +52,8 @@ def client_of(scheduler: str | Client) -> Client:
     known, local = _clients.get(scheduler), scheduler == LOCAL
     if known is None or known.status != "running":
         # Lost workers and schedulers are told in our words; the loggers would tell of each connection besides.
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        for name in ("distributed", "distributed.client"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         logging.getLogger("asyncio").addFilter(_not_of_dask)
         known = _clients[scheduler] = _of_this_machine(distributed) if local else _connected(distributed, scheduler)
     return known

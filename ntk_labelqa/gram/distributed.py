@@ -29,6 +29,7 @@ from ntk_labelqa.gram.low_rank import (
     check_positive,
     conjugate_gradients,
     gains_at,
+    gram_times,
     independent_landmarks,
     moment_of,
     seen,
@@ -43,7 +44,6 @@ from ntk_labelqa.gram.panel_tasks import (
     SPECTRUM,
     WHITENED,
     eigen_features,
-    gram_times_rows,
     leverages_of,
     moment_of_panel,
     moment_of_rows,
@@ -267,16 +267,16 @@ class DistributedInverse:
             own = self._taken(rows)
             return self._said(to_host(weights_of_few(to_device(own), to_device(self._shift), to_device(given))))
         parts = list(self.work.parts(rows))
-        numbers, places = [number for number, _, _ in parts], [local for _, local, _ in parts]
+        taught = self.each(rows_of_panel, [local for _, local, _ in parts], of=[number for number, _, _ in parts])
 
-        def summed(function: Callable[..., Array], *each: Sequence[Any]) -> np.ndarray:
-            (total,) = self.work.gathered([self.work.sum(self.each(function, places, *each, of=numbers))])
+        def summed(function: Callable[..., Array], others: Sequence[Any]) -> np.ndarray:
+            (total,) = self.work.gathered([self.work.sum(self.work.map(partial(on_panel, function), taught, others))])
             return total
 
         def image(direction: np.ndarray) -> np.ndarray:
-            return summed(gram_times_rows, [self.work.shared(direction)] * len(parts))
+            return summed(gram_times, [self.work.shared(direction)] * len(parts))
 
-        right = summed(moment_of_rows, [given[at].astype(self.dtype) for _, _, at in parts])
+        right = summed(moment_of, [given[at].astype(self.dtype) for _, _, at in parts])
         # The items are part of all, whose FᵀF is diagonal: so theirs nearly is, which makes few steps enough.
         diagonal = self._spectrum * (len(rows) / self.size) + self._shift
         return self._said(conjugate_gradients(image, self._shift, right, diagonal))
@@ -301,8 +301,7 @@ class DistributedInverse:
     ) -> list[Future]:
         """Futures of *function* of panels, the numbers *of* which are given, and of *each* of others."""
         chosen = self.panels if of is None else [self.panels[number] for number in of]
-        with in_words(self.work.client):
-            return self.work.map(partial(on_panel, function), chosen, *each)
+        return self.work.map(partial(on_panel, function), chosen, *each)
 
     def _gathered(self, function: Callable[..., Array], *others: np.ndarray) -> list[np.ndarray]:
         """*function* of every panel and of *others*."""

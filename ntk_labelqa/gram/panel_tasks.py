@@ -12,7 +12,6 @@ from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.arrays import Array, moment, to_device, to_host
 from ntk_labelqa.gram.low_rank import (
     LONG_PANEL,
-    gram_times,
     judged_features,
     leave_one_out_squares,
     leverages,
@@ -151,11 +150,6 @@ def seen_rows(features: Array, rows: Array, weights: Array) -> Array:
 def moment_of_rows(features: Array, rows: Array, values: Array) -> Array:
     """As :func:`~ntk_labelqa.gram.low_rank.moment_of`, of *rows*."""
     return moment_of(features[rows], values)
-
-
-def gram_times_rows(features: Array, rows: Array, direction: Array) -> Array:
-    """As :func:`~ntk_labelqa.gram.low_rank.gram_times`, of *rows*."""
-    return gram_times(features[rows], direction)
 
 
 def squares(features: Array, rows: Array, given: Array, right: Array, gains: Array) -> np.ndarray:

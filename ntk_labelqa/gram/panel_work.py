@@ -49,19 +49,26 @@ class PanelWork:
 
     def map(self, function: Callable[..., Any], *each: Sequence[Any]) -> list[Future]:
         """*function* of each of *each*."""
-        return self.client.map(function, *each, **self._how) if len(each[0]) else []
+        with in_words(self.client):
+            return self.client.map(function, *each, **self._how) if len(each[0]) else []
 
     def shared(self, value: np.ndarray) -> Any:
         """*value* as an argument of many tasks. Unlike what is scattered, it is not lost with a worker."""
-        return self.client.submit(itself, value, pure=False) if value.nbytes > SHARED else value
+        if value.nbytes <= SHARED:
+            return value
+        with in_words(self.client):
+            return self.client.submit(itself, value, pure=False)
 
     def sum(self, parts: Sequence[Future]) -> Future:
         """The sum of *parts*, which there are some of, in float64, added up by few at a time."""
-        while True:
-            groups = [parts[start : start + TOGETHER] for start in range(0, len(parts), TOGETHER)]
-            parts = [self.client.submit(total, *group, pure=False, retries=RETRIES, priority=SOON) for group in groups]
-            if len(parts) == 1:
-                return parts[0]
+        with in_words(self.client):
+            while True:
+                groups = [parts[start : start + TOGETHER] for start in range(0, len(parts), TOGETHER)]
+                parts = [
+                    self.client.submit(total, *group, pure=False, retries=RETRIES, priority=SOON) for group in groups
+                ]
+                if len(parts) == 1:
+                    return parts[0]
 
     def gathered(self, futures: Sequence[Future]) -> list[np.ndarray]:
         """Results, in order."""
