@@ -9,6 +9,7 @@ panel is read again when its worker is lost. What is then asked of the inverse i
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -36,7 +37,7 @@ from ntk_labelqa.gram.low_rank import (
     unexplained,
     weights_of_few,
 )
-from ntk_labelqa.gram.panel_store import PanelStore
+from ntk_labelqa.gram.panel_store import PanelStore, clear_unused
 from ntk_labelqa.gram.panel_tasks import (
     FEATURES,
     INPUTS,
@@ -56,6 +57,7 @@ from ntk_labelqa.gram.panel_tasks import (
 from ntk_labelqa.gram.panel_work import TOGETHER, PanelWork
 from ntk_labelqa.gram.row_files import in_a_file
 from ntk_labelqa.kernels.kernel import Kernel
+from ntk_labelqa.kernels.stax_network import StaxNetwork
 from ntk_labelqa.row_store import HELD, Rows
 
 if TYPE_CHECKING:
@@ -91,7 +93,8 @@ def distributed_nystrom(
         scheduler: see :func:`~ntk_labelqa.gram.cluster.client_of`.
         length: items a panel.
         folder: of the panels, which all workers see; None takes one in the cache folder. A run that was cut off goes on
-            from the panels that are there, and one of the same items with other labels takes them all.
+            from the panels that are there, and one of the same items with other labels takes them all; not so those of
+            stax networks.
         announce: called with what is to be said of the plan.
         progress: called with (panels done, panels), both passes counted.
 
@@ -106,9 +109,13 @@ def distributed_nystrom(
     """
     check_positive(ridge)
     client, tick, say = client_of(scheduler), progress or _silent, announce or _silent
-    how = f"{kernel} {landmarks} {sampling} {seed} {length}"
-    place = folder or cache_root() / "panels" / digest_of(inputs, how)
-    store = PanelStore(place.absolute())  # workers may work in other folders
+    if folder is None:
+        # A stax network may change under its name.
+        unlike = uuid.uuid4().hex if isinstance(kernel, StaxNetwork) else ""
+        root = cache_root() / "panels"
+        clear_unused(root)
+        folder = root / digest_of(inputs, f"{kernel} {landmarks} {sampling} {seed} {length} {unlike}")
+    store = PanelStore(folder.absolute())  # workers may work in other folders
     store.prepare(2 * len(inputs) * landmarks * inputs.dtype.itemsize)
     anchors, factor = _landmarks_in(
         store, partial(independent_landmarks, kernel, inputs, landmarks=landmarks, sampling=sampling, seed=seed)

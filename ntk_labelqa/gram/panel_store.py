@@ -6,6 +6,7 @@ Each panel is one chunk of an array of Zarr, which appears whole or not at all. 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from dataclasses import dataclass
@@ -34,14 +35,13 @@ class PanelStore:
     folder: Path
 
     def prepare(self, need: int) -> None:
-        """Make the folder, if need be, once there is room for *need* bytes; those not used for long go.
+        """Make the folder, if need be, once there is room for *need* bytes.
 
         Raises MemoryBudgetError where there is not, and NotWrittenError where no folder can be made.
         """
         try:
             private_folder(self.folder)
             os.utime(self.folder)
-            self._clear_unused()
             free = shutil.disk_usage(self.folder).free
         except OSError as error:
             raise NotWrittenError(
@@ -54,11 +54,6 @@ class PanelStore:
                 f"The panels take {in_units(need)} of disk, and {self.folder} has {in_units(free)}.",
                 remedy="Make room there, name another folder in NTK_LABELQA_CACHE, or use fewer landmarks.",
             )
-
-    def _clear_unused(self) -> None:
-        for other in self.folder.parent.iterdir():
-            if time.time() - other.stat().st_mtime > KEPT_SECONDS:
-                shutil.rmtree(other, ignore_errors=True)
 
     def create(self, name: str, shape: tuple[int, ...], dtype: DTypeLike, length: int) -> None:
         """An array *name* of which no panel is there yet, *length* rows each; one that is there stays."""
@@ -143,3 +138,10 @@ class ZarrRows:
     def __getitem__(self, rows: slice | np.ndarray, /) -> np.ndarray:
         opened = self.opened()
         return np.asarray(opened[rows] if isinstance(rows, slice) else opened.oindex[rows])
+
+
+def clear_unused(root: Path) -> None:
+    """Remove the folders in *root*, named by digests, that were not used for :data:`KEPT_SECONDS`."""
+    for folder in root.iterdir() if root.is_dir() else ():
+        if re.fullmatch("[0-9a-f]{64}", folder.name) and time.time() - folder.stat().st_mtime > KEPT_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)

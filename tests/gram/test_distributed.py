@@ -31,7 +31,9 @@ from ntk_labelqa.gram.panel_store import PanelStore
 from ntk_labelqa.gram.panel_tasks import BrokenRowsError
 from ntk_labelqa.gram.row_files import MappedRows, ParquetRows, in_a_file
 from ntk_labelqa.inputs.alignment import labelled
+from ntk_labelqa.kernels import neural_tangents_compat
 from ntk_labelqa.kernels.dense import DenseNetwork
+from ntk_labelqa.kernels.stax_network import StaxNetwork
 from ntk_labelqa.options import AuditOptions
 from ntk_labelqa.progress import Stages
 from ntk_labelqa.row_store import DerivedRows, Rows
@@ -152,6 +154,20 @@ class TestPanels:
             by(cluster, inputs, folder, Poisonous(2, limit=limit))
         assert isinstance(caught.value, InvalidInputError)
         assert "tasks 17" in str(caught.value.named(np.full(ITEMS, 17)))
+
+    def test_a_network_of_ones_own_is_never_taken_from_an_earlier_run(
+        self, cluster, features, labels, tmp_path, monkeypatch
+    ) -> None:
+        stax = neural_tangents_compat.stax()
+        kernel = StaxNetwork(stax.serial(stax.Dense(9), stax.Relu(), stax.Dense(1))[2])
+        monkeypatch.setenv("NTK_LABELQA_CACHE", str(tmp_path))
+        inputs = kernel.prepare(features, np.dtype(np.float64))
+        alone = nystrom_inverse(kernel, inputs, landmarks=LANDMARKS, ridge=RIDGE)
+        for _ in range(2):
+            said: list[object] = []
+            options = {"landmarks": LANDMARKS, "ridge": RIDGE, "scheduler": cluster, "length": LENGTH}
+            assert_same(distributed_nystrom(kernel, inputs, announce=said.append, **options), alone, labels)
+            assert len(said) == 1
 
     def test_a_disk_without_room_is_found_out_before(self, cluster, features, folder, monkeypatch) -> None:
         monkeypatch.setattr(panel_store.shutil, "disk_usage", lambda _place: type("Usage", (), {"free": 1000}))
@@ -328,12 +344,13 @@ class TestRowsInFiles:
 
 
 def test_panels_that_nobody_uses_go(tmp_path) -> None:
-    old, recent = tmp_path / "old", tmp_path / "recent"
-    for other in (old, recent):
-        other.mkdir()
+    old, recent, other = tmp_path / ("0" * 64), tmp_path / ("1" * 64), tmp_path / "photos of somebody"
+    for place in (old, recent, other):
+        place.mkdir()
     os.utime(old, (0, 0))
-    PanelStore(tmp_path / "new").prepare(1)
-    assert {place.name for place in tmp_path.iterdir()} == {"recent", "new"}
+    os.utime(other, (0, 0))
+    panel_store.clear_unused(tmp_path)
+    assert {place.name for place in tmp_path.iterdir()} == {recent.name, other.name}
 
 
 @pytest.mark.long
