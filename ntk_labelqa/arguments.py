@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -65,6 +66,12 @@ def _names(value: object) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(one, str) for one in value)
 
 
+def _scheduler(value: object) -> bool:
+    if isinstance(value, str):
+        return value == "local" or re.fullmatch(r"[a-z]+://\S+:\d+", value) is not None
+    return value is None or all(callable(getattr(value, name, None)) for name in ("submit", "scheduler_info"))
+
+
 _NAMES = "'linear', '2-L', '10-L', 'CNN-1', 'CNN-2', 'CNN-3', or module:attribute of a stax network"
 ARCHITECTURE = Rule(lambda value: isinstance(value, str) or _kernel(value), f"'auto', {_NAMES}, or a kernel")
 ARCHITECTURE_NAME = Rule(lambda value: isinstance(value, str), f"'auto', {_NAMES}")
@@ -85,3 +92,4 @@ SECONDS = Rule(lambda value: is_number(value) and value > 0, "a positive number 
 BYTES = Rule(lambda value: value is None or _whole(value, 0), "a whole number of bytes, or None for what is free")
 PRECISION = Rule(lambda value: _word(value, "float32", "float64"), "'float32' or 'float64'")
 TICK = Rule(lambda value: value is None or callable(value), "a function of two numbers, done and total, or None")
+SCHEDULER = Rule(_scheduler, "'local', an address such as 'tcp://host:8786', a client of Dask, or None")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,8 +31,10 @@ from ntk_labelqa.diagnostics.schemes import schemes_of
 from ntk_labelqa.diagnostics.self_measurement import SelfMeasurement, measure
 from ntk_labelqa.encoders.choose import Encoded, encode
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.gram.cluster import described_scheduler
 from ntk_labelqa.gram.factor_cache import FactorCache
 from ntk_labelqa.gram.inverse import RegularizedInverse
+from ntk_labelqa.gram.panel_tasks import BrokenRowsError
 from ntk_labelqa.inputs.labels import taken
 from ntk_labelqa.label_model.annotations import Annotations
 from ntk_labelqa.label_types.region_issues import find_region_issues
@@ -142,9 +144,13 @@ def audit_features(
     *numbers*, bool[D], are the columns that hold plain numbers; None where the features are as a kernel is to see them.
     """
     check_auditable(dataset)
-    _plan(features, Annotations.of_dataset(dataset), options).require()
+    if options.scheduler is None:
+        _plan(features, Annotations.of_dataset(dataset), options).require()
     kept = FactorCache(cache_root() / "factors")
-    fitted = fit_kernel(features, label_means(dataset), options, numbers=numbers, cache=kept, stages=stages)
+    try:
+        fitted = fit_kernel(features, label_means(dataset), options, numbers=numbers, cache=kept, stages=stages)
+    except BrokenRowsError as error:
+        raise error.named(dataset.items["task_id"].to_numpy()) from error
     return audit_fitted(
         fitted, dataset, options, encoder=encoder, stages=stages, decisions=decisions, pictures=pictures
     )
@@ -234,7 +240,7 @@ def audit_fitted(
 def taken_options(fitted: FittedKernel, options: AuditOptions, encoder: str) -> dict[str, Any]:
     """*options* with what was taken where they left a choice."""
     return {
-        **asdict(options),
+        **asdict(replace(options, scheduler=described_scheduler(options.scheduler))),
         "encoder": encoder,
         "preparation": fitted.preparation.name,
         "architecture": str(fitted.architecture),

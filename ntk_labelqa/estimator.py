@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -36,6 +36,9 @@ from ntk_labelqa.options import AuditOptions, DType, KernelOptions, Preparation
 from ntk_labelqa.progress import Stages
 from ntk_labelqa.row_store import HELD
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 SHOWN = 10
 """Label issues that a notebook shows."""
 
@@ -60,6 +63,8 @@ class LabelAudit(ClassifierMixin, BaseEstimator):
         landmarks: of the low-rank inverse; ``all`` inverts exactly; ``auto`` does so for up to 3,000 items.
         dtype: of kernel values, ``float32`` or ``float64``.
         random_state: of samples and landmarks: a whole number, a generator of NumPy, or None for a new one each time.
+        scheduler: of Dask, whose workers share the low-rank inverse: ``local`` for the cores of this machine, an
+            address such as ``tcp://host:8786``, or a client; None computes in this process.
 
     Attributes:
         classes_: the K classes, sorted, of the type of the labels.
@@ -94,6 +99,7 @@ class LabelAudit(ClassifierMixin, BaseEstimator):
         landmarks: Landmarks = "auto",
         dtype: DType = "float32",
         random_state: int | np.random.RandomState | np.random.Generator | None = 0,
+        scheduler: str | Client | None = None,
     ) -> None:
         self.architecture = architecture
         self.preparation = preparation
@@ -101,6 +107,7 @@ class LabelAudit(ClassifierMixin, BaseEstimator):
         self.landmarks = landmarks
         self.dtype = dtype
         self.random_state = random_state
+        self.scheduler = scheduler
 
     def fit(self, X: FeaturesLike, y: LabelsLike) -> Self:
         """Prepare the numbers, choose the architecture and the ridge, and invert the kernel.
@@ -119,7 +126,13 @@ class LabelAudit(ClassifierMixin, BaseEstimator):
         Cost: for N up to 3,000 items about 10N³ flops; 4Nm² with m landmarks.
         """
         options = KernelOptions(
-            self.architecture, self.preparation, self.ridge, self.landmarks, self.dtype, _seed(self.random_state)
+            self.architecture,
+            self.preparation,
+            self.ridge,
+            self.landmarks,
+            self.dtype,
+            _seed(self.random_state),
+            self.scheduler,
         )
         given = labelled(X, y)
         dataset = from_labels(given.labels, names=given.index)

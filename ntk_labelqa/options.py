@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal
 from ntk_labelqa import arguments
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from ntk_labelqa.kernels.kernel import Kernel
 
 DType = Literal["float32", "float64"]
@@ -56,6 +58,8 @@ class KernelOptions:
         landmarks: Nyström landmarks; ``all`` inverts exactly; ``auto`` does so for up to 3,000 items.
         dtype: precision in which kernel entries are computed; factors are float64 in the dense inverse.
         seed: of samples, landmarks, projections and planted errors.
+        scheduler: of Dask, whose workers share the low-rank inverse: ``local`` for the cores of this machine, an
+            address such as ``tcp://host:8786``, or a client; None computes in this process.
     """
 
     architecture: str | Kernel = "auto"
@@ -64,6 +68,7 @@ class KernelOptions:
     landmarks: int | Literal["all", "auto"] = "auto"
     dtype: DType = "float32"
     seed: int = 0
+    scheduler: str | Client | None = None
 
     def __post_init__(self) -> None:
         """Options that cannot be are refused."""
@@ -74,6 +79,7 @@ class KernelOptions:
             ("landmarks", arguments.LANDMARKS),
             ("dtype", arguments.PRECISION),
             ("seed", arguments.SEED),
+            ("scheduler", arguments.SCHEDULER),
         ):
             arguments.check(name, getattr(self, name), rule)
         for name in ("landmarks", "seed", "ridge"):  # numbers of NumPy cannot be written into a manifest

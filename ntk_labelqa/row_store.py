@@ -113,6 +113,11 @@ class DerivedRows:
     def __getitem__(self, rows: slice | np.ndarray, /) -> np.ndarray:
         return self._function(self._source[rows])
 
+    def moved(self, place: Callable[[Rows], Rows | None]) -> DerivedRows | None:
+        """These rows from where *place* finds their source; None where that is nowhere."""
+        source = place(self._source)
+        return None if source is None else DerivedRows(self._function, source, self[:1])
+
 
 def derived(function: Callable[[np.ndarray], np.ndarray], source: Rows) -> Rows:
     """*function* of each row of *source*: an array up to :data:`HELD` bytes, else calculated when read."""

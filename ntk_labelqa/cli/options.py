@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
+from ntk_labelqa.arguments import SCHEDULER
 from ntk_labelqa.cache import lasting_root
 from ntk_labelqa.errors import UsageError
 from ntk_labelqa.paths import STANDARD_INPUT
@@ -67,6 +68,18 @@ class LandmarksType(click.ParamType):
         if not str(value).isdigit() or int(str(value)) == 0:
             self.fail(f"{value!r} is neither a positive whole number nor 'all' nor 'auto'.", param, ctx)
         return int(str(value))
+
+
+class SchedulerType(click.ParamType):
+    """``local``, or the address of a scheduler of Dask."""
+
+    name = "local|tcp://HOST:PORT"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """*value*, if it is one."""
+        if not SCHEDULER.accepts(value):
+            self.fail(f"{value!r} is neither 'local' nor an address such as tcp://host:8786.", param, ctx)
+        return str(value)
 
 
 def source_options(command: F) -> F:
@@ -228,6 +241,12 @@ def compute_options(command: F) -> F:
                 help="Means that stand for all items in the low-rank inverse; all: exact; auto: exact up to 3,000.",
             ),
             click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True),
+            click.option(
+                "--scheduler",
+                type=SchedulerType(),
+                help="Share the low-rank inverse among workers of Dask: local, one a core of this machine; or those of "
+                "a scheduler. Needs the extra distributed. Default: one process.",
+            ),
             device_option,
             seed_option,
         )
@@ -252,6 +271,7 @@ def audit_options(given: dict[str, Any]) -> AuditOptions:
         landmarks=given["landmarks"],
         dtype=given["dtype"],
         seed=given["seed"],
+        scheduler=given["scheduler"],
     )
 
 

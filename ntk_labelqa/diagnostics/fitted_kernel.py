@@ -158,6 +158,7 @@ def fit_kernel(
             dtype=options.dtype,
             seed=options.seed,
             cache=cache,
+            scheduler=options.scheduler,
             announce=stages.note,
             progress=tick,
         )

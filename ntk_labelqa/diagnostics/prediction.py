@@ -21,8 +21,9 @@ from numpy.typing import DTypeLike
 
 from ntk_labelqa.diagnostics.fitted_kernel import FittedKernel
 from ntk_labelqa.gram.arrays import panels
+from ntk_labelqa.gram.distributed import DistributedInverse, DistributedRegression
 from ntk_labelqa.gram.inverse import learnt
-from ntk_labelqa.gram.low_rank import LowRankInverse
+from ntk_labelqa.gram.low_rank import LowRankInverse, LowRankRegression
 from ntk_labelqa.gram.matrix import prepare
 from ntk_labelqa.gram.tiles import cross_block
 from ntk_labelqa.inputs.preparation import Preparation
@@ -57,9 +58,10 @@ class Predictor:
         """From *fitted*, and what the label model made of the labels of its items."""
         made, link = posterior.answer.predictions, posterior.answer.link
         inverse = made.inverse
-        if isinstance(inverse, LowRankInverse) and (landmarks := inverse.landmarks) is not None:
+        if isinstance(inverse, LowRankInverse | DistributedInverse) and (landmarks := inverse.landmarks) is not None:
             kernel, _ = prepare(fitted.features[:1], fitted.architecture, dtype)
-            weights = landmarks.projection @ learnt(inverse.regression(), made.fed).coefficients
+            regression: LowRankRegression | DistributedRegression = inverse.regression()
+            weights = landmarks.projection @ learnt(regression, made.fed).coefficients
             return cls(fitted.preparation, kernel, landmarks.inputs, weights, link)
         kernel, inputs = prepare(fitted.features, fitted.architecture, dtype)
         return cls(fitted.preparation, kernel, inputs[:], inverse.apply(made.fed[:]), link)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from ntk_labelqa.gram.dense import DenseInverse
+from ntk_labelqa.gram.distributed import PANEL_ROWS, distributed_nystrom
 from ntk_labelqa.gram.factor_cache import FactorCache
 from ntk_labelqa.gram.inverse import RegularizedInverse, sample
 from ntk_labelqa.gram.inverse_plan import EIGEN_ITEMS, InversePlan, Landmarks, plan_inverse, timed_inverse_plan
-from ntk_labelqa.gram.landmark_error import LandmarkError, landmark_error
+from ntk_labelqa.gram.landmark_error import landmark_error
 from ntk_labelqa.gram.landmarks import Sampling
 from ntk_labelqa.gram.low_rank import LowRankInverse, exact_inverse, nystrom_inverse
 from ntk_labelqa.gram.matrix import gram_of, prepare
@@ -21,6 +22,9 @@ from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.kernels.stax_network import StaxNetwork
 from ntk_labelqa.memory import usable_memory
 from ntk_labelqa.row_store import Rows
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 Tick = Callable[[int, int], None]
 
@@ -37,7 +41,8 @@ def invert(
     seed: int = 0,
     memory_limit: int | None = None,
     cache: FactorCache | None = None,
-    announce: Callable[[InversePlan | LandmarkError], None] | None = None,
+    scheduler: str | Client | None = None,
+    announce: Callable[[object], None] | None = None,
     progress: Tick | None = None,
 ) -> RegularizedInverse:
     """The regularised inverse of the Gram matrix of *features*.
@@ -56,19 +61,38 @@ def invert(
         memory_limit: bytes; None takes what is free.
         cache: where factors are kept from call to call; not those of stax networks, which may change under their name,
             nor of :class:`~ntk_labelqa.gram.dense.DenseInverse`, which are good for one ridge.
+        scheduler: of Dask, whose workers share the inverse from landmarks; see
+            :func:`~ntk_labelqa.gram.distributed.distributed_nystrom`, which has a cache of its own. An exact inverse is
+            computed in this process all the same.
         announce: called with the plan before anything large is allocated, and with how near landmarks come.
         progress: called with (done, total).
 
     Raises:
         InvalidInputError: more landmarks than items, or features that do not fit the architecture.
         MemoryBudgetError: it does not fit into memory; the message says what would.
+        LabelQAError: the scheduler does not answer or is lost.
 
     Cost: about 10N³ flops for up to 4,000 items exactly, N³ beyond; 4Nm² with landmarks.
     """
     kernel, inputs = prepare(features, architecture, dtype)
     limit = usable_memory() if memory_limit is None else memory_limit
-    plan = plan_inverse(inputs, landmarks, memory_limit=limit)
+    plan = plan_inverse(inputs, landmarks, memory_limit=limit, held=PANEL_ROWS if scheduler else None)
     start = 1.0 if ridge == "auto" else ridge
+    if scheduler and plan.landmarks is not None:
+        if announce:
+            announce(plan)
+        spread = distributed_nystrom(
+            kernel,
+            inputs,
+            landmarks=plan.landmarks,
+            ridge=start,
+            scheduler=scheduler,
+            sampling=sampling,
+            seed=seed,
+            announce=announce,
+            progress=progress,
+        )
+        return with_best_ridge(spread, labels) if ridge == "auto" else spread
     if plan.landmarks is None and len(inputs) > EIGEN_ITEMS:
         if announce:
             announce(timed_inverse_plan(plan, kernel, inputs))

@@ -40,7 +40,7 @@ class FactorCache:
             compute: gives the inverse at any ridge.
             ridge: relative to tr(H)/N.
         """
-        folder = self.root / _digest(inputs, how)
+        folder = self.root / digest_of(inputs, how)
         kept = _read(folder)
         if kept is not None:
             os.utime(folder)
@@ -84,7 +84,7 @@ def _read(folder: Path) -> tuple[np.ndarray, np.ndarray, float] | None:
     return features, spectrum, float(scale)
 
 
-def _digest(inputs: Rows, how: str) -> str:
+def digest_of(inputs: Rows, how: str) -> str:
     digest = hashlib.sha256(f"{_code()} {how} {inputs.shape} {inputs.dtype}".encode())
     for rows in row_panels(inputs.shape):
         digest.update(np.ascontiguousarray(inputs[rows]).data)

@@ -60,7 +60,9 @@ class InversePlan:
         return plan_inverse(inputs, count, memory_limit=memory_limit)
 
 
-def plan_inverse(inputs: Rows, landmarks: Landmarks = "auto", *, memory_limit: int | None = None) -> InversePlan:
+def plan_inverse(
+    inputs: Rows, landmarks: Landmarks = "auto", *, memory_limit: int | None = None, held: int | None = None
+) -> InversePlan:
     """The plan for the inverse of H of prepared *inputs*, [N, …].
 
     Args:
@@ -68,6 +70,7 @@ def plan_inverse(inputs: Rows, landmarks: Landmarks = "auto", *, memory_limit: i
         landmarks: m, at most N; ``all`` inverts exactly; ``auto`` does so up to :data:`LANDMARKS` items, and takes that
             many landmarks beyond, or as many as memory holds.
         memory_limit: bytes; None takes what is free.
+        held: items whose features from landmarks are in memory at once, where others hold the rest; None is all.
 
     Raises:
         InvalidInputError: fewer items than landmarks, or none asked for.
@@ -80,13 +83,14 @@ def plan_inverse(inputs: Rows, landmarks: Landmarks = "auto", *, memory_limit: i
         remedy = f"Use --landmarks {LANDMARKS}, or float32."
         require_memory(needed, what, remedy=remedy, memory_limit=limit)
         return InversePlan(items, None, needed)
-    count = _fitting(items, itemsize, limit) if landmarks == "auto" else landmarks
+    there = items if held is None else min(held, items)
+    count = _fitting(there, itemsize, limit) if landmarks == "auto" else landmarks
     if not 1 <= count <= items:
         raise InvalidInputError(
             f"{count:,} landmarks cannot be drawn from {items:,} items.",
             remedy=f"Pass 1 to {items:,}, 'all' for an exact inverse, or 'auto'.",
         )
-    needed = low_rank_bytes(items, count, itemsize)
+    needed = low_rank_bytes(there, count, itemsize)
     what = f"An approximation of {items:,} items from {count:,} landmarks"
     require_memory(needed, what, remedy="Use fewer landmarks, or float32.", memory_limit=limit)
     return InversePlan(items, count, needed)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+from numpy.typing import DTypeLike
 from scipy.linalg import lapack, solve_triangular
 
 from ntk_labelqa.errors import InvalidInputError, SingularKernelError
@@ -69,6 +70,11 @@ class LandmarkMap:
     inputs: np.ndarray
     projection: np.ndarray
 
+    @classmethod
+    def of(cls, anchors: np.ndarray, factor: np.ndarray, vectors: np.ndarray) -> Self:
+        """From :func:`independent_landmarks` and the *vectors* of :func:`carrying`."""
+        return cls(anchors, solve_triangular(factor.astype(np.float64), vectors, trans="T", lower=True))
+
 
 class LowRankInverse:
     """G from eigen-features; see the module. They stay where they are; what is asked for comes as NumPy's arrays.
@@ -93,12 +99,7 @@ class LowRankInverse:
         ridge: float,
         landmarks: LandmarkMap | None = None,
     ) -> None:
-        if not ridge > 0 or not np.isfinite(ridge):
-            raise InvalidInputError(
-                f"A low-rank inverse at ridge {ridge:g} does not exist.",
-                why="Items outside the span of the landmarks would have an infinite inverse.",
-                remedy="Pass a positive ridge, for example 0.01, or invert exactly with DenseInverse.",
-            )
+        check_positive(ridge)
         self._features, self._spectrum, self.landmarks = features, spectrum, landmarks
         self.size, self.scale, self.ridge = len(features), float(scale), float(ridge)
         self._shift = to_device(np.float64(self.ridge * self.scale))
@@ -107,7 +108,7 @@ class LowRankInverse:
 
     def _gains_at(self, ridge: float) -> np.ndarray:
         """1 / (w + λ), in the precision of F."""
-        return (1.0 / (self._spectrum + ridge * self.scale)).astype(self._features.dtype)
+        return gains_at(self._spectrum, ridge * self.scale, self._features.dtype)
 
     @property
     def rank(self) -> int:
@@ -134,8 +135,8 @@ class LowRankInverse:
     def _unexplained(self) -> np.ndarray:
         """1 − leverage of each item, float64[N]."""
         if self._spared is None:
-            leverage = to_host(panelwise(_leverages, None, PANEL, self._features, self._gains)).astype(np.float64)
-            self._spared = 1.0 - np.minimum(leverage, LARGEST_LEVERAGE)
+            leverage = to_host(panelwise(leverages, None, PANEL, self._features, self._gains))
+            self._spared = unexplained(leverage)
         return self._spared
 
     def columns(self, indices: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
@@ -160,10 +161,14 @@ class LowRankInverse:
         if len(rows) <= len(self._spectrum):
             return to_host(_predicted_from_few(self._features, self._shift, chosen, given, used))
         features, right = _those(self._features, chosen, given, used)
+
+        def image(direction: Array) -> Array:
+            return gram_times(features, direction)
+
         # The items are part of all, whose FᵀF is diagonal: so theirs nearly is, which makes few steps enough.
         diagonal = self._spectrum * (len(rows) / self.size) + self.ridge * self.scale
-        weights = _conjugate_gradients(features, self._shift, right, to_device(diagonal))
-        return to_host(_seen(self._features, weights))
+        weights = conjugate_gradients(image, self._shift, right, to_device(diagonal))
+        return to_host(seen(self._features, weights))
 
     def at(self, ridge: float) -> Self:
         """The inverse at another ridge; shares F."""
@@ -189,10 +194,31 @@ class LowRankInverse:
         """
         rows = sample(self.size, JUDGED)
         right = learnt(self.regression(), labels).moment
-        judged, squares = _judged(self._features, to_device(rows))
+        judged, squares = judged_features(self._features, to_device(rows))
         given = to_device(labels[rows].astype(np.float64))
         gains = [to_device(self._gains_at(ridge)) for ridge in ridges]
-        return np.array([float(to_host(_error(judged, squares, right, given, one))) for one in gains])
+        sums = [float(to_host(leave_one_out_squares(judged, squares, right, given, one))) for one in gains]
+        return np.array(sums) / given.size
+
+
+def gains_at(spectrum: np.ndarray, shift: float, dtype: DTypeLike) -> np.ndarray:
+    """1 / (w + λ) for *shift* λ, in the precision of the features."""
+    return (1.0 / (spectrum + shift)).astype(dtype)
+
+
+def unexplained(leverage: np.ndarray) -> np.ndarray:
+    """1 − leverage, float64[N]."""
+    return 1.0 - np.minimum(leverage.astype(np.float64), LARGEST_LEVERAGE)
+
+
+def check_positive(ridge: float) -> None:
+    """Raise InvalidInputError where a low-rank inverse at *ridge* does not exist."""
+    if not ridge > 0 or not np.isfinite(ridge):
+        raise InvalidInputError(
+            f"A low-rank inverse at ridge {ridge:g} does not exist.",
+            why="Items outside the span of the landmarks would have an infinite inverse.",
+            remedy="Pass a positive ridge, for example 0.01, or invert exactly with DenseInverse.",
+        )
 
 
 class LowRankRegression:
@@ -225,13 +251,13 @@ class LowRankRegression:
         """Cost: 2nmk flops."""
         if self._weights is None:
             self._weights = _weights(self._gains, self.moment)
-        said = to_host(_seen(rows_of(self._features, rows), self._weights))
+        said = to_host(seen(rows_of(self._features, rows), self._weights))
         return values - (values - said) / self._unexplained[rows]
 
 
 @fused()
 def _added(moment: Array, features: Array, values: Array) -> Array:
-    return moment + _moment(features, values).astype(np.float64)
+    return moment + moment_of(features, values).astype(np.float64)
 
 
 @fused()
@@ -246,11 +272,12 @@ def _weights(gains: Array, moment: Array) -> Array:
 
 @fused()
 def _applied(features: Array, gains: Array, shift: Array, values: Array) -> Array:
-    seen = gains[:, None] * _moment(features, values)
-    return (values - (features @ seen).astype(np.float64)) / shift
+    weights = gains[:, None] * moment_of(features, values)
+    return (values - (features @ weights).astype(np.float64)) / shift
 
 
-def _leverages(_: None, features: Array, gains: Array) -> Array:
+def leverages(_: None, features: Array, gains: Array) -> Array:
+    """How far each item's prediction follows its own label, [n]. Cost: 2nm flops."""
     return namespace(features).square(features) @ gains
 
 
@@ -271,16 +298,23 @@ def _entries(features: Array, gains: Array, shift: Array, indices: Array, rows: 
 
 @fused()
 def _predicted_from_few(features: Array, shift: Array, rows: Array, given: Array, used: Array | None) -> Array:
-    some = _used(features[rows], used)
-    own = (some @ some.T).astype(np.float64) + shift * namespace(features).eye(len(rows))
-    return _seen(features, some.T @ solved(own, given).astype(features.dtype))
+    return seen(features, weights_of_few(_used(features[rows], used), shift, given))
+
+
+@fused()
+def weights_of_few(some: Array, shift: Array, given: Array) -> Array:
+    """What features are multiplied by to predict from *some* items, F_A [n, m], of which *given*, [n, K], is known:
+    F_Aᵀ (F_A F_Aᵀ + shift·I)⁻¹ given. Cost: n²(m + n/3) flops.
+    """
+    own = (some @ some.T).astype(np.float64) + shift * namespace(some).eye(len(some))
+    return some.T @ solved(own, given).astype(some.dtype)
 
 
 @fused()
 def _those(features: Array, rows: Array, given: Array, used: Array | None) -> tuple[Array, Array]:
     """The features of *rows*, and their products with what is *given* of them."""
     some = _used(features[rows], used)
-    return some, _moment(some, given).astype(np.float64)
+    return some, moment_of(some, given).astype(np.float64)
 
 
 def _used(features: Array, used: Array | None) -> Array:
@@ -289,7 +323,8 @@ def _used(features: Array, used: Array | None) -> Array:
 
 
 @fused()
-def _seen(features: Array, weights: Array) -> Array:
+def seen(features: Array, weights: Array) -> Array:
+    """What *weights*, [m, k], say of the items of *features*, float64[n, k]."""
     return (features @ weights.astype(features.dtype)).astype(np.float64)
 
 
@@ -299,33 +334,44 @@ def _rows_at(features: Array, rows: Array) -> Array:
 
 
 @fused()
-def _judged(features: Array, rows: Array) -> tuple[Array, Array]:
+def judged_features(features: Array, rows: Array) -> tuple[Array, Array]:
+    """The features of *rows*, and their squares."""
     some = features[rows]
     return some, namespace(features).square(some)
 
 
 @fused()
-def _error(features: Array, squares: Array, right: Array, given: Array, gains: Array) -> Array:
+def leave_one_out_squares(features: Array, squares: Array, right: Array, given: Array, gains: Array) -> Array:
+    """Sum of squared leave-one-out errors of what is *given* of the items of :func:`judged_features`."""
     xp = namespace(features)
     unseen = 1.0 - xp.minimum(squares @ gains, LARGEST_LEVERAGE)
     fitted = (features @ (gains[:, None] * right).astype(features.dtype)).astype(np.float64)
-    return xp.square((given - fitted) / unseen[:, None]).mean()
+    return xp.square((given - fitted) / unseen[:, None]).sum()
 
 
-def _moment(features: Array, values: Array) -> Array:
+def moment_of(features: Array, values: Array) -> Array:
     """Fᵀ V in the precision of F, [m, k]."""
     return features.T @ values.astype(features.dtype)
 
 
-def _conjugate_gradients(features: Array, shift: Array, right: Array, diagonal: Array) -> Array:
-    """W with (FᵀF + shift·I) W = *right*, float64[m, K], each column by itself, preconditioned by *diagonal*."""
+def conjugate_gradients(image: Callable[[Array], Array], shift: Array, right: Array, diagonal: Array) -> Array:
+    """W with (A + shift·I) W = *right*, float64[m, K], each column by itself, preconditioned by *diagonal*.
+
+    *image* is the product with A, positive semi-definite [m, m].
+    """
     state = _start(right, diagonal)
     enough = NEAR_ENOUGH**2 * to_host(state[-1])
     for _ in range(MOST_STEPS):
         if (to_host(state[-1]) <= enough).all():
             break
-        state = _step(features, shift, diagonal, *state)
+        state = _step(image(state[2]), shift, diagonal, *state)
     return state[0]
+
+
+@fused()
+def gram_times(features: Array, direction: Array) -> Array:
+    """FᵀF *direction*, float64[m, K]. Cost: 4nmK flops."""
+    return moment_of(features, features @ direction.astype(features.dtype)).astype(np.float64)
 
 
 @fused()
@@ -337,11 +383,10 @@ def _start(right: Array, diagonal: Array) -> tuple[Array, ...]:
 
 @fused()
 def _step(
-    features: Array, shift: Array, diagonal: Array, solution: Array, residual: Array, direction: Array, size: Array
+    product: Array, shift: Array, diagonal: Array, solution: Array, residual: Array, direction: Array, size: Array
 ) -> tuple[Array, ...]:
-    xp, least = namespace(features), np.finfo(float).tiny
-    seen = direction.astype(features.dtype)
-    image = _moment(features, features @ seen).astype(np.float64) + shift * direction
+    xp, least = namespace(residual), np.finfo(float).tiny
+    image = product + shift * direction
     step = size / xp.maximum((direction * image).sum(axis=0), least)
     solution, residual = solution + step * direction, residual - step * image
     scaled = residual / diagonal[:, None]
@@ -386,41 +431,71 @@ def nystrom_inverse(
     Cost: N·m kernel values, 4Nm² flops, memory for one [N, m] array, a panel and two [m, m] float64 arrays.
     """
     tick = progress or (lambda _done, _total: None)
-    anchors = landmarks_of(kernel, inputs, landmarks, sampling=sampling, seed=seed, progress=tick)
-    own = gram_of(kernel, anchors).astype(np.float64)
-    factor, kept = _independent(own, float(np.finfo(inputs.dtype).eps))
-    factor, anchors = factor.astype(inputs.dtype), anchors[kept]
-    length = panel_length(kernel, inputs, len(anchors), PANEL)
-    features = panelwise(
-        _features_of,
-        kernel,
-        length,
-        to_device(inputs[:]) if arrays.on_accelerator() else inputs,
-        *map(to_device, (anchors, factor)),
-        tick=lambda done, total: tick(done, 2 * total),
+    anchors, factor = independent_landmarks(
+        kernel, inputs, landmarks=landmarks, sampling=sampling, seed=seed, progress=tick
     )
-    spectrum, vectors = map(to_host, eigen(moment(features, LONG_PANEL)))
-    carrying = spectrum > DROPPED * spectrum[-1]
+    features = whitened_features(kernel, inputs, anchors, factor, lambda done, total: tick(done, 2 * total))
+    spectrum, vectors = carrying(moment(features, LONG_PANEL))
     features = panelwise(
-        _rotated,
+        rotated,
         None,
-        length,
+        panel_length(kernel, inputs, len(anchors), PANEL),
         features,
-        to_device(vectors[:, carrying].astype(inputs.dtype)),
+        to_device(vectors.astype(inputs.dtype)),
         tick=lambda done, total: tick(total + done, 2 * total),
         overwrite=True,
     )
     scale = float(diagonal_of(kernel, inputs).mean(dtype=np.float64))
-    projection = solve_triangular(factor.astype(np.float64), vectors[:, carrying], trans="T", lower=True)
-    reached = LandmarkMap(anchors, projection)
-    return LowRankInverse(features, spectrum[carrying], scale, ridge=ridge, landmarks=reached)
+    reached = LandmarkMap.of(anchors, factor, vectors)
+    return LowRankInverse(features, spectrum, scale, ridge=ridge, landmarks=reached)
+
+
+def independent_landmarks(
+    kernel: Kernel,
+    inputs: Rows,
+    *,
+    landmarks: int,
+    sampling: Sampling = "kmeans",
+    seed: int = 0,
+    progress: Tick | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Landmarks, [m, …], that do not follow from each other, and the lower Cholesky factor L of their Gram matrix.
+
+    Arguments and errors as in :func:`nystrom_inverse`; both are of the dtype of *inputs*.
+    """
+    anchors = landmarks_of(kernel, inputs, landmarks, sampling=sampling, seed=seed, progress=progress)
+    own = gram_of(kernel, anchors).astype(np.float64)
+    factor, kept = _independent(own, float(np.finfo(inputs.dtype).eps))
+    return anchors[kept], factor.astype(inputs.dtype)
+
+
+def whitened_features(
+    kernel: Kernel, inputs: Rows, anchors: np.ndarray, factor: np.ndarray, tick: Tick | None = None
+) -> Array:
+    """k(inputs, anchors) L⁻ᵀ, [n, m]: features whose products approximate H. Cost: nm kernel values, nm² flops."""
+    return panelwise(
+        _features_of,
+        kernel,
+        panel_length(kernel, inputs, len(anchors), PANEL),
+        to_device(inputs[:]) if arrays.on_accelerator() else inputs,
+        *map(to_device, (anchors, factor)),
+        tick=tick,
+    )
+
+
+def carrying(total: Array) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues, [m'], and vectors, [m, m'], of *total*, the second moment of all features, without rounding's."""
+    spectrum, vectors = map(to_host, eigen(total))
+    kept = spectrum > DROPPED * spectrum[-1]
+    return spectrum[kept], vectors[:, kept]
 
 
 def _features_of(kernel: Kernel, inputs: Array, anchors: Array, factor: Array) -> Array:
     return whitened(factor, cross_block(kernel, inputs, anchors))
 
 
-def _rotated(_: None, features: Array, rotation: Array) -> Array:
+def rotated(_: None, features: Array, rotation: Array) -> Array:
+    """*features* in other axes, [n, m']. Cost: 2nmm' flops."""
     return features @ rotation
 
 

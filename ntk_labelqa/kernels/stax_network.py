@@ -33,6 +33,12 @@ class StaxNetwork:
 
     kernel_fn: Callable[..., Any]
 
+    def __reduce__(self) -> tuple[Callable[[bytes], StaxNetwork], tuple[bytes]]:
+        """As it is sent to workers of Dask, which brings cloudpickle: a network is made of functions without a name."""
+        from cloudpickle import dumps
+
+        return _received, (dumps(self.kernel_fn),)
+
     def prepare(self, features: Rows, dtype: np.dtype) -> Rows:
         """Finite inputs of *dtype*, [N, D] or [N, H, W, C]."""
         check_finite(features, ranks=(2, 3, 4))
@@ -64,6 +70,14 @@ class StaxNetwork:
         """An estimate: the network is not ours to look into."""
         pixels = int(np.prod(inputs.shape[1:3])) if len(inputs.shape) == 4 else 1
         return BYTES_PER_PAIR_AND_PIXEL * pixels
+
+
+def _received(function: bytes) -> StaxNetwork:
+    """A network that this program has sent to itself; before it can be read, neural-tangents has to be registered."""
+    from cloudpickle import loads
+
+    neural_tangents_compat.register()
+    return StaxNetwork(loads(function))
 
 
 def load(name: str) -> StaxNetwork:

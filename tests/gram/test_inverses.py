@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from ntk_labelqa.errors import InvalidInputError, MemoryBudgetError, SingularKer
 from ntk_labelqa.gram import choose, inverse_plan
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.dense import DenseInverse
+from ntk_labelqa.gram.distributed import DistributedInverse, distributed_nystrom
 from ntk_labelqa.gram.inverse import leave_one_out
 from ntk_labelqa.gram.landmarks import landmarks_of, ridge_leverages
 from ntk_labelqa.gram.low_rank import LowRankInverse, exact_inverse, nystrom_inverse
@@ -17,7 +20,7 @@ from ntk_labelqa.gram.ridge import RIDGES, leave_one_out_error, with_best_ridge
 from tests import naive
 
 RIDGE = 0.05
-TOLERANCE = {"dense": 1e-10, "exact": 1e-10, "nystrom": 1e-4}
+TOLERANCE = {"dense": 1e-10, "exact": 1e-10, "nystrom": 1e-4, "distributed": 1e-4}
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +33,23 @@ def gram(features: np.ndarray) -> np.ndarray:
     return gram_matrix(features, architecture="2-L")
 
 
-@pytest.fixture(params=["dense", "exact", "nystrom"])
-def named_inverse(request: pytest.FixtureRequest, _device: None, features: np.ndarray, gram: np.ndarray):
+@pytest.fixture(params=["dense", "exact", "nystrom", pytest.param("distributed", marks=pytest.mark.long)])
+def named_inverse(
+    request: pytest.FixtureRequest, _device: None, features: np.ndarray, gram: np.ndarray, tmp_path: Path
+):
     kernel, inputs = prepare(features, "2-L", "float64")
+
+    def distributed() -> DistributedInverse:
+        client, folder = request.getfixturevalue("cluster"), tmp_path / "panels" / "one"
+        return distributed_nystrom(
+            kernel, inputs, landmarks=len(inputs), ridge=RIDGE, scheduler=client, length=40, folder=folder
+        )
+
     return request.param, {
         "dense": lambda: DenseInverse(gram, ridge=RIDGE),
         "exact": lambda: exact_inverse(gram, ridge=RIDGE),
         "nystrom": lambda: nystrom_inverse(kernel, inputs, landmarks=len(inputs), ridge=RIDGE),
+        "distributed": distributed,
     }[request.param]()
 
 
