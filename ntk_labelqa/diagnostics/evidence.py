@@ -24,8 +24,8 @@ MOST = 10_000
 """Flagged annotations that get evidence: more than anybody looks at."""
 ENTRIES = 10**9
 """Of G that are looked at where all classes are of one size: a minute or two on two cores."""
-PANEL_BYTES = 16 * 2**20
-"""Of entries at a time: memory is found anew for larger panels, which takes longer than to fill them."""
+PANEL_BYTES = 64 * 2**20
+"""Of entries at a time: for each panel the features of all items of a class are copied."""
 
 
 def influences(dataset: LabeledDataset, inverse: RegularizedInverse, issues: LabelIssues) -> pd.DataFrame:
@@ -107,10 +107,11 @@ def _strongest(
     inverse: RegularizedInverse, members: np.ndarray, shares: np.ndarray, items: np.ndarray
 ) -> tuple[np.ndarray, ...]:
     """Which of *items*, member and weight of the strongest pulls of *members* on each, flat arrays."""
-    pull = -inverse.columns(items, members) / inverse.diagonal()[items] * shares[:, None]
-    pull[members[:, None] == items] = 0.0
+    # G is symmetric: an item a row.
+    push = inverse.columns(members, items) * (shares / inverse.diagonal()[items, None])
+    push[items[:, None] == members] = 0.0
     count = min(STRONGEST, len(members))
-    top = np.argpartition(-pull, count - 1, axis=0)[:count]
-    weight = np.take_along_axis(pull, top, axis=0)
-    row, column = np.nonzero(weight > 0)
-    return column, members[top[row, column]], weight[row, column]
+    top = np.argpartition(push, count - 1, axis=1)[:, :count]
+    weight = -np.take_along_axis(push, top, axis=1)
+    column, place = np.nonzero(weight > 0)
+    return column, members[top[column, place]], weight[column, place]
