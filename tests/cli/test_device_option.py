@@ -87,7 +87,7 @@ print(len(compiled), len(hits))
 """
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:
     """On jax's processor, which takes the way of an accelerator here."""
     environment = {

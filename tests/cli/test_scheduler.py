@@ -52,7 +52,7 @@ def test_an_audit_by_workers_finds_the_same(tmp_path: Path) -> None:
     assert [options["scheduler"] for options in recorded] == [None, "local"]
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_scheduler_that_does_not_answer_is_exit_code_3(tmp_path: Path) -> None:
     export, features = digits_export(tmp_path, 120)
     done = audit(tmp_path, export, "--features", features, "--out", "audit", "--scheduler", "tcp://127.0.0.1:9")
@@ -67,7 +67,7 @@ def test_what_is_no_scheduler_is_wrong_usage(tmp_path: Path) -> None:
     assert "'everywhere' is neither 'local' nor an address such as tcp://host:8786" in done.stderr
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code", "words"), [(signal.SIGINT, 130, "Interrupted."), (signal.SIGTERM, 143, "Terminated.")]
 )

@@ -96,8 +96,8 @@ class Poisonous(DenseNetwork):
         return np.where(rows[:, :1] > self.limit, np.nan, super().block(rows, columns))
 
 
-@pytest.mark.long
 class TestPanels:
+    @pytest.mark.long
     def test_one_process_says_the_same(self, cluster, features, single, labels, folder) -> None:
         inverse = by(cluster, prepare(features, "2-L", "float32")[1], folder)
         assert_same(inverse, single, labels)
@@ -105,6 +105,7 @@ class TestPanels:
         rows, other = np.array([1100, 3, 3, 250]), np.array([7, 1199])
         assert inverse.columns(other, rows) == pytest.approx(single.columns(other, rows), abs=1e-5 / single.scale)
 
+    @pytest.mark.slow
     def test_values_that_come_in_other_panels_than_the_items(self, cluster, features, single, labels, folder) -> None:
         mine = by(cluster, prepare(features, "2-L", "float32")[1], folder).regression()
         other = single.regression()
@@ -115,6 +116,7 @@ class TestPanels:
             expected = other.left_out(rows, labels[rows])
             assert mine.left_out(rows, labels[rows]) == pytest.approx(expected, abs=1e-5)
 
+    @pytest.mark.slow
     def test_many_values_are_not_all_on_their_way_at_once(
         self, cluster, features, single, labels, folder, monkeypatch
     ) -> None:
@@ -126,6 +128,7 @@ class TestPanels:
         other.learn(every, labels)
         assert mine.left_out(every, labels) == pytest.approx(other.left_out(every, labels), abs=1e-5)
 
+    @pytest.mark.slow
     def test_panels_that_no_memory_holds_are_read_when_needed(
         self, cluster, features, single, labels, folder, monkeypatch
     ) -> None:
@@ -134,6 +137,7 @@ class TestPanels:
         assert max(cluster.who_has() and cluster.nbytes(summary=False).values()) < LENGTH * LANDMARKS * 4
         assert_same(inverse, single, labels)
 
+    @pytest.mark.slow
     def test_the_same_items_with_other_labels_need_no_kernel(self, cluster, features, labels, folder) -> None:
         inputs = prepare(features, "2-L", "float32")[1]
         first = by(cluster, inputs, folder).apply(labels)
@@ -146,6 +150,7 @@ class TestPanels:
         assert (again == first).all()
         assert before == {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
+    @pytest.mark.slow
     def test_items_without_kernel_values_are_named(self, cluster, features, folder) -> None:
         inputs = prepare(features, "2-L", "float32")[1]
         worst = int(inputs[:, 0].argmax())
@@ -155,6 +160,7 @@ class TestPanels:
         assert isinstance(caught.value, InvalidInputError)
         assert "tasks 17" in str(caught.value.named(np.full(ITEMS, 17)))
 
+    @pytest.mark.slow
     def test_a_network_of_ones_own_is_never_taken_from_an_earlier_run(
         self, cluster, features, labels, tmp_path, monkeypatch
     ) -> None:
@@ -169,13 +175,14 @@ class TestPanels:
             assert_same(distributed_nystrom(kernel, inputs, announce=said.append, **options), alone, labels)
             assert len(said) == 1
 
+    @pytest.mark.slow
     def test_a_disk_without_room_is_found_out_before(self, cluster, features, folder, monkeypatch) -> None:
         monkeypatch.setattr(panel_store.shutil, "disk_usage", lambda _place: type("Usage", (), {"free": 1000}))
         with pytest.raises(MemoryBudgetError, match="panels take 562 KiB of disk"):
             by(cluster, prepare(features, "2-L", "float32")[1], folder)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [0, 2, PANELS + 2, None], ids=["first", "features", "turned", "made"])
 def test_a_worker_that_is_killed_changes_nothing(features, single, labels, folder, after: int | None) -> None:
     """In either pass, and between questions; what it held is read or computed again by the others."""
@@ -219,7 +226,7 @@ def scheduler_of_its_own(folder: Path) -> Iterator[tuple[str, Callable[[], None]
                 scheduler.kill()
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_run_whose_scheduler_was_lost_goes_on_from_its_panels(features, single, labels, folder, tmp_path) -> None:
     inputs = prepare(features, "2-L", "float32")[1]
     with scheduler_of_its_own(tmp_path / "first") as (address, kill):
@@ -248,7 +255,7 @@ def test_a_run_whose_scheduler_was_lost_goes_on_from_its_panels(features, single
         assert_same(inverse, single, labels)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_workers_that_do_not_see_the_folder_are_said(cluster, tmp_path) -> None:
     unseen = panel_store.ZarrRows(tmp_path / "of another machine")
     with pytest.raises(LabelQAError, match=r"not to be seen by a worker.*NTK_LABELQA_CACHE"):
@@ -268,7 +275,7 @@ def test_without_the_extra_it_is_named(monkeypatch) -> None:
     assert caught.value.exit_code == 3
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_gpu_runs_one_panel_at_a_time(features, single, labels, folder) -> None:
     with two_workers(n_workers=1, threads_per_worker=3, resources={"GPU": 1}) as client:
         assert resources_of(client) == {"GPU": 1}
@@ -278,7 +285,7 @@ def test_a_gpu_runs_one_panel_at_a_time(features, single, labels, folder) -> Non
         assert max(inverse.work.gathered(asked)) == 1
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_workers_without_a_gpu_run_as_many_as_they_have_threads(cluster) -> None:
     assert resources_of(cluster) is None
 
@@ -331,7 +338,7 @@ class TestRowsInFiles:
         for rows in self.ASKED:
             assert (store.rows("inputs")[rows] == features[rows]).all()
 
-    @pytest.mark.long
+    @pytest.mark.slow
     def test_they_are_not_copied(self, cluster, features, single, labels, folder, tmp_path) -> None:
         np.save(tmp_path / "features.npy", features)
         mapped = np.load(tmp_path / "features.npy", mmap_mode="r")
@@ -353,7 +360,7 @@ def test_panels_that_nobody_uses_go(tmp_path) -> None:
     assert {place.name for place in tmp_path.iterdir()} == {recent.name, other.name}
 
 
-@pytest.mark.long
+@pytest.mark.slow
 class TestAudits:
     """From features and labels to findings."""
 

@@ -33,7 +33,7 @@ def gram(features: np.ndarray) -> np.ndarray:
     return gram_matrix(features, architecture="2-L")
 
 
-@pytest.fixture(params=["dense", "exact", "nystrom", pytest.param("distributed", marks=pytest.mark.long)])
+@pytest.fixture(params=["dense", "exact", "nystrom", pytest.param("distributed", marks=pytest.mark.slow)])
 def named_inverse(
     request: pytest.FixtureRequest, _device: None, features: np.ndarray, gram: np.ndarray, tmp_path: Path
 ):

@@ -64,6 +64,7 @@ def accept_all(client: LabelStudio, review: int) -> None:
 def mislabel(client: LabelStudio, source: int) -> None:
     """What an annotator does who gives digits all over the project the name of the next one."""
     tasks = [task for task in take_snapshot(client, source) if len(task["annotations"]) == 1]
+    tasks.sort(key=lambda task: task["id"])  # a server may give them in any order
     for task in tasks[:: len(tasks) // MISLABELLED][:MISLABELLED]:
         result = task["annotations"][0]["result"]
         digit = int(result[0]["value"]["choices"][0])
