@@ -17,8 +17,8 @@ import numpy as np
 from scipy.linalg import lapack
 
 from ntk_labelqa.gram.dense import DenseInverse
-from ntk_labelqa.gram.low_rank import nystrom_inverse
 from ntk_labelqa.gram.matrix import gram_matrix, gram_of, prepare
+from ntk_labelqa.gram.nystrom import nystrom_inverse
 
 
 def main() -> None:

@@ -7,13 +7,16 @@ side to the other by :func:`to_device` and :func:`to_host` alone.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Hashable, Iterator
 from functools import partial, wraps
 from typing import Any, TypeVar, cast
 
 import jax
 import numpy as np
+import scipy.special
 from scipy.linalg import eigh, get_blas_funcs, solve, solve_triangular
+from scipy.sparse import csr_array
 
 from ntk_labelqa.kernels.precision import compiled, precision
 from ntk_labelqa.memory import SPARED, usable_memory
@@ -21,6 +24,7 @@ from ntk_labelqa.memory import SPARED, usable_memory
 Array = Any
 """NumPy's or jax's."""
 Calculation = TypeVar("Calculation", bound=Callable[..., Any])
+Kind = TypeVar("Kind")
 FLOAT64 = np.dtype(np.float64)
 
 Tick = Callable[[int, int], None]
@@ -39,9 +43,9 @@ def device_memory() -> int:
     return int((known["bytes_limit"] - known.get("bytes_in_use", 0)) * (1 - SPARED))
 
 
-def to_device(values: np.ndarray | float) -> Array:
-    """*values* where they are calculated with: themselves on a processor, a copy on an accelerator."""
-    if not on_accelerator():
+def to_device(values: Array | float) -> Array:
+    """*values* where they are calculated with: a copy on an accelerator, unless they are there, else themselves."""
+    if isinstance(values, jax.Array) or not on_accelerator():
         return values
     with precision(FLOAT64):
         return jax.device_put(np.asarray(values))
@@ -55,27 +59,69 @@ def to_host(array: Array) -> np.ndarray:
 def fused(*, static: tuple[int, ...] = ()) -> Callable[[Calculation], Calculation]:
     """Of a function of arrays: those of an accelerator it takes as one program, compiled once for each of their shapes.
 
-    In full precision: TF32 may be a GPU's default. *static* are the places of arguments that are no arrays.
+    Where any is on an accelerator the others are sent there. In full precision: TF32 may be a GPU's default. *static*
+    are the places of arguments that are no arrays; others may be dataclasses of arrays (:func:`of_arrays`).
     """
 
     def decorated(function: Calculation) -> Calculation:
         program = compiled(quickly=True, static_argnums=static)(function)
 
         @wraps(function)
-        def called(*arrays: Array) -> Any:
-            if not any(isinstance(array, jax.Array) for array in arrays):
-                return function(*arrays)
+        def called(*given: Any) -> Any:
+            if not any(isinstance(one, jax.Array) for one in jax.tree.leaves(given)):
+                return function(*given)
+            sent = [one if place in static else jax.tree.map(_sent, one) for place, one in enumerate(given)]
             with precision(FLOAT64), jax.default_matmul_precision("highest"):
-                return program(*arrays)
+                return program(*sent)
 
         return cast(Calculation, called)
 
     return decorated
 
 
+def _sent(value: Any) -> Any:
+    return to_device(value) if isinstance(value, np.ndarray | np.generic | float | int) else value
+
+
+def of_arrays(*fields: str) -> Callable[[type[Kind]], type[Kind]]:
+    """Of a dataclass: its *fields* are arrays, dataclasses of such or None; for what else it has, programs are made."""
+
+    def registered(kind: type[Kind]) -> type[Kind]:
+        others = [one.name for one in dataclasses.fields(cast(Any, kind)) if one.name not in fields]
+        return jax.tree_util.register_dataclass(kind, list(fields), others)
+
+    return registered
+
+
 def namespace(array: Array) -> Any:
     """The module of functions that take *array*."""
     return array.__array_namespace__()
+
+
+def gammaln(values: Array) -> Array:
+    """The logarithm of the gamma function, of values above 0."""
+    return (jax.scipy.special if isinstance(values, jax.Array) else scipy.special).gammaln(values)
+
+
+def logsumexp(logits: Array) -> Array:
+    """Along the last axis, which stays, of a length of 1; no row is −∞ throughout."""
+    xp, largest = namespace(logits), logits.max(axis=-1, keepdims=True)
+    return largest + xp.log(xp.exp(logits - largest).sum(axis=-1, keepdims=True))
+
+
+def log_softmax(logits: Array) -> Array:
+    """Along the last axis; no row is −∞ throughout."""
+    return logits - logsumexp(logits)
+
+
+def sums_by(keys: Array, rows: Array, count: int) -> Array:
+    """The sum of those of *rows*, float[a, k], that have the same of *keys*, int[a] from 0, float[count, k].
+
+    On an accelerator, keys from *count* on are left out.
+    """
+    if isinstance(rows, jax.Array):
+        return jax.ops.segment_sum(rows, keys, count)
+    return csr_array((np.ones(len(keys)), (keys, np.arange(len(keys)))), shape=(count, len(keys))) @ rows
 
 
 def in_few_sizes(indices: np.ndarray) -> np.ndarray:
@@ -100,6 +146,16 @@ def rows_of(array: Array, rows: slice) -> Array:
 @fused(static=(0,))
 def _rows_of(length: int, array: Array, start: Array) -> Array:
     return jax.lax.dynamic_slice_in_dim(array, start, length)
+
+
+def taken(rows: Any, indices: np.ndarray) -> Array:
+    """*rows* at *indices*, int[n], where they are calculated with."""
+    return _taken(rows, to_device(indices)) if isinstance(rows, jax.Array) else to_device(rows[indices])
+
+
+@fused()
+def _taken(rows: Array, indices: Array) -> Array:
+    return rows[indices]
 
 
 def whitened(factor: Array, block: Array) -> Array:

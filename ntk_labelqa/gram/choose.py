@@ -15,8 +15,9 @@ from ntk_labelqa.gram.inverse import RegularizedInverse, sample
 from ntk_labelqa.gram.inverse_plan import EIGEN_ITEMS, InversePlan, Landmarks, plan_inverse, timed_inverse_plan
 from ntk_labelqa.gram.landmark_error import landmark_error
 from ntk_labelqa.gram.landmarks import Sampling
-from ntk_labelqa.gram.low_rank import LowRankInverse, exact_inverse, nystrom_inverse
+from ntk_labelqa.gram.low_rank import LowRankInverse, exact_inverse
 from ntk_labelqa.gram.matrix import gram_of, prepare
+from ntk_labelqa.gram.nystrom import nystrom_inverse
 from ntk_labelqa.gram.ridge import with_best_ridge
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.kernels.stax_network import StaxNetwork

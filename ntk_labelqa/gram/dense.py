@@ -9,7 +9,18 @@ import numpy as np
 from scipy.linalg import lapack
 
 from ntk_labelqa.errors import InvalidInputError, SingularKernelError
-from ntk_labelqa.gram.arrays import Array, fused, in_few_sizes, namespace, panels, rows_of, solved, to_device, to_host
+from ntk_labelqa.gram.arrays import (
+    Array,
+    fused,
+    in_few_sizes,
+    namespace,
+    panels,
+    rows_of,
+    solved,
+    taken,
+    to_device,
+    to_host,
+)
 from ntk_labelqa.gram.inverse import sample
 from ntk_labelqa.gram.low_rank import exact_inverse
 from ntk_labelqa.gram.tiles import upper_tiles
@@ -50,7 +61,7 @@ class DenseInverse:
 
     def apply(self, values: np.ndarray) -> np.ndarray:
         """G V, float64[N, k], for V float[N, k]. Cost: 2N²k flops."""
-        return to_host(_product(self._inverse, to_device(values)))
+        return to_host(_product(self._inverse, values))
 
     def regression(self) -> DenseRegression:
         """See :class:`~ntk_labelqa.gram.inverse.RegularizedInverse`; all it takes is an array of the values' size."""
@@ -63,16 +74,15 @@ class DenseInverse:
     def columns(self, indices: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
         """G[rows, indices], float64[len(rows), len(indices)]; None takes all rows."""
         if rows is None:
-            return to_host(_columns(self._inverse, to_device(indices)))
-        padded = to_device(in_few_sizes(indices)), to_device(in_few_sizes(rows))
-        return to_host(_entries(self._inverse, *padded))[: len(rows), : len(indices)]
+            return to_host(_columns(self._inverse, indices))
+        found = _entries(self._inverse, in_few_sizes(indices), in_few_sizes(rows))
+        return to_host(found)[: len(rows), : len(indices)]
 
-    def predicted_from(self, rows: np.ndarray, labels: Rows) -> np.ndarray:
+    def predicted_from(self, rows: np.ndarray, labels: Rows) -> Array:
         """What the items *rows* alone say of all, float64[N, K]. Cost: n³/3 flops for n rows."""
         if not len(rows):
-            return np.zeros((self.size, labels.shape[1]))
-        given, shift = labels[rows].astype(np.float64), self.ridge * self.scale
-        return to_host(_predicted(self._there, to_device(rows), to_device(given), to_device(shift)))
+            return to_device(np.zeros((self.size, labels.shape[1])))
+        return _predicted(self._there, rows, taken(labels, rows), self.ridge * self.scale)
 
     def at(self, ridge: float) -> Self:
         """The inverse of the same Gram matrix at another ridge. Cost: a new factorisation."""
@@ -91,18 +101,16 @@ class DenseRegression:
     """See :class:`~ntk_labelqa.gram.inverse.Regression`; *inverse* is G, float64[N, N]."""
 
     def __init__(self, inverse: Array) -> None:
-        self._inverse, self._diagonal = inverse, to_host(_diagonal(inverse))[:, None]
-        self._applied: np.ndarray | float = 0.0
+        self._inverse, self._diagonal = inverse, _diagonal(inverse)
+        self._applied: Array | None = None
 
-    def learn(self, rows: slice, values: np.ndarray) -> None:
+    def learn(self, rows: slice, values: Array) -> None:
         """Cost: 2Nnk flops."""
-        part = rows_of(self._inverse, rows)
-        self._applied = self._applied + to_host(_product(part.T, to_device(values)))
+        self._applied = _with_product(self._applied, rows_of(self._inverse, rows), values)
 
-    def left_out(self, rows: slice, values: np.ndarray) -> np.ndarray:
+    def left_out(self, rows: slice, values: Array) -> Array:
         """Cost: O(nk)."""
-        applied = np.asarray(self._applied)
-        return values - applied[rows] / self._diagonal[rows]
+        return _left_out(rows_of(self._applied, rows), rows_of(self._diagonal, rows), values)
 
 
 def _check(gram: np.ndarray, ridge: float) -> None:
@@ -127,6 +135,18 @@ def _check(gram: np.ndarray, ridge: float) -> None:
 @fused()
 def _product(inverse: Array, values: Array) -> Array:
     return inverse @ values
+
+
+@fused()
+def _with_product(applied: Array | None, part: Array, values: Array) -> Array:
+    """*applied* and G[:, rows] of *values*; *part* is G[rows], and G symmetric."""
+    more = part.T @ values
+    return more if applied is None else applied + more
+
+
+@fused()
+def _left_out(applied: Array, diagonal: Array, values: Array) -> Array:
+    return values - applied / diagonal[:, None]
 
 
 @fused()

@@ -4,7 +4,7 @@ Two passes make the inverse: features of every panel by the landmarks, and the s
 eigenvectors of that, eigen-features. These stay with the workers, and in a folder that all of them see, from which a
 panel is read again when its worker is lost. What is then asked of the inverse is a sum or a map over panels: arrays
 [m, k] and [n, k] travel, and no machine ever holds [N, m]. The calculations are those of
-:mod:`ntk_labelqa.gram.low_rank`.
+:mod:`ntk_labelqa.gram.nystrom` and :mod:`ntk_labelqa.gram.eigen_features`.
 """
 
 from __future__ import annotations
@@ -20,23 +20,13 @@ import numpy as np
 from ntk_labelqa.cache import cache_root
 from ntk_labelqa.gram.arrays import Array, in_few_sizes, panels, to_device, to_host
 from ntk_labelqa.gram.cluster import client_of, described, in_words, memory_for_results
+from ntk_labelqa.gram.conjugate_gradients import conjugate_gradients
+from ntk_labelqa.gram.eigen_features import gains_at, gram_times, moment_of, seen, unexplained, weights_of_few
 from ntk_labelqa.gram.factor_cache import digest_of
 from ntk_labelqa.gram.inverse import learnt, sample
-from ntk_labelqa.gram.landmarks import Sampling
-from ntk_labelqa.gram.low_rank import (
-    JUDGED,
-    LandmarkMap,
-    carrying,
-    check_positive,
-    conjugate_gradients,
-    gains_at,
-    gram_times,
-    independent_landmarks,
-    moment_of,
-    seen,
-    unexplained,
-    weights_of_few,
-)
+from ntk_labelqa.gram.landmarks import LandmarkMap, Sampling
+from ntk_labelqa.gram.low_rank import JUDGED, check_positive
+from ntk_labelqa.gram.nystrom import carrying, independent_landmarks
 from ntk_labelqa.gram.panel_store import PanelStore, clear_unused
 from ntk_labelqa.gram.panel_tasks import (
     FEATURES,
@@ -85,7 +75,7 @@ def distributed_nystrom(
     announce: Announce | None = None,
     progress: Tick | None = None,
 ) -> DistributedInverse:
-    """:func:`~ntk_labelqa.gram.low_rank.nystrom_inverse` by the workers of *scheduler*, equal to it up to rounding.
+    """:func:`~ntk_labelqa.gram.nystrom.nystrom_inverse` by the workers of *scheduler*, equal to it up to rounding.
 
     Args:
         kernel, inputs, landmarks, ridge, sampling, seed: as there. Inputs that are in a file, such as a memory-mapped

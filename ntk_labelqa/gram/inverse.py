@@ -11,17 +11,21 @@ from typing import Protocol, Self, TypeVar
 
 import numpy as np
 
+from ntk_labelqa.gram.arrays import Array
 from ntk_labelqa.row_store import Rows, row_panels
 
 
 class Regression(Protocol):
-    """Kernel ridge regression of values that come a panel of items at a time, so that all need never be held."""
+    """Kernel ridge regression of values that come a panel of items at a time, so that all need never be held.
 
-    def learn(self, rows: slice, values: np.ndarray) -> None:
+    It takes NumPy's arrays and an accelerator's, and what it gives is where the inverse's own arrays are.
+    """
+
+    def learn(self, rows: slice, values: Array) -> None:
         """The *values*, float[n, k], of the items *rows*. Each item is learnt once, all before :meth:`left_out`."""
         ...
 
-    def left_out(self, rows: slice, values: np.ndarray) -> np.ndarray:
+    def left_out(self, rows: slice, values: Array) -> Array:
         """What all other items say of the items *rows*, float64[n, k]; *values* are those learnt of them."""
         ...
 
@@ -30,7 +34,11 @@ AnyRegression = TypeVar("AnyRegression", bound=Regression)
 
 
 class RegularizedInverse(Protocol):
-    """G = (H + ridge · tr(H)/N · I)⁻¹, N by N, symmetric, never handed out whole."""
+    """G = (H + ridge · tr(H)/N · I)⁻¹, N by N, symmetric, never handed out whole.
+
+    On an accelerator its arrays stay there, and so do what a :meth:`regression` gives and what is
+    :meth:`predicted_from` some items, which much else is made of. All else comes as NumPy's.
+    """
 
     @property
     def size(self) -> int:
@@ -63,9 +71,9 @@ class RegularizedInverse(Protocol):
         """G[rows, indices], float64[len(rows), len(indices)]; None takes all rows."""
         ...
 
-    def predicted_from(self, rows: np.ndarray, labels: Rows) -> np.ndarray:
+    def predicted_from(self, rows: np.ndarray, labels: Rows) -> Array:
         """What the items *rows* (int[n], no duplicates) alone say of all items, float64[N, K]: with A the items *rows*,
-        H_:A (H_AA + λI)⁻¹ Y_A for Y float[N, K]; zero where *rows* is empty.
+        H_:A (H_AA + λI)⁻¹ Y_A for Y float[N, K]; zero where *rows* is empty. *labels* may be where G is.
         """
         ...
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, Self
 
 import numpy as np
-from scipy.linalg import cho_solve, cholesky
+from scipy.linalg import cho_solve, cholesky, solve_triangular
 
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.arrays import panels
@@ -23,6 +24,26 @@ ITEMS_A_CLUSTER = 10
 PILOT = 1000
 """Items from which leverages are estimated."""
 PANEL = 2048
+
+
+@dataclass(frozen=True)
+class LandmarkMap:
+    """From an item to its eigen-features, by way of the landmarks: φ(x) = k(x, inputs) projection.
+
+    Attributes:
+        inputs: the landmarks, as the kernel has prepared them, [m, …].
+        projection: float64[m, m'].
+    """
+
+    inputs: np.ndarray
+    projection: np.ndarray
+
+    @classmethod
+    def of(cls, anchors: np.ndarray, factor: np.ndarray, vectors: np.ndarray) -> Self:
+        """From :func:`~ntk_labelqa.gram.nystrom.independent_landmarks`, and *vectors* of
+        :func:`~ntk_labelqa.gram.nystrom.carrying`.
+        """
+        return cls(anchors, solve_triangular(factor.astype(np.float64), vectors, trans="T", lower=True))
 
 
 def landmarks_of(

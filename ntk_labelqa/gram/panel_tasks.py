@@ -10,16 +10,8 @@ import numpy as np
 
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.arrays import Array, moment, to_device, to_host
-from ntk_labelqa.gram.low_rank import (
-    LONG_PANEL,
-    judged_features,
-    leave_one_out_squares,
-    leverages,
-    moment_of,
-    rotated,
-    seen,
-    whitened_features,
-)
+from ntk_labelqa.gram.eigen_features import judged_features, leave_one_out_squares, leverages, moment_of, seen
+from ntk_labelqa.gram.nystrom import LONG_PANEL, rotated, whitened_features
 from ntk_labelqa.gram.panel_store import PanelStore
 from ntk_labelqa.gram.tiles import diagonal_of
 from ntk_labelqa.kernels.kernel import Kernel
@@ -129,11 +121,11 @@ def itself(value: np.ndarray) -> np.ndarray:
     return value
 
 
-# What a panel is asked for, besides the functions of low_rank.
+# What a panel is asked for, besides the functions of gram.eigen_features.
 
 
 def leverages_of(features: Array, gains: Array) -> Array:
-    """As :func:`~ntk_labelqa.gram.low_rank.leverages`."""
+    """As :func:`~ntk_labelqa.gram.eigen_features.leverages`."""
     return leverages(None, features, gains)
 
 
@@ -143,12 +135,12 @@ def rows_of_panel(features: Array, rows: Array) -> Array:
 
 
 def seen_rows(features: Array, rows: Array, weights: Array) -> Array:
-    """As :func:`~ntk_labelqa.gram.low_rank.seen`, of *rows*."""
+    """As :func:`~ntk_labelqa.gram.eigen_features.seen`, of *rows*."""
     return seen(features[rows], weights)
 
 
 def moment_of_rows(features: Array, rows: Array, values: Array) -> Array:
-    """As :func:`~ntk_labelqa.gram.low_rank.moment_of`, of *rows*."""
+    """As :func:`~ntk_labelqa.gram.eigen_features.moment_of`, of *rows*."""
     return moment_of(features[rows], values)
 
 

@@ -73,7 +73,8 @@ def compiled(*, quickly: bool = False, **options: Any) -> Callable[[Callable[...
         def called(*args: Any) -> Any:
             backend = jax.default_backend()
             program = of_backend(backend)
-            form = tuple((arg.shape, str(arg.dtype)) if hasattr(arg, "dtype") else arg for arg in args)
+            leaves, structure = jax.tree.flatten(args)
+            form = structure, *((leaf.shape, str(leaf.dtype)) if hasattr(leaf, "dtype") else leaf for leaf in leaves)
             if form not in met:
                 if len(met) >= MOST_PROGRAMS.get(backend, MOST_PROGRAMS["gpu"]):
                     # On a CPU with all that jax keeps: it has a quarter of a megabyte a shape elsewhere as well.

@@ -10,8 +10,9 @@ from ntk_labelqa.gram import arrays
 from ntk_labelqa.gram.arrays import eigen, fused, moment, panelwise, solved, to_device, to_host, whitened
 from ntk_labelqa.gram.dense import DenseInverse
 from ntk_labelqa.gram.inverse import leave_one_out
-from ntk_labelqa.gram.low_rank import exact_inverse, nystrom_inverse
+from ntk_labelqa.gram.low_rank import exact_inverse
 from ntk_labelqa.gram.matrix import gram_matrix, gram_of, prepare
+from ntk_labelqa.gram.nystrom import nystrom_inverse
 from ntk_labelqa.gram.ridge import with_best_ridge
 from tests import naive
 
@@ -70,7 +71,7 @@ def test_what_is_not_finite_has_no_eigenvalues() -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_nystrom_over_several_panels_is_dense_where_all_are_landmarks(dtype: str, monkeypatch) -> None:
-    monkeypatch.setattr("ntk_labelqa.gram.low_rank.PANEL", 32)  # 90 items: the last panel is shorter than the others
+    monkeypatch.setattr("ntk_labelqa.gram.nystrom.PANEL", 32)  # 90 items: the last panel is shorter than the others
     features, labels = _sample()
     gram = gram_matrix(features, architecture="2-L", dtype="float64")
     inverse = nystrom_inverse(*prepare(features, "2-L", dtype), landmarks=90, ridge=0.1)
@@ -98,7 +99,7 @@ def test_arrays_cross_to_the_device_and_back_where_it_is_said_alone() -> None:
         low_rank = nystrom_inverse(kernel, inputs, landmarks=40, ridge=0.1, sampling="uniform")
         for inverse in (with_best_ridge(low_rank, labels), DenseInverse(gram_of(kernel, inputs), ridge=0.1)):
             found = [leave_one_out(inverse, labels), inverse.columns(np.array([3, 1]))]
-            found += [inverse.predicted_from(np.arange(count), labels) for count in (10, 60)]
+            found += [to_host(inverse.predicted_from(np.arange(count), labels)) for count in (10, 60)]
             assert all(type(part) is np.ndarray and np.isfinite(part).all() and part.any() for part in found)
 
 

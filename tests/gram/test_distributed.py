@@ -25,8 +25,9 @@ from ntk_labelqa.errors import InvalidInputError, LabelQAError, MemoryBudgetErro
 from ntk_labelqa.gram import choose, distributed, panel_store
 from ntk_labelqa.gram.cluster import client_of, resources_of
 from ntk_labelqa.gram.distributed import DistributedInverse, distributed_nystrom
-from ntk_labelqa.gram.low_rank import LowRankInverse, nystrom_inverse
+from ntk_labelqa.gram.low_rank import LowRankInverse
 from ntk_labelqa.gram.matrix import prepare
+from ntk_labelqa.gram.nystrom import nystrom_inverse
 from ntk_labelqa.gram.panel_store import PanelStore
 from ntk_labelqa.gram.panel_tasks import BrokenRowsError
 from ntk_labelqa.gram.row_files import MappedRows, ParquetRows, in_a_file

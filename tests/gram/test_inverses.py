@@ -14,8 +14,9 @@ from ntk_labelqa.gram.dense import DenseInverse
 from ntk_labelqa.gram.distributed import DistributedInverse, distributed_nystrom
 from ntk_labelqa.gram.inverse import leave_one_out
 from ntk_labelqa.gram.landmarks import landmarks_of, ridge_leverages
-from ntk_labelqa.gram.low_rank import LowRankInverse, exact_inverse, nystrom_inverse
+from ntk_labelqa.gram.low_rank import LowRankInverse, exact_inverse
 from ntk_labelqa.gram.matrix import gram_matrix, prepare
+from ntk_labelqa.gram.nystrom import nystrom_inverse
 from ntk_labelqa.gram.ridge import RIDGES, leave_one_out_error, with_best_ridge
 from tests import naive
 

@@ -10,8 +10,8 @@ from ntk_labelqa.gram import inverse_plan
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.inverse import leave_one_out
 from ntk_labelqa.gram.landmark_error import SETTLED, LandmarkError, contradicted, landmark_error
-from ntk_labelqa.gram.low_rank import nystrom_inverse
 from ntk_labelqa.gram.matrix import gram_matrix, prepare
+from ntk_labelqa.gram.nystrom import nystrom_inverse
 from tests import naive
 
 RIDGE = 0.1

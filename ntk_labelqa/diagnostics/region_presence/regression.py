@@ -9,8 +9,8 @@ import numpy as np
 
 from ntk_labelqa.diagnostics.region_presence.scene import Scene, generator
 from ntk_labelqa.gram.landmarks import landmarks_of
-from ntk_labelqa.gram.low_rank import JITTER
 from ntk_labelqa.gram.matrix import gram_of
+from ntk_labelqa.gram.nystrom import JITTER
 from ntk_labelqa.kernels.kernel import Kernel
 
 FOLDS = 5

@@ -1,0 +1,133 @@
+"""What the inverse in eigen-features is computed by, of F or of a panel of its rows.
+
+Each step is written once for NumPy's arrays and an accelerator's.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from ntk_labelqa.gram.arrays import Array, fused, namespace, solved
+
+LARGEST_LEVERAGE = 1 - 1e-4
+"""A leverage nearer to 1 is rounding: its leave-one-out prediction would be a division by noise."""
+
+
+def gains_at(spectrum: np.ndarray, shift: float, dtype: DTypeLike) -> np.ndarray:
+    """1 / (w + λ) for *shift* λ, in the precision of the features."""
+    return (1.0 / (spectrum + shift)).astype(dtype)
+
+
+@fused()
+def unexplained(leverage: Array) -> Array:
+    """1 − leverage, float64[N]."""
+    return 1.0 - namespace(leverage).minimum(leverage.astype(np.float64), LARGEST_LEVERAGE)
+
+
+@fused()
+def applied(features: Array, gains: Array, shift: Array, values: Array) -> Array:
+    """G V. Cost: 4Nmk flops."""
+    weights = gains[:, None] * moment_of(features, values)
+    return (values - (features @ weights).astype(np.float64)) / shift
+
+
+def leverages(_: None, features: Array, gains: Array) -> Array:
+    """How far each item's prediction follows its own label, [n]. Cost: 2nm flops."""
+    return namespace(features).square(features) @ gains
+
+
+@fused()
+def columns(features: Array, gains: Array, shift: Array, indices: Array) -> Array:
+    """G[:, indices]."""
+    xp = namespace(features)
+    result = -(features @ (gains[:, None] * features[indices].T)).astype(np.float64)
+    own = xp.arange(len(features))[:, None] == indices
+    return xp.where(own, result + 1.0, result) / shift
+
+
+@fused()
+def entries(features: Array, gains: Array, shift: Array, indices: Array, rows: Array) -> Array:
+    """G[rows, indices]."""
+    product = (features[rows] @ (gains[:, None] * features[indices].T)).astype(np.float64)
+    own = (rows[:, None] == indices).astype(np.float64)
+    return (own - product) / shift
+
+
+@fused()
+def predicted_from_few(features: Array, shift: Array, rows: Array, given: Array, used: Array | None) -> Array:
+    """What *rows*, of which *given* is known, say of all; those that are not *used* say nothing."""
+    return seen(features, weights_of_few(_used(features[rows], used), shift, given))
+
+
+@fused()
+def weights_of_few(some: Array, shift: Array, given: Array) -> Array:
+    """What features are multiplied by to predict from *some* items, F_A [n, m], of which *given*, [n, K], is known:
+    F_Aᵀ (F_A F_Aᵀ + shift·I)⁻¹ given. Cost: n²(m + n/3) flops.
+    """
+    own = (some @ some.T).astype(np.float64) + shift * namespace(some).eye(len(some))
+    return some.T @ solved(own, given).astype(some.dtype)
+
+
+@fused()
+def taught_by(features: Array, rows: Array, given: Array, used: Array | None) -> tuple[Array, Array]:
+    """The features of *rows*, and their products with what is *given* of them."""
+    some = _used(features[rows], used)
+    return some, moment_of(some, given).astype(np.float64)
+
+
+def _used(features: Array, used: Array | None) -> Array:
+    """*features*, 0 where *used* is 0."""
+    return features if used is None else features * used[:, None]
+
+
+@fused()
+def seen(features: Array, weights: Array) -> Array:
+    """What *weights*, [m, k], say of the items of *features*, float64[n, k]."""
+    return (features @ weights.astype(features.dtype)).astype(np.float64)
+
+
+@fused()
+def judged_features(features: Array, rows: Array) -> tuple[Array, Array]:
+    """The features of *rows*, and their squares."""
+    some = features[rows]
+    return some, namespace(features).square(some)
+
+
+@fused()
+def leave_one_out_squares(features: Array, squares: Array, right: Array, given: Array, gains: Array) -> Array:
+    """Sum of squared leave-one-out errors of what is *given* of the items of :func:`judged_features`."""
+    xp = namespace(features)
+    unseen = 1.0 - xp.minimum(squares @ gains, LARGEST_LEVERAGE)
+    fitted = (features @ (gains[:, None] * right).astype(features.dtype)).astype(np.float64)
+    return xp.square((given - fitted) / unseen[:, None]).sum()
+
+
+def moment_of(features: Array, values: Array) -> Array:
+    """Fᵀ V in the precision of F, [m, k]."""
+    return features.T @ values.astype(features.dtype)
+
+
+@fused()
+def with_moment_of(moment: Array | None, features: Array, values: Array) -> Array:
+    """*moment* and that of more items, float64[m, k]; None is nothing yet."""
+    more = moment_of(features, values).astype(np.float64)
+    return more if moment is None else moment + more
+
+
+@fused()
+def scaled(gains: Array, moment: Array) -> Array:
+    """(FᵀF + λI)⁻¹ FᵀV of FᵀV."""
+    return gains[:, None] * moment
+
+
+@fused()
+def left_out(features: Array, weights: Array, unexplained: Array, values: Array) -> Array:
+    """What all others say of items whose own *values* the *weights* have learnt."""
+    return values - (values - seen(features, weights)) / unexplained[:, None]
+
+
+@fused()
+def gram_times(features: Array, direction: Array) -> Array:
+    """FᵀF *direction*, float64[m, K]. Cost: 4nmK flops."""
+    return moment_of(features, features @ direction.astype(features.dtype)).astype(np.float64)
