@@ -17,9 +17,11 @@ from typing import Self
 import numpy as np
 
 from ntk_labelqa import bde
+from ntk_labelqa.gram.arrays import Array, fused, in_few_sizes, taken, to_host
 from ntk_labelqa.gram.inverse import RegularizedInverse, learnt
+from ntk_labelqa.gram.rows_there import panels_there, sent
 from ntk_labelqa.label_model.annotations import Annotations
-from ntk_labelqa.row_store import Rows, row_panels
+from ntk_labelqa.row_store import Rows
 
 
 def gradient(applied: np.ndarray, z: np.ndarray, counts: np.ndarray, beta: float = 1.0) -> np.ndarray:
@@ -79,16 +81,17 @@ class LabelState:
     @classmethod
     def of_some(cls, inverse: RegularizedInverse, labels: Rows, items: np.ndarray) -> Self:
         """:meth:`of` with GY and diag G of *items* alone, ascending. Cost: one ``apply``, a panel at a time."""
-        regression, diagonal = learnt(inverse.regression(), labels), inverse.diagonal()
-        k = labels.shape[1]
+        diagonal, labels = inverse.diagonal(), sent(labels)
+        regression, k = learnt(inverse.regression(), labels), labels.shape[1]
         applied, z, counts = np.empty((len(items), k)), np.zeros((k, k)), np.zeros(k)
-        for rows in row_panels(labels.shape):
+        for rows in panels_there(labels.shape):
             given = labels[rows]
-            # P = Y − diag(G)⁻¹ G Y
-            of_panel = (given - regression.left_out(rows, given)) * diagonal[rows, None]
-            z, counts = z + given.T @ of_panel, counts + given.sum(axis=0)
+            of_panel = _applied(given, regression.left_out(rows, given), diagonal[rows])
+            of_z, of_counts = map(to_host, _summed(given, of_panel))
+            z, counts = z + of_z, counts + of_counts
             first, last = np.searchsorted(items, [rows.start, rows.stop])
-            applied[first:last] = of_panel[items[first:last] - rows.start]
+            chosen = in_few_sizes(items[first:last] - rows.start)
+            applied[first:last] = to_host(taken(of_panel, chosen))[: last - first]
         return cls(applied, diagonal[items], (z + z.T) / 2, counts)
 
     def moved(self, column: np.ndarray, item: int, given: int, target: int) -> LabelState:
@@ -191,6 +194,18 @@ def bde_gains(inverse: RegularizedInverse, annotations: Annotations, predicted: 
         chosen = moves[kind_of_move == kind]
         gains[chosen] = -state.changes(place[chosen], given, target, share=1 / labels)
     return gains
+
+
+@fused()
+def _applied(given: Array, left_out: Array, diagonal: Array) -> Array:
+    """GY of Y and P, since P = Y − diag(G)⁻¹ G Y."""
+    return (given - left_out) * diagonal[:, None]
+
+
+@fused()
+def _summed(given: Array, applied: Array) -> tuple[Array, Array]:
+    """YᵀGY and the class counts."""
+    return given.T @ applied, given.sum(axis=0)
 
 
 def _inverted(counts: np.ndarray) -> np.ndarray:

@@ -8,10 +8,11 @@ import numpy as np
 
 from ntk_labelqa.dataset import LabeledDataset
 from ntk_labelqa.diagnostics.flip_gains import bde_gains
+from ntk_labelqa.gram.arrays import Array, fused, namespace, to_host
 from ntk_labelqa.gram.inverse import RegularizedInverse
+from ntk_labelqa.gram.rows_there import panels_there
 from ntk_labelqa.label_model.annotations import Annotations
 from ntk_labelqa.label_model.label_model import LabelPosterior, label_posterior, lead_over_given
-from ntk_labelqa.row_store import row_panels
 
 PLAIN = {"pixels": "pixels", "frames": "pixels", "text": "words", "pdf": "words"}
 """Encoders that know nothing but the items themselves, and what they look at. In photos and prose, items that look
@@ -89,14 +90,11 @@ def find_issues(inverse: RegularizedInverse, annotations: Annotations) -> LabelI
     posterior = label_posterior(inverse, annotations)
     judged = [np.empty(len(annotations), dtype) for dtype in (np.int64, np.int64, np.float64, np.float64)]
     predicted, suggested, error_probability, margin = judged
-    for rows in row_panels((annotations.item_count, annotations.class_count)):
-        some, chosen = annotations.of_items(rows), annotations.entries(rows)
-        each, of_items = np.arange(len(some)), posterior.answer.posterior(rows)[some.items]
-        predicted[chosen] = of_items.argmax(axis=1)
-        error_probability[chosen] = np.clip(1.0 - of_items[each, some.labels], 0.0, 1.0)
-        of_items[each, some.labels] = -1.0
-        suggested[chosen] = of_items.argmax(axis=1)
-        margin[chosen] = lead_over_given(posterior.rounds[0].predictions.values[rows], some)
+    for rows in panels_there((annotations.item_count, annotations.class_count)):
+        chosen = annotations.entries(rows)
+        probabilities, leads = posterior.answer.posterior(rows), posterior.rounds[0].predictions.values[rows]
+        for values, found in zip(judged, _judged(probabilities, leads, annotations.there(rows)), strict=True):
+            values[chosen] = to_host(found)[: len(chosen)]
     return LabelIssues(
         predicted=predicted,
         suggested=suggested,
@@ -107,3 +105,13 @@ def find_issues(inverse: RegularizedInverse, annotations: Annotations) -> LabelI
         score_rank=posterior.log_odds(annotations),
         posterior=posterior,
     )
+
+
+@fused()
+def _judged(probabilities: Array, predictions: Array, annotations: Annotations) -> tuple[Array, Array, Array, Array]:
+    """Of each annotation the class predicted, that suggested, the error probability, and the margin."""
+    xp, of_items = namespace(probabilities), probabilities[annotations.items]
+    given = annotations.labels[:, None] == np.arange(annotations.class_count)
+    error_probability = xp.clip(1.0 - xp.where(given, of_items, 0).sum(axis=1), 0.0, 1.0)
+    suggested = xp.where(given, -1.0, of_items).argmax(axis=1)
+    return of_items.argmax(axis=1), suggested, error_probability, lead_over_given(predictions, annotations)

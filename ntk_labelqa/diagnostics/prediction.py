@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ntk_labelqa.diagnostics.fitted_kernel import FittedKernel
-from ntk_labelqa.gram.arrays import panels
+from ntk_labelqa.gram.arrays import at_host, panels, to_host
 from ntk_labelqa.gram.distributed import DistributedInverse, DistributedRegression
 from ntk_labelqa.gram.inverse import learnt
 from ntk_labelqa.gram.low_rank import LowRankInverse, LowRankRegression
@@ -56,7 +56,7 @@ class Predictor:
     @classmethod
     def of(cls, fitted: FittedKernel, posterior: LabelPosterior, *, dtype: DTypeLike = "float32") -> Self:
         """From *fitted*, and what the label model made of the labels of its items."""
-        made, link = posterior.answer.predictions, posterior.answer.link
+        made, link = posterior.answer.predictions, at_host(posterior.answer.link)
         inverse = made.inverse
         if isinstance(inverse, LowRankInverse | DistributedInverse) and (landmarks := inverse.landmarks) is not None:
             kernel, _ = prepare(fitted.features[:1], fitted.architecture, dtype)
@@ -64,7 +64,7 @@ class Predictor:
             weights = landmarks.projection @ learnt(regression, made.fed).coefficients
             return cls(fitted.preparation, kernel, landmarks.inputs, weights, link)
         kernel, inputs = prepare(fitted.features, fitted.architecture, dtype)
-        return cls(fitted.preparation, kernel, inputs[:], inverse.apply(made.fed[:]), link)
+        return cls(fitted.preparation, kernel, inputs[:], inverse.apply(to_host(made.fed[:])), link)
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         """How probable each class is for each row of *features*, float64[n, K]; rows sum to 1.

@@ -27,6 +27,7 @@ from ntk_labelqa.dataset import LabeledDataset
 from ntk_labelqa.diagnostics.label_issues import LabelIssues, find_issues
 from ntk_labelqa.diagnostics.panels import label_counts
 from ntk_labelqa.diagnostics.recalibration import Recalibration, recalibrated
+from ntk_labelqa.gram.arrays import to_host
 from ntk_labelqa.gram.inverse import RegularizedInverse
 from ntk_labelqa.label_model.annotations import Annotations
 
@@ -236,7 +237,7 @@ def _plantings(annotations: Annotations, issues: LabelIssues, rng: np.random.Gen
     most = int(LARGEST_SHARE * total) if annotations.class_count > 1 else 0
     half = min(max(FEWEST_PLANTED, round(PLANTED_SHARE * total)), most) // 2
     times = min(MOST_TIMES, -(-ENOUGH_PLANTED // (2 * half))) if half else 1
-    unclear = issues.posterior.rates.clearness[annotations.items]
+    unclear = to_host(issues.posterior.rates.clearness[annotations.items])
     # Weighted draws without replacement: the largest of u^(1/w), Efraimidis and Spirakis (2006).
     hard = np.argsort(-(rng.random(total) ** (1 / unclear)))[: times * half]
     anywhere = rng.permutation(np.setdiff1d(np.arange(total), hard))[: times * half]
@@ -264,7 +265,7 @@ def _planted(
 def _looks(annotations: Annotations, issues: LabelIssues, of: np.ndarray) -> np.ndarray:
     """log s of the items of the annotations *of*, float64[n, K]."""
     items, place = np.unique(annotations.items[of], return_inverse=True)
-    return issues.posterior.answer.log_prior(items)[place]
+    return to_host(issues.posterior.answer.log_prior(items))[place]
 
 
 def _confusions_found(annotations: Annotations, issues: LabelIssues) -> np.ndarray:

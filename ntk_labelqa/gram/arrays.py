@@ -56,6 +56,11 @@ def to_host(array: Array) -> np.ndarray:
     return np.asarray(jax.device_get(array)) if isinstance(array, jax.Array) else array
 
 
+def at_host(value: Kind) -> Kind:
+    """A dataclass of arrays (:func:`of_arrays`) with all of them as :func:`to_host` gives them."""
+    return jax.tree.map(to_host, value)
+
+
 def fused(*, static: tuple[int, ...] = ()) -> Callable[[Calculation], Calculation]:
     """Of a function of arrays: those of an accelerator it takes as one program, compiled once for each of their shapes.
 
@@ -150,7 +155,12 @@ def _rows_of(length: int, array: Array, start: Array) -> Array:
 
 def taken(rows: Any, indices: np.ndarray) -> Array:
     """*rows* at *indices*, int[n], where they are calculated with."""
-    return _taken(rows, to_device(indices)) if isinstance(rows, jax.Array) else to_device(rows[indices])
+    return _taken(rows, indices) if isinstance(rows, jax.Array) else to_device(rows[indices])
+
+
+def part_of(array: Array, rows: slice | Array) -> Array:
+    """*array* at *rows*, which are a slice or indices."""
+    return rows_of(array, rows) if isinstance(rows, slice) else taken(array, rows)
 
 
 @fused()
@@ -205,6 +215,32 @@ def _eigen(symmetric: Array) -> tuple[Array, Array]:
     finite = jax.numpy.isfinite(symmetric).all()
     spectrum, vectors = jax.numpy.linalg.eigh(symmetric, UPLO="L", symmetrize_input=False)
     return jax.numpy.where(finite, spectrum, np.nan), vectors
+
+
+def each(function: Callable[[Array], Array], values: Array) -> Array:
+    """*function* of each of *values*, put together."""
+    if isinstance(values, jax.Array):
+        return jax.lax.map(function, values)
+    return np.stack([function(value) for value in values])
+
+
+def repeated(function: Callable[[Kind], Kind], times: int, state: Kind) -> Kind:
+    """*state*, an array or a dataclass of such, after *function* of it so many times; its shapes and dtypes stay."""
+    if any(isinstance(one, jax.Array) for one in jax.tree.leaves(state)):
+        return jax.lax.fori_loop(0, times, lambda _, now: function(now), state)
+    for _ in range(times):
+        state = function(state)
+    return state
+
+
+def only(chosen: Array, rows: Array) -> Array:
+    """Those of *rows*, [n, …], that are *chosen*, bool[n], for sums over them.
+
+    An accelerator's shapes may not depend on values: there the others are 0.
+    """
+    if isinstance(rows, jax.Array):
+        return jax.numpy.where(chosen.reshape(-1, *[1] * (rows.ndim - 1)), rows, 0)
+    return rows[chosen]
 
 
 def panels(count: int, length: int) -> Iterator[slice]:

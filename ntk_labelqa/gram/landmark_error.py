@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ntk_labelqa.gram.arrays import Array, fused, to_host
 from ntk_labelqa.gram.inverse import RegularizedInverse, learnt, leave_one_out, sample
 from ntk_labelqa.gram.low_rank import LowRankInverse, exact_inverse
 from ntk_labelqa.gram.matrix import gram_of
+from ntk_labelqa.gram.rows_there import panels_there, sent
 from ntk_labelqa.kernels.kernel import Kernel
-from ntk_labelqa.row_store import Rows, row_panels
+from ntk_labelqa.row_store import Rows
 
 SAMPLE = 1000
 """Items among which the exact kernel is compared with."""
@@ -64,7 +66,7 @@ def landmark_error(
     """
     rows = sample(len(inputs), SAMPLE)
     exact, near = gram_of(kernel, inputs[rows]).astype(np.float64), inverse.gram_of(rows)
-    given = labels[rows]
+    labels, given = sent(labels), labels[rows]
     by_exact, by_near = (
         leave_one_out(exact_inverse(gram, ridge=inverse.ridge), given).argmax(axis=1) for gram in (exact, near)
     )
@@ -86,7 +88,12 @@ def contradicted(inverse: RegularizedInverse, labels: Rows) -> np.ndarray:
     """
     regression = learnt(inverse.regression(), labels)
     found = np.empty(len(labels), bool)
-    for rows in row_panels(labels.shape):
+    for rows in panels_there(labels.shape):
         given = labels[rows]
-        found[rows] = regression.left_out(rows, given).argmax(axis=1) != given.argmax(axis=1)
+        found[rows] = to_host(_another(regression.left_out(rows, given), given))
     return found
+
+
+@fused()
+def _another(said: Array, given: Array) -> Array:
+    return said.argmax(axis=1) != given.argmax(axis=1)

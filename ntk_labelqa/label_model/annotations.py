@@ -10,12 +10,15 @@ import numpy as np
 import pandas as pd
 
 from ntk_labelqa.dataset import LabeledDataset
+from ntk_labelqa.gram import arrays
+from ntk_labelqa.gram.arrays import of_arrays, to_device
 from ntk_labelqa.row_store import HELD, Rows
 
 FOLDS = 5
 """Each pair of folds predicts items of two others; and what its own fold says to others never returns to an item."""
 
 
+@of_arrays("items", "labels", "annotators", "keys")
 @dataclass(frozen=True)
 class Annotations:
     """A annotations of N items with K classes; an item may have several, or none.
@@ -94,6 +97,33 @@ class Annotations:
             annotators=self.annotators[chosen],
             item_count=len(keys),
             keys=keys,
+        )
+
+    def there(self, rows: slice = slice(None)) -> Self:
+        """:meth:`of_items` where they are calculated with: themselves, or for an accelerator copies, sent once.
+
+        Of some items copies are padded, with annotations of an item beyond the last, to few different numbers.
+        """
+        if not arrays.on_accelerator():
+            return self.of_items(rows)
+        start, stop, _ = rows.indices(self.item_count)
+        if (start, stop) not in self._copies:
+            of = self if stop - start == self.item_count else self.of_items(rows)._padded()
+            sent = [to_device(each) for each in (of.items, of.labels, of.annotators)]
+            self._copies[start, stop] = replace(
+                of, items=sent[0], labels=sent[1], annotators=sent[2], keys=None, seed=0
+            )
+        return self._copies[start, stop]
+
+    @cached_property
+    def _copies(self) -> dict[tuple[int, int], Self]:
+        return {}
+
+    def _padded(self) -> Self:
+        more = (1 << max(len(self) - 1, 0).bit_length()) - len(self)
+        items = np.pad(self.items, (0, more), constant_values=self.item_count)
+        return replace(
+            self, items=items, labels=np.pad(self.labels, (0, more)), annotators=np.pad(self.annotators, (0, more))
         )
 
     def relabelled(self, labels: np.ndarray) -> Self:

@@ -15,10 +15,11 @@ classes are taken for each other may be added afterwards (:mod:`~ntk_labelqa.lab
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import log_softmax
+
+from ntk_labelqa.gram.arrays import Array, each, fused, log_softmax, namespace, of_arrays, repeated
 
 SHARES_AT_KNEE = 3.0
 """Where φ bends, in multiples of 1/K: with many classes even a telling prediction is a small share."""
@@ -34,9 +35,10 @@ LEAST_LOGIT = -300.0
 """Below the row's largest: what is smaller is none the likelier, and no row must vanish."""
 
 
+@of_arrays("temperature", "offsets", "knee", "confusions")
 @dataclass(frozen=True)
 class Link:
-    """How predictions become probabilities.
+    """How predictions become probabilities; arrays where they are calculated with.
 
     Attributes:
         temperature: a.
@@ -45,20 +47,30 @@ class Link:
         confusions: W of :mod:`~ntk_labelqa.label_model.confusions`, float64[K, K]; None = nothing is added to s.
     """
 
-    temperature: float
-    offsets: np.ndarray
-    knee: float = np.inf
-    confusions: np.ndarray | None = None
+    temperature: Array | float
+    offsets: Array
+    knee: Array | float = np.inf
+    confusions: Array | None = None
 
-    def log_prior(self, predictions: np.ndarray) -> np.ndarray:
+    def log_prior(self, predictions: Array) -> Array:
         """log s, or log s' with *confusions*, float64[N, K]."""
-        log_prior = log_softmax(self.temperature * _bent(predictions, self.knee) + self.offsets, axis=1)
-        if self.confusions is None:
-            return log_prior
-        return log_softmax(log_prior + np.exp(log_prior) @ self.confusions, axis=1)
+        return _log_prior(self, predictions)
+
+    def without_confusions(self) -> Link:
+        """The link to s."""
+        return replace(self, confusions=None)
 
 
-def fit_link(predictions: np.ndarray, log_likelihood: np.ndarray, start: Link | None = None) -> Link:
+@fused()
+def _log_prior(link: Link, predictions: Array) -> Array:
+    log_prior = log_softmax(link.temperature * _bent(predictions, link.knee) + link.offsets)
+    if link.confusions is None:
+        return log_prior
+    return log_softmax(log_prior + namespace(log_prior).exp(log_prior) @ link.confusions)
+
+
+@fused()
+def fit_link(predictions: Array, log_likelihood: Array, start: Link | None = None) -> Link:
     """The link that makes the labels most likely.
 
     Args:
@@ -69,58 +81,72 @@ def fit_link(predictions: np.ndarray, log_likelihood: np.ndarray, start: Link | 
     Cost: about 70 exponentials of N rows by K, with *start* 15.
     """
     p = predictions.astype(np.float64)
-    likelihood = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True))
+    xp, k = namespace(p), p.shape[1]
+    likelihood = xp.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True))
     if start is not None:
-        temperatures = start.temperature * np.array([1 / FINE, 1, FINE])
+        near = start.temperature * xp.asarray([1 / FINE, 1, FINE])
         bent = _bent(p, start.knee)
-        temperature, offsets, _ = _fit(bent, likelihood, start.offsets, temperatures, (FINE, np.sqrt(FINE)))
+        temperature, offsets, _ = _fit(bent, likelihood, start.offsets, near, (FINE, np.sqrt(FINE)))
         return Link(temperature, offsets, start.knee)
-    fits = []
-    for knee in (np.inf, SHARES_AT_KNEE / p.shape[1]):
-        temperature, fitted, fitness = _fit(_bent(p, knee), likelihood, np.zeros(p.shape[1]), TEMPERATURES, ZOOMS)
-        fits.append((fitness, Link(temperature, fitted, knee)))
-    return max(fits, key=lambda fit: fit[0])[1]
+    knee = SHARES_AT_KNEE / k
+    straight, curved = (
+        _fit(bent, likelihood, xp.zeros(k), xp.asarray(TEMPERATURES), ZOOMS) for bent in (p, _bent(p, knee))
+    )
+    better = curved[2] > straight[2]
+    temperature, offsets = (xp.where(better, b, a) for a, b in zip(straight[:2], curved[:2], strict=True))
+    return Link(temperature, offsets, xp.where(better, knee, np.inf))
 
 
-def _bent(predictions: np.ndarray, knee: float) -> np.ndarray:
+def _bent(predictions: Array, knee: Array | float) -> Array:
     """φ(P)."""
-    return predictions if np.isinf(knee) else np.log1p(np.maximum(predictions, 0) / knee)
+    xp = namespace(predictions)
+    if xp is np and np.isinf(knee):
+        return predictions
+    return xp.where(xp.isinf(knee), predictions, xp.log1p(xp.maximum(predictions, 0) / knee))
 
 
 def _fit(
-    bent: np.ndarray, likelihood: np.ndarray, offsets: np.ndarray, candidates: np.ndarray, zooms: tuple[float, ...]
-) -> tuple[float, np.ndarray, float]:
+    bent: Array, likelihood: Array, offsets: Array, candidates: Array, zooms: tuple[float, ...]
+) -> tuple[Array, Array, Array]:
     """a and b for φ(P) given, and how likely they make the labels: a by a search that zooms in, b anew after each step.
 
     With e = exp(a φ(P)), offsets are but factors of the classes, so the rows are exponentiated once a temperature.
     """
+    xp = namespace(bent)
+
+    def fitness_at(temperature: Array) -> Array:
+        return _fitness(_exponentials(temperature * bent), likelihood, offsets)
+
     for zoom in zooms:
-        fits = [_fitness(_exponentials(a * bent), likelihood, offsets) for a in candidates]
-        temperature = float(candidates[np.argmax(fits)])
+        temperature = candidates[xp.argmax(each(fitness_at, candidates))]
         exponentials = _exponentials(temperature * bent)
         offsets = _fitted_offsets(exponentials, likelihood, offsets)
-        candidates = temperature * np.array([1 / zoom, 1, zoom])
+        candidates = temperature * xp.asarray([1 / zoom, 1, zoom])
     return temperature, offsets, _fitness(exponentials, likelihood, offsets)
 
 
-def _exponentials(logits: np.ndarray) -> np.ndarray:
+def _exponentials(logits: Array) -> Array:
     """exp of *logits*, up to a factor a row, positive."""
-    return np.exp(np.maximum(logits - logits.max(axis=1, keepdims=True), LEAST_LOGIT))
+    xp = namespace(logits)
+    return xp.exp(xp.maximum(logits - logits.max(axis=1, keepdims=True), LEAST_LOGIT))
 
 
-def _fitness(exponentials: np.ndarray, likelihood: np.ndarray, offsets: np.ndarray) -> float:
+def _fitness(exponentials: Array, likelihood: Array, offsets: Array) -> Array:
     """Log-likelihood of the labels, up to a constant."""
-    weights = np.exp(offsets)
-    return float(np.log(((exponentials * likelihood) @ weights) / (exponentials @ weights)).sum())
+    xp = namespace(exponentials)
+    weights = xp.exp(offsets)
+    return xp.log(((exponentials * likelihood) @ weights) / (exponentials @ weights)).sum()
 
 
-def _fitted_offsets(exponentials: np.ndarray, likelihood: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+def _fitted_offsets(exponentials: Array, likelihood: Array, offsets: Array) -> Array:
     """Offsets moved, by damped steps, to where the prior expects each class as often as the posterior finds it."""
-    joint = exponentials * likelihood
-    for _ in range(OFFSET_STEPS):
-        weights = np.exp(offsets)
+    xp, joint = namespace(exponentials), exponentials * likelihood
+
+    def moved(offsets: Array) -> Array:
+        weights = xp.exp(offsets)
         expected = weights * ((1 / (exponentials @ weights)) @ exponentials)
         found = weights * ((1 / (joint @ weights)) @ joint)
-        offsets = offsets + DAMPING * np.log((found + 1) / (expected + 1))
-        offsets = np.clip(offsets - offsets.mean(), -LARGEST_OFFSET, LARGEST_OFFSET)
-    return offsets
+        offsets = offsets + DAMPING * xp.log((found + 1) / (expected + 1))
+        return xp.clip(offsets - offsets.mean(), -LARGEST_OFFSET, LARGEST_OFFSET)
+
+    return repeated(moved, OFFSET_STEPS, offsets)

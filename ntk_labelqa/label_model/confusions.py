@@ -15,10 +15,9 @@ find class t among items that look like class k, over how often s' expects it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
+from ntk_labelqa.gram.arrays import Array, fused, namespace, only, repeated, to_host
 from ntk_labelqa.label_model.annotations import FOLDS
 
 LEAST_LOGIT = -30.0
@@ -36,7 +35,7 @@ LARGEST = 5.0
 """An entry, either way: a class that is never found among such items is still not out of the question."""
 
 
-def fit_confusions(log_prior: np.ndarray, log_likelihood: np.ndarray, folds: np.ndarray) -> np.ndarray | None:
+def fit_confusions(log_prior: Array, log_likelihood: Array, folds: Array) -> Array | None:
     """W, float64[K, K], diagonal 0; None where it would not surely help.
 
     Args:
@@ -46,63 +45,95 @@ def fit_confusions(log_prior: np.ndarray, log_likelihood: np.ndarray, folds: np.
 
     Cost: about 550 to 700 times K² multiplications an item.
     """
-    rows = np.flatnonzero(np.ptp(log_likelihood, axis=1) > 0)
-    items, named = len(rows), len(np.unique(log_likelihood[rows].argmax(axis=1)))
+    telling, counts = _telling(log_likelihood)
+    items, named = to_host(counts).tolist()
     if items < max(FEWEST, FEWEST_AN_ENTRY * named**2):
         return None
-    prior = np.exp(np.maximum(log_prior[rows], LEAST_LOGIT)).astype(np.float32)
-    shifted = log_likelihood[rows] - log_likelihood[rows].max(axis=1, keepdims=True)
-    likelihood = np.exp(np.maximum(shifted, LEAST_LOGIT)).astype(np.float32)
-    gains = _held_out_gains(prior, likelihood, folds[rows])
-    mean, doubt = gains.mean(axis=1), gains.std(axis=1) / np.sqrt(items)
-    sure = mean > SURELY * doubt
+    prior, likelihood, folds = _prepared(telling, log_prior, log_likelihood, folds)
+    # Fewer items are pulled less.
+    strengths = STRENGTHS * (1 - 1 / FOLDS)
+    mean, square = (
+        sum(to_host(_held_out_gains(prior, likelihood, folds, strengths, fold)) for fold in range(FOLDS)) / items
+    )
+    sure = mean > SURELY * np.sqrt(np.maximum(square - mean**2, 0.0) / items)
     if not sure.any():
         return None
     best = int(np.where(sure, mean, -np.inf).argmax())
-    return list(_path(prior, likelihood, STRENGTHS[: best + 1]))[best]
+    return _fitted(prior, likelihood, STRENGTHS[: best + 1])
 
 
-def _held_out_gains(prior: np.ndarray, likelihood: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """At each strength, how much likelier each item's labels become by W of the other folds, float64[S, N], in nats."""
-    gains = np.empty((len(STRENGTHS), len(prior)))
-    for judged in (folds == fold for fold in range(FOLDS)):
-        before = _log_evidence(prior[judged], likelihood[judged])
-        # Fewer items are pulled less.
-        for row, confusions in enumerate(_path(prior[~judged], likelihood[~judged], STRENGTHS * (1 - 1 / FOLDS))):
-            sharpened = _sharpened(prior[judged], prior[judged], confusions)
-            gains[row, judged] = _log_evidence(sharpened, likelihood[judged]) - before
-    return gains
+@fused()
+def _telling(log_likelihood: Array) -> tuple[Array, Array]:
+    """Which items have labels that tell, bool[N]; how many they are, and how many classes these labels name."""
+    xp, classes = namespace(log_likelihood), np.arange(log_likelihood.shape[1])
+    largest, least = log_likelihood.max(axis=1), log_likelihood.min(axis=1)
+    telling = largest > least
+    named = (log_likelihood.argmax(axis=1)[:, None] == classes) & telling[:, None]
+    return telling, xp.stack([telling.sum(), named.any(axis=0).sum()])
 
 
-def _path(prior: np.ndarray, likelihood: np.ndarray, strengths: np.ndarray) -> Iterator[np.ndarray]:
+@fused()
+def _prepared(telling: Array, log_prior: Array, log_likelihood: Array, folds: Array) -> tuple[Array, Array, Array]:
+    """Prior and likelihood, up to a factor an item, float32[n, K], and folds of those items that are *telling*."""
+    xp, labels = namespace(log_prior), only(telling, log_likelihood)
+    prior = only(telling, xp.exp(xp.maximum(log_prior, LEAST_LOGIT)).astype(np.float32))
+    labels = labels - labels.max(axis=1, keepdims=True)
+    likelihood = xp.exp(xp.maximum(labels, LEAST_LOGIT)).astype(np.float32)
+    return prior, likelihood, only(telling, folds)
+
+
+@fused()
+def _held_out_gains(prior: Array, likelihood: Array, folds: Array, strengths: Array, fold: Array) -> Array:
+    """At each of *strengths*, how much likelier labels of *fold* become by W of the others: the sum of it, in nats, and
+    of its squares, float64[2, S].
+    """
+    xp, judged = namespace(prior), folds == fold
+    paths = _path(only(~judged, prior), only(~judged, likelihood), strengths)
+    own, labels = only(judged, prior), only(judged, likelihood)
+    before = _log_evidence(own, labels)
+    gains = [_log_evidence(_sharpened(own, own, confusions), labels) - before for confusions in paths]
+    return xp.stack([xp.stack([part.sum(dtype=np.float64) for part in (gain, gain**2)]) for gain in gains], axis=1)
+
+
+@fused()
+def _fitted(prior: Array, likelihood: Array, strengths: Array) -> Array:
+    return _path(prior, likelihood, strengths)[-1]
+
+
+def _path(prior: Array, likelihood: Array, strengths: Array) -> list[Array]:
     """W at each of *strengths*, strongest first."""
-    looks = np.eye(prior.shape[1])
-    confusions = np.zeros_like(looks)
+    xp, looks = namespace(prior), namespace(prior).eye(prior.shape[1])
     like_each = (prior.T @ prior).astype(np.float64) + np.finfo(float).tiny
-    like_each /= like_each.sum(axis=1, keepdims=True)
+    like_each = like_each / like_each.sum(axis=1, keepdims=True)
+    found = [xp.zeros(looks.shape)]
     for strength in strengths:
-        for _ in range(STEPS):
+
+        def moved(confusions: Array, strength: Array = strength) -> Array:
             expected = _sharpened(prior, prior, confusions)
-            found = _shares(expected * likelihood)
-            known = strength * like_each
             known_expected = strength * _sharpened(like_each, looks, confusions)
-            moved = confusions + np.log((prior.T @ found + known) / (prior.T @ expected + known_expected))
-            confusions = np.clip(moved - np.diag(moved)[:, None], -LARGEST, LARGEST)
-        yield confusions
+            seen = prior.T @ _shares(expected * likelihood)
+            raised = confusions + xp.log((seen + strength * like_each) / (prior.T @ expected + known_expected))
+            return xp.clip(raised - xp.diagonal(raised)[:, None], -LARGEST, LARGEST)
+
+        found.append(repeated(moved, STEPS, found[-1]))
+    return found[1:]
 
 
-def _sharpened(prior: np.ndarray, looks: np.ndarray, confusions: np.ndarray) -> np.ndarray:
-    """s' of s, and of what the items look like."""
-    factors = looks @ confusions.astype(looks.dtype)
-    return _shares(np.multiply(np.exp(factors, out=factors), prior, out=factors))
+def _sharpened(prior: Array, looks: Array, confusions: Array) -> Array:
+    """s' of s, and of what the items look like; rows of 0 stay so."""
+    return _shares(namespace(prior).exp(looks @ confusions.astype(looks.dtype)) * prior)
 
 
-def _shares(rows: np.ndarray) -> np.ndarray:
-    """*rows*, which are overwritten, each divided by its sum."""
-    rows /= (rows @ np.ones(rows.shape[1], rows.dtype))[:, None]  # as NumPy's sum, which is slow over few columns
-    return rows
+def _shares(rows: Array) -> Array:
+    """*rows*, each divided by its sum; rows of 0 stay so."""
+    xp = namespace(rows)
+    # As a sum, which is slow over few columns.
+    total = rows @ xp.ones(rows.shape[1], rows.dtype)
+    return rows / xp.maximum(total, np.finfo(rows.dtype).tiny)[:, None]
 
 
-def _log_evidence(prior: np.ndarray, likelihood: np.ndarray) -> np.ndarray:
-    """Of each item's labels, up to a constant an item."""
-    return np.log((prior * likelihood).sum(axis=1))
+def _log_evidence(prior: Array, likelihood: Array) -> Array:
+    """Of each item's labels, up to a constant an item, float64[n]; of rows of 0 always the same."""
+    xp = namespace(prior)
+    total = (prior * likelihood).sum(axis=1)
+    return xp.log(xp.maximum(total, np.finfo(total.dtype).tiny)).astype(np.float64)

@@ -22,11 +22,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import softmax
 
+from ntk_labelqa.gram.arrays import Array, fused, log_softmax, namespace
 from ntk_labelqa.gram.inverse import RegularizedInverse, learnt
+from ntk_labelqa.gram.rows_there import panels_there, room_for, sent
 from ntk_labelqa.label_model.annotations import FOLDS
-from ntk_labelqa.row_store import Rows, row_panels, row_store
+from ntk_labelqa.row_store import Rows
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Predictions:
         told: V, float64[N, K].
         values: P, float64[N, K].
         views: P_m, float32[N, M K]; None at first, when no fold sees anything else than P.
-        folds: int64[N].
+        folds: int64[N], where it is calculated with.
     """
 
     inverse: RegularizedInverse
@@ -60,21 +61,21 @@ class Predictions:
     told: Rows
     values: Rows
     views: Rows | None
-    folds: np.ndarray
+    folds: Rows
 
     @classmethod
     def of_labels(cls, inverse: RegularizedInverse, labels: Rows, folds: np.ndarray) -> Predictions:
         """From the labels as given, float64[N, K]."""
         regression = learnt(inverse.regression(), labels)
-        values, told = row_store(labels.shape), row_store(labels.shape)
-        for rows in row_panels(labels.shape):
+        values, told = room_for(labels.shape), room_for(labels.shape)
+        for rows in panels_there(labels.shape):
             given = labels[rows]
             values[rows] = said = regression.left_out(rows, given)
-            told[rows] = given - said
-        return cls(inverse, labels, told, values, None, folds)
+            told[rows] = _beyond(given, said)
+        return cls(inverse, labels, told, values, None, sent(folds))
 
     def posteriors_apart(
-        self, log_prior_of: Callable[[np.ndarray], np.ndarray], log_likelihood_of: Callable[[slice], np.ndarray]
+        self, log_prior_of: Callable[[Array], Array], log_likelihood_of: Callable[[slice], Array]
     ) -> Posteriors:
         """What each fold makes of its view.
 
@@ -85,49 +86,74 @@ class Predictions:
         Cost: one ``apply`` of 5 K columns.
         """
         count, k = self.values.shape
-        panels = list(row_panels((count, FOLDS * k)))
+        panels = list(panels_there((count, FOLDS * k)))
         regression = self.inverse.regression()
         for rows in panels:
-            regression.learn(rows, self._own(rows))
-        seen, told = row_store((count, FOLDS * k), np.float32), row_store((count, k))
+            regression.learn(rows, _own(self.told[rows], self.folds[rows]))
+        seen, told = room_for((count, FOLDS * k), np.float32), room_for((count, k))
         for rows in panels:
-            apart = self._views(rows) - _by_fold(regression.left_out(rows, self._own(rows)), k)
-            log_likelihood, own = log_likelihood_of(rows), self.folds[rows]
-            posteriors, beyond = np.empty(apart.shape, np.float32), np.empty((len(own), k))
-            for fold in range(FOLDS):
-                log_prior = log_prior_of(apart[:, fold])
-                posterior = softmax(log_prior + log_likelihood, axis=1)
-                posteriors[:, fold] = posterior
-                mine = own == fold
-                beyond[mine] = posterior[mine] - softmax(log_prior[mine], axis=1)
-            seen[rows], told[rows] = posteriors.reshape(len(own), -1), beyond
+            folds, views = self.folds[rows], self.values if self.views is None else self.views
+            heard = regression.left_out(rows, _own(self.told[rows], folds))
+            log_priors = [log_prior_of(apart) for apart in _apart(views[rows], heard)]
+            seen[rows], told[rows] = _judged(log_priors, log_likelihood_of(rows), folds)
         return Posteriors(seen, told)
 
-    def _own(self, rows: slice) -> np.ndarray:
-        """1_m ∘ V of the items *rows*, float64[n, M K]."""
-        mine = self.folds[rows, None] == np.arange(FOLDS)
-        return (mine[:, :, None] * self.told[rows][:, None]).reshape(len(mine), -1)
 
-    def _views(self, rows: slice) -> np.ndarray:
-        """P_m, float[n, M or 1, K]."""
-        return self.values[rows][:, None] if self.views is None else _by_fold(self.views[rows], self.values.shape[1])
-
-
-def predicted(inverse: RegularizedInverse, fed: Rows, apart: Posteriors, folds: np.ndarray) -> Predictions:
+def predicted(inverse: RegularizedInverse, fed: Rows, apart: Posteriors, folds: Rows) -> Predictions:
     """What the items say of each other by *inverse*, of posteriors *fed*, float64[N, K], as each fold sees them.
 
     Cost: one ``apply`` of 5 K columns.
     """
     regression = learnt(inverse.regression(), apart.seen)
-    values, views = row_store(fed.shape), row_store(apart.seen.shape, np.float32)
-    for rows in row_panels(apart.seen.shape):
-        said = regression.left_out(rows, apart.seen[rows].astype(np.float64))
-        views[rows] = said
-        own = folds[rows]
-        values[rows] = _by_fold(said, fed.shape[1])[np.arange(len(own)), own]
+    values, views = room_for(fed.shape), room_for(apart.seen.shape, np.float32)
+    for rows in panels_there(apart.seen.shape):
+        said = regression.left_out(rows, _in_full(apart.seen[rows]))
+        views[rows], values[rows] = said, _of_own_fold(said, folds[rows])
     return Predictions(inverse, fed, apart.told, values, views, folds)
 
 
-def _by_fold(stacked: np.ndarray, class_count: int) -> np.ndarray:
-    """*stacked*, [n, M K], as [n, M, K]."""
-    return stacked.reshape(len(stacked), -1, class_count)
+@fused()
+def _beyond(given: Array, said: Array) -> Array:
+    return given - said
+
+
+@fused()
+def _own(told: Array, folds: Array) -> Array:
+    """1_m ∘ V of some items, float64[n, M K]."""
+    mine = folds[:, None] == np.arange(FOLDS)
+    return (mine[:, :, None] * told[:, None]).reshape(len(told), -1)
+
+
+@fused()
+def _apart(views: Array, heard: Array) -> tuple[Array, ...]:
+    """P_m − L (1_m ∘ V) of each fold; *views* are P_m, [n, M K], or P, [n, K], which all see."""
+    parts = _by_fold(heard)
+    seen = _by_fold(views) if views.shape == heard.shape else [views] * FOLDS
+    return tuple(view - part for view, part in zip(seen, parts, strict=True))
+
+
+@fused()
+def _judged(log_priors: list[Array], log_likelihood: Array, folds: Array) -> tuple[Array, Array]:
+    """Q_m by each fold's prior, float32[n, M K], and V, float64[n, K]: of their own fold, posterior less prior."""
+    xp = namespace(log_likelihood)
+    posteriors = [xp.exp(log_softmax(log_prior + log_likelihood)) for log_prior in log_priors]
+    seen = xp.concatenate([posterior.astype(np.float32) for posterior in posteriors], axis=1)
+    own = [folds[:, None] == fold for fold in range(FOLDS)]
+    prior = xp.select(own, log_priors)
+    return seen, xp.select(own, posteriors) - xp.exp(log_softmax(prior))
+
+
+@fused()
+def _in_full(values: Array) -> Array:
+    return values.astype(np.float64)
+
+
+@fused()
+def _of_own_fold(stacked: Array, folds: Array) -> Array:
+    """Of *stacked*, [n, M K], the part of each item's own fold, [n, K]."""
+    return namespace(stacked).select([folds[:, None] == fold for fold in range(FOLDS)], _by_fold(stacked))
+
+
+def _by_fold(stacked: Array) -> list[Array]:
+    k = stacked.shape[1] // FOLDS
+    return [stacked[:, fold * k : (fold + 1) * k] for fold in range(FOLDS)]

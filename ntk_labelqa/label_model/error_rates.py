@@ -27,10 +27,12 @@ import numpy as np
 from scipy.special import expit, logit, logsumexp
 from sklearn.isotonic import IsotonicRegression
 
+from ntk_labelqa.gram.arrays import Array, fused, namespace, to_host
+from ntk_labelqa.gram.rows_there import panels_there, sent
 from ntk_labelqa.label_model.annotations import Annotations
 from ntk_labelqa.label_model.parameters import LabelModelParameters
 from ntk_labelqa.label_model.split_votes import accuracy_of_agreeing
-from ntk_labelqa.row_store import Rows, row_panels
+from ntk_labelqa.row_store import Rows
 
 LEVELS, SLOPES = np.linspace(-8, 3, 45), np.linspace(-2, 6, 33)
 DEVIATES = np.linspace(-3, 3, 61)
@@ -49,7 +51,8 @@ class ErrorRates:
     """Error rates before anything is known of a label.
 
     Attributes:
-        clearness: u, float64[N], the share of the items predicted to be of the same class that are clearer.
+        clearness: u, float64[N], the share of the items predicted to be of the same class that are clearer; a panel at
+            a time where it is calculated with.
         by_class: float64[K, 21], ρ of class t at u = 0, .05, … 1.
         mean: over all labels.
         low, high: the same if twice as many mistakes are shared as is thought, or half as many.
@@ -57,7 +60,7 @@ class ErrorRates:
         slope: β.
     """
 
-    clearness: np.ndarray
+    clearness: Rows
     by_class: np.ndarray
     mean: float
     low: float
@@ -67,8 +70,18 @@ class ErrorRates:
 
     def of_items(self, rows: slice | np.ndarray = slice(None)) -> np.ndarray:
         """ρ of each of the items *rows*, were it of class t, float64[n, K]."""
-        clearness = self.clearness[rows]
-        return np.stack([np.interp(clearness, KNOTS, rates) for rates in self.by_class], axis=1)
+        return rates_at(self.by_class, self.clearness[rows])
+
+
+@fused()
+def rates_at(by_class: Array, clearness: Array) -> Array:
+    """ρ by *by_class*, float64[K, 21], of items as clear as *clearness*, were they of class t, float64[n, K]."""
+    xp = namespace(clearness)
+    place = clearness * (by_class.shape[1] - 1)
+    left = xp.clip(xp.floor(place).astype(np.int64), 0, by_class.shape[1] - 2)
+    share = (place - left)[:, None]
+    knots = by_class.T
+    return (1 - share) * knots[left] + share * knots[left + 1]
 
 
 @dataclass(frozen=True)
@@ -111,7 +124,7 @@ def error_rates(
         others, _ = _curves(counts, replace(parameters, shared_mistakes=factor * parameters.shared_mistakes))
         means[factor], clearest[factor] = _mean(others, counts), others[:, 0].mean()
     return ErrorRates(
-        clearness=clearness,
+        clearness=sent(clearness),
         by_class=by_class,
         mean=_mean(by_class, counts),
         low=means[DOUBLE],
@@ -138,14 +151,19 @@ def _mean(by_class: np.ndarray, counts: Counts) -> float:
 
 def best_classes(predictions: Rows) -> tuple[np.ndarray, np.ndarray]:
     """The largest of each row of P, float[N, K], int64[N], and how far it is ahead of the next, float64[N]."""
-    predicted, lead = np.empty(len(predictions), np.int64), np.ones(len(predictions))
-    for rows in row_panels(predictions.shape):
-        panel = predictions[rows]
-        predicted[rows] = panel.argmax(axis=1)
-        if panel.shape[1] > 1:
-            top = np.partition(panel, -2, axis=1)[:, -2:]
-            lead[rows] = top[:, 1] - top[:, 0]
+    predicted, lead = np.empty(len(predictions), np.int64), np.empty(len(predictions))
+    for rows in panels_there(predictions.shape):
+        predicted[rows], lead[rows] = map(to_host, _best_of(predictions[rows]))
     return predicted, lead
+
+
+@fused()
+def _best_of(panel: Array) -> tuple[Array, Array]:
+    xp, best = namespace(panel), panel.argmax(axis=1)
+    if panel.shape[1] == 1:
+        return best, xp.ones(len(panel))
+    others = xp.where(best[:, None] == np.arange(panel.shape[1]), -np.inf, panel)
+    return best, panel.max(axis=1) - others.max(axis=1)
 
 
 def clearness_of(predicted: np.ndarray, lead: np.ndarray) -> np.ndarray:

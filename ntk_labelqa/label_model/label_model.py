@@ -26,19 +26,31 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
-from scipy.special import log_softmax, logsumexp
 
+from ntk_labelqa.gram.arrays import (
+    Array,
+    fused,
+    log_softmax,
+    logsumexp,
+    namespace,
+    of_arrays,
+    part_of,
+    repeated,
+    to_device,
+    to_host,
+)
 from ntk_labelqa.gram.inverse import RegularizedInverse
 from ntk_labelqa.gram.ridge import with_best_ridge
+from ntk_labelqa.gram.rows_there import panels_there, room_for, sent
 from ntk_labelqa.label_model.annotations import Annotations
 from ntk_labelqa.label_model.calibration import Link, fit_link
 from ntk_labelqa.label_model.confusions import fit_confusions
 from ntk_labelqa.label_model.cross_fitting import Predictions, predicted
-from ntk_labelqa.label_model.error_rates import ErrorRates, best_classes, error_rates
+from ntk_labelqa.label_model.error_rates import ErrorRates, best_classes, error_rates, rates_at
 from ntk_labelqa.label_model.noise_channel import STEPS, NoiseChannel
 from ntk_labelqa.label_model.parameters import DEFAULTS, LabelModelParameters
 from ntk_labelqa.label_model.split_votes import accuracy_of_agreeing, votes_agree
-from ntk_labelqa.row_store import Rows, row_panels, row_store
+from ntk_labelqa.row_store import Rows
 
 PASSES = 2
 """Of channel and link, in turn, each round."""
@@ -64,15 +76,15 @@ class Sample:
     """The items that channel, link and confusions are fitted to: all of them, unless there are too many.
 
     Attributes:
-        rows: which, a slice or ascending indices; one item more changes one of them.
+        rows: which, a slice or ascending indices, where they are calculated with; one item more changes one of them.
         annotations: of these.
         for_link, for_confusions: which of these either is fitted to.
     """
 
-    rows: slice | np.ndarray
+    rows: slice | Array
     annotations: Annotations
-    for_link: slice | np.ndarray
-    for_confusions: slice | np.ndarray
+    for_link: slice | Array
+    for_confusions: slice | Array
 
     @classmethod
     def of(cls, annotations: Annotations) -> Self:
@@ -80,7 +92,9 @@ class Sample:
         ranks, k = annotations.ranks(), annotations.class_count
         rows = _lowest(ranks, sampled_items(k))
         for_confusions = _lowest(ranks[rows], max(FITTED_TO, CONFUSED_A_PAIR * k**2))
-        return cls(rows, annotations.of_items(rows), _lowest(ranks[rows], FITTED_TO), for_confusions)
+        chosen = rows, _lowest(ranks[rows], FITTED_TO), for_confusions
+        there, for_link, for_confusions = (one if isinstance(one, slice) else to_device(one) for one in chosen)
+        return cls(there, annotations.of_items(rows), for_link, for_confusions)
 
 
 def sampled_items(class_count: int) -> int:
@@ -125,33 +139,74 @@ class Round:
     log_evidence: np.ndarray
     link_of_looks: Link | None = None
 
-    def log_prior(self, rows: slice | np.ndarray = slice(None)) -> np.ndarray:
+    def log_prior(self, rows: slice | np.ndarray = slice(None)) -> Array:
         """log s of the items *rows*, float64[n, K]."""
         return self.link.log_prior(self.predictions.values[rows])
 
-    def log_likelihood(self, rows: slice = slice(None)) -> np.ndarray:
+    def log_likelihood(self, rows: slice = slice(None)) -> Array:
         """log p(labels of the item | class t) of the items *rows*, float64[n, K]."""
-        rates = self.rates.of_items(rows)
-        looks = np.broadcast_to(1 / rates.shape[1], rates.shape)
-        if self.link_of_looks is not None:
-            looks = np.exp(self.link_of_looks.log_prior(self.predictions.values[rows]))
-        channel = self.channel.of_others(rates, self.rates.clearness[rows], looks)
-        return channel.log_likelihood(self.annotations.of_items(rows))
+        return _log_likelihood(self._some(rows))
 
-    def log_joint(self, rows: slice = slice(None)) -> np.ndarray:
+    def log_joint(self, rows: slice = slice(None)) -> Array:
         """log p(class t, labels of the item) of the items *rows*, up to a constant an item, float64[n, K]."""
-        return self.log_prior(rows) + self.log_likelihood(rows)
+        return _log_joint(self._some(rows))
 
-    def posterior(self, rows: slice = slice(None)) -> np.ndarray:
+    def posterior(self, rows: slice = slice(None)) -> Array:
         """q of the items *rows*, float64[n, K]; rows sum to 1."""
-        return np.exp(log_softmax(self.log_joint(rows), axis=1))
+        return _posterior(self._some(rows))
 
     def posteriors(self) -> Rows:
         """q of all items, float64[N, K]."""
-        stored = row_store(self.predictions.values.shape)
-        for rows in row_panels(stored.shape):
+        stored = room_for(self.predictions.values.shape)
+        for rows in panels_there(stored.shape):
             stored[rows] = self.posterior(rows)
         return stored
+
+    def _some(self, rows: slice) -> _Some:
+        return _Some(
+            predictions=self.predictions.values[rows],
+            annotations=self.annotations.there(rows),
+            clearness=self.rates.clearness[rows],
+            by_class=self.rates.by_class,
+            # What it knows of the items that it was fitted to is of no use for these.
+            channel=replace(self.channel, rates=None, weights=None, looks=None),
+            link=self.link,
+            link_of_looks=self.link_of_looks,
+        )
+
+
+@of_arrays("predictions", "annotations", "clearness", "by_class", "channel", "link", "link_of_looks")
+@dataclass(frozen=True)
+class _Some:
+    """What a round says of some items is made from this."""
+
+    predictions: Array
+    annotations: Annotations
+    clearness: Array
+    by_class: Array
+    channel: NoiseChannel
+    link: Link
+    link_of_looks: Link | None
+
+
+@fused()
+def _log_likelihood(of: _Some) -> Array:
+    looks = None
+    if of.link_of_looks is not None:
+        looks = namespace(of.predictions).exp(of.link_of_looks.log_prior(of.predictions))
+    channel = of.channel.of_others(rates_at(of.by_class, of.clearness), of.clearness, looks)
+    return channel.log_likelihood(of.annotations)
+
+
+@fused()
+def _log_joint(of: _Some) -> Array:
+    return of.link.log_prior(of.predictions) + _log_likelihood(of)
+
+
+@fused()
+def _posterior(of: _Some) -> Array:
+    log_posterior = log_softmax(_log_joint(of))
+    return namespace(log_posterior).exp(log_posterior)
 
 
 @dataclass(frozen=True)
@@ -176,7 +231,7 @@ class LabelPosterior:
     @cached_property
     def probabilities(self) -> np.ndarray:
         """q, float64[N, K]; rows sum to 1."""
-        return self.answer.posteriors()[:]
+        return to_host(self.answer.posteriors()[:])
 
     @property
     def is_informative(self) -> bool:
@@ -190,19 +245,24 @@ class LabelPosterior:
         lookalikes: that an item looks like the label given speaks for the label, whoever errs how.
         """
         odds = np.empty(len(annotations))
-        for rows in row_panels(self.answer.predictions.values.shape):
-            of, chosen = annotations.of_items(rows), annotations.entries(rows)
-            first, last = (lead_over_given(each.log_joint(rows), of) for each in (self.rounds[0], self.rounds[-1]))
-            odds[chosen] = (first + last) / 2
+        for rows in panels_there(self.answer.predictions.values.shape):
+            first, last = (each.log_joint(rows) for each in (self.rounds[0], self.rounds[-1]))
+            chosen = annotations.entries(rows)
+            odds[chosen] = to_host(_mean_lead(first, last, annotations.there(rows)))[: len(chosen)]
         return odds
 
 
-def lead_over_given(values: np.ndarray, annotations: Annotations) -> np.ndarray:
+@fused()
+def _mean_lead(first: Array, last: Array, annotations: Annotations) -> Array:
+    return (lead_over_given(first, annotations) + lead_over_given(last, annotations)) / 2
+
+
+@fused()
+def lead_over_given(values: Array, annotations: Annotations) -> Array:
     """How far the best other class of the item is ahead of the label given by *values*, float64[N, K], float64[A]."""
-    rows, each = values[annotations.items], np.arange(len(annotations))
-    given = rows[each, annotations.labels]
-    rows[each, annotations.labels] = -np.inf
-    return rows.max(axis=1) - given
+    xp, rows = namespace(values), values[annotations.items]
+    given = annotations.labels[:, None] == np.arange(annotations.class_count)
+    return xp.where(given, -np.inf, rows).max(axis=1) - xp.where(given, rows, 0).sum(axis=1)
 
 
 def label_posterior(
@@ -220,11 +280,12 @@ def label_posterior(
     ``apply`` of 5 K columns and about five links.
     """
     sample = Sample.of(annotations)
-    made = Predictions.of_labels(inverse, annotations.mean_rows(), annotations.folds())
+    made = Predictions.of_labels(inverse, sent(annotations.mean_rows()), annotations.folds())
     agree = votes_agree(inverse, annotations)
     best, lead = best_classes(made.values)
     rates = error_rates(best, lead, annotations, agree, parameters)
-    of_sample = rates.of_items(sample.rows), rates.clearness[sample.rows], best[sample.rows]
+    clearness = part_of(rates.clearness, sample.rows)
+    of_sample = rates_at(rates.by_class, clearness), clearness, part_of(to_device(best), sample.rows)
     channel = NoiseChannel.start(*of_sample, sample.annotations)
     rounds = [_fitted(made, annotations, sample, rates, channel, None)]
     # Of two classes, a second round would only rescale the one contrast there is.
@@ -254,56 +315,84 @@ def _fitted(
     start: Link | None,
 ) -> Round:
     """Channel and link for the predictions *made*, from those of the round before."""
-    values, some, rows = made.values[sample.rows], sample.annotations, sample.for_link
+    values, some, rows = made.values[sample.rows], sample.annotations.there(), sample.for_link
 
-    def fit(of: NoiseChannel, near: Link | None) -> tuple[NoiseChannel, Link, np.ndarray]:
+    def fit(of: NoiseChannel, near: Link | None) -> tuple[NoiseChannel, Link, Array]:
         labels = of.log_likelihood(some)
-        return of, fit_link(values[rows], labels[rows], near), labels
+        return of, fit_link(part_of(values, rows), part_of(labels, rows), near), labels
 
-    _, link, labels = fit(channel, start and replace(start, confusions=None))
+    _, link, labels = fit(channel, start and start.without_confusions())
     for _ in range(PASSES):
-        log_prior = link.log_prior(values)
-        for _ in range(STEPS):
-            posterior = np.exp(log_softmax(log_prior + channel.log_likelihood(some), axis=1))
-            channel = channel.recounted(posterior, some)
+        channel = _counted_again(channel, link, values, some)
         channel, link, labels = fit(channel, link)
-    evidence = logsumexp(link.log_prior(values) + labels, axis=1)
+    evidence = _log_evidence(link, values, labels)
     for _ in range(MOST_RISES):
         higher, steeper, of_higher = fit(channel.raised(RISE), link)
-        risen = logsumexp(steeper.log_prior(values) + of_higher, axis=1)
-        errors = np.mean(channel.rates) * len(some)
-        if risen.sum() - evidence.sum() <= RISE * (NATS_A_RISE + NATS_AN_ERROR * errors):
+        risen = _log_evidence(steeper, values, of_higher)
+        gain, errors = to_host(_gain_and_errors(risen, evidence, channel.rates))
+        if gain <= RISE * (NATS_A_RISE + NATS_AN_ERROR * errors * len(sample.annotations)):
             break
         channel, link, labels, evidence = higher, steeper, of_higher, risen
     fitted = Round(made, annotations, sample, rates, channel, link, evidence)
     return _with_confusions(fitted, values, labels)
 
 
-def _with_confusions(of: Round, values: np.ndarray, labels: np.ndarray) -> Round:
+@fused()
+def _counted_again(channel: NoiseChannel, link: Link, values: Array, annotations: Annotations) -> NoiseChannel:
+    """*channel* after some steps of expectation maximisation."""
+    xp, log_prior = namespace(values), link.log_prior(values)
+
+    def step(channel: NoiseChannel) -> NoiseChannel:
+        posterior = xp.exp(log_softmax(log_prior + channel.log_likelihood(annotations)))
+        return channel.recounted(posterior, annotations)
+
+    return repeated(step, STEPS, channel)
+
+
+@fused()
+def _log_evidence(link: Link, values: Array, labels: Array) -> Array:
+    return logsumexp(link.log_prior(values) + labels)[:, 0]
+
+
+@fused()
+def _gain_and_errors(after: Array, before: Array, rates: Array) -> Array:
+    return namespace(after).stack([after.sum() - before.sum(), rates.mean()])
+
+
+def _with_confusions(of: Round, values: Array, labels: Array) -> Round:
     rows, folds = of.sample.for_confusions, of.predictions.folds[of.sample.rows]
-    confusions = fit_confusions(of.link.log_prior(values[rows]), labels[rows], folds[rows])
+    log_prior = of.link.log_prior(part_of(values, rows))
+    confusions = fit_confusions(log_prior, part_of(labels, rows), part_of(folds, rows))
     return replace(of, link=replace(of.link, confusions=confusions))
 
 
 def _with_lookalikes(last: Round, least: float) -> Round:
     """*last* with a channel by which people also take items for what they look like, so far as it gains *least*."""
-    values, some, rows = last.predictions.values[last.sample.rows], last.sample.annotations, last.sample.for_link
-    link, channel = replace(last.link, confusions=None), last.channel
+    some, rows = last.sample.annotations.there(), last.sample.for_link
+    values, link, channel = last.predictions.values[last.sample.rows], last.link.without_confusions(), last.channel
+
+    def fit(of: NoiseChannel) -> tuple[Link, Array, Array]:
+        labels = of.log_likelihood(some)
+        link = fit_link(part_of(values, rows), part_of(labels, rows))
+        return link, labels, _log_evidence(link, values, labels)
+
     for _ in range(PASSES):
         looks, channel = link, channel.with_lookalikes(link.log_prior(values), some)
-        labels = channel.log_likelihood(some)
-        link = fit_link(values[rows], labels[rows])
-    gain = (logsumexp(link.log_prior(values) + labels, axis=1) - last.log_evidence).mean()
+        link, labels, evidence = fit(channel)
+    gain, _ = to_host(_mean_and_error(evidence, last.log_evidence))
     # From none at half of the gain asked for to all at half as much again, lest a split decides.
     believed = float(np.clip(gain / least - 0.5, 0.0, 1.0))
     if not believed:
         return last
-    channel = replace(channel, lookalikes=believed * channel.lookalikes)
-    labels = channel.log_likelihood(some)
-    link = fit_link(values[rows], labels[rows])
-    evidence = logsumexp(link.log_prior(values) + labels, axis=1)
+    channel = replace(channel, lookalikes=_times(believed, channel.lookalikes))
+    link, labels, evidence = fit(channel)
     found = replace(last, channel=channel, link=link, log_evidence=evidence, link_of_looks=looks)
     return _with_confusions(found, values, labels)
+
+
+@fused()
+def _times(share: Array, whole: Array) -> Array:
+    return share * whole
 
 
 def _next_round(current: Round, least: float) -> Round | None:
@@ -314,7 +403,8 @@ def _next_round(current: Round, least: float) -> Round | None:
     def fed_back(inverse: RegularizedInverse) -> Round | None:
         following = predicted(inverse, posteriors, apart, made.folds)
         found = _fitted(following, current.annotations, current.sample, current.rates, current.channel, current.link)
-        return found if is_gain(found.log_evidence - current.log_evidence, least) else None
+        gain = to_host(_mean_and_error(found.log_evidence, current.log_evidence))
+        return found if is_gain(gain, least) else None
 
     same = fed_back(made.inverse)
     if same is not None:
@@ -323,9 +413,17 @@ def _next_round(current: Round, least: float) -> Round | None:
     return None if refitted.ridge == made.inverse.ridge else fed_back(refitted)
 
 
+@fused()
+def _mean_and_error(after: Array, before: Array) -> Array:
+    """The mean of the gain, float64[N], and the standard error of it."""
+    gain = after - before
+    return namespace(gain).stack([gain.mean(), gain.std() / len(gain) ** 0.5])
+
+
 def is_gain(gain: np.ndarray, least: float, standard_errors: float = 2.0) -> bool:
-    """Whether *gain*, float64[N], is on average more than *least*, and than chance would make it."""
-    return bool(gain.mean() > max(least, standard_errors * gain.std() / np.sqrt(len(gain))))
+    """Whether a *gain*, its mean and standard error, is on average more than *least*, and than chance would make it."""
+    mean, error = gain
+    return bool(mean > max(least, standard_errors * error))
 
 
 def _why_unrelated(made: Predictions, sample: Sample) -> str:
@@ -334,17 +432,32 @@ def _why_unrelated(made: Predictions, sample: Sample) -> str:
     They have to go with the labels (the score test of the link's temperature being above 0), and to agree with them
     more often than the commonest label does: else overlap of the classes looks like errors of all the rarer ones.
     """
-    given, said = made.fed[sample.rows], made.values[sample.rows]
-    labelled = given.any(axis=1)  # to have a label at all is no evidence
-    predictions, labels = said[labelled], given[labelled]
-    score = ((predictions - predictions.mean(axis=0)) * (labels - labels.mean(axis=0))).sum(axis=1)
-    if not len(score) or not is_gain(score, 0.0, BEYOND_CHANCE):
+    (labelled, _), score, better = to_host(_related(made.fed[sample.rows], made.values[sample.rows]))
+    if not labelled or not is_gain(score, 0.0, BEYOND_CHANCE):
         return "The labels do not follow from the items beyond chance."
-    right = labels[np.arange(len(labels)), predictions.argmax(axis=1)]
-    commonest = labels[:, np.argmax(labels.sum(axis=0))]
-    if is_gain(right - commonest, 0.0):
+    if is_gain(better, 0.0):
         return ""
     return "What the items are compared by predicts their labels no better than always naming the commonest one."
+
+
+@fused()
+def _related(given: Array, said: Array) -> Array:
+    """How many items are labelled, twice; mean and standard error, over these, of the score; and of how much more often
+    the class predicted is the label than the commonest label is. float64[3, 2]
+    """
+    xp, classes = namespace(given), np.arange(given.shape[1])
+    counts = (given != 0).any(axis=1).astype(np.float64)  # to have a label at all is no evidence
+    total = counts.sum()
+    some = xp.maximum(total, 1.0)
+
+    def mean_and_error(of: Array) -> Array:
+        mean = counts @ of / some
+        return xp.stack([mean, xp.sqrt(counts @ xp.square(of - mean)) / some])
+
+    score = ((said - counts @ said / some) * (given - counts @ given / some)).sum(axis=1)
+    right = xp.where(said.argmax(axis=1)[:, None] == classes, given, 0).sum(axis=1)
+    commonest = xp.where(classes == (counts @ given).argmax(), given, 0).sum(axis=1)
+    return xp.stack([xp.stack([total, total]), mean_and_error(score), mean_and_error(right - commonest)])
 
 
 def _accuracy(agree: np.ndarray, annotations: Annotations) -> float:

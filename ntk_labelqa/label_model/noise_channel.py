@@ -15,11 +15,20 @@ to give a class a shape of its own.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
 
 import numpy as np
-from scipy.special import gammaln
 
+from ntk_labelqa.gram.arrays import (
+    Array,
+    each,
+    fused,
+    gammaln,
+    log_softmax,
+    namespace,
+    of_arrays,
+    repeated,
+    sums_by,
+)
 from ntk_labelqa.label_model.annotations import Annotations
 
 SHAPES_DIFFER_BY = 4.5
@@ -35,9 +44,10 @@ ANNOTATOR_STRENGTHS = np.geomspace(1, 10_000, 17)
 LEAST = 1e-12
 
 
+@of_arrays("rates", "weights", "shapes", "factors", "table_of_annotator", "lookalikes", "looks", "risen")
 @dataclass(frozen=True)
 class NoiseChannel:
-    """The channels, and who labels through which.
+    """The channels, and who labels through which; arrays where they are calculated with.
 
     Attributes:
         rates: ρ of each item, were it of class t, float64[N, K].
@@ -45,125 +55,144 @@ class NoiseChannel:
         shapes: E, float64[C, K, K], that of everybody first, then of each annotator with enough labels; rows sum to 1.
         factors: of ρ, float64[C, K].
         table_of_annotator: int64[people], into *shapes* and *factors*.
-        lookalikes: ω.
-        looks: v, float64[N, K]; rows sum to 1.
+        lookalikes: ω; None is 0.
+        looks: v, float64[N, K], where there are lookalikes; rows sum to 1.
         risen: what was added to the logit of every rate.
     """
 
-    rates: np.ndarray
-    weights: np.ndarray
-    shapes: np.ndarray
-    factors: np.ndarray
-    table_of_annotator: np.ndarray
-    lookalikes: float
-    looks: np.ndarray
-    risen: float = 0.0
+    rates: Array
+    weights: Array
+    shapes: Array
+    factors: Array
+    table_of_annotator: Array
+    lookalikes: Array | float | None = None
+    looks: Array | None = None
+    risen: Array | float = 0.0
 
     @classmethod
-    def start(cls, rates: np.ndarray, clearness: np.ndarray, predicted: np.ndarray, annotations: Annotations) -> Self:
+    def start(cls, rates: Array, clearness: Array, predicted: Array, annotations: Annotations) -> NoiseChannel:
         """With the shape of the contradictions between labels and the classes *predicted*, int64[N]."""
-        counts, k = np.bincount(annotations.annotators), annotations.class_count
+        counts = np.bincount(annotations.annotators)
         own = np.flatnonzero(counts >= LABELS_FOR_OWN_CHANNEL)
         if len(own) < 2:  # A lone annotator's channel is everybody's.
             own = own[:0]
         table_of_annotator = np.zeros(len(counts), np.int64)
         table_of_annotator[own] = 1 + np.arange(len(own))
-        tables = 1 + len(own)
-        channel = cls(
-            rates=rates,
-            weights=1 - clearness,
-            shapes=np.zeros((tables, k, k)),
-            factors=np.ones((tables, k)),
-            table_of_annotator=table_of_annotator,
-            lookalikes=0.0,
-            looks=np.broadcast_to(1 / k, rates.shape),
-        )
-        return channel.recounted(np.eye(k)[predicted], annotations)
+        return _started(1 + len(own), rates, clearness, predicted, table_of_annotator, annotations.there())
 
-    def of_others(self, rates: np.ndarray, clearness: np.ndarray, looks: np.ndarray) -> Self:
+    def of_others(self, rates: Array, clearness: Array, looks: Array | None) -> NoiseChannel:
         """The same channels for other items, whose *rates*, float64[n, K], have not risen yet."""
-        return replace(self, rates=rates, weights=1 - clearness, looks=looks, risen=0.0).raised(self.risen)
+        return replace(self, rates=_risen(rates, self.risen), weights=1 - clearness, looks=looks)
 
-    def log_likelihood(self, annotations: Annotations) -> np.ndarray:
+    def log_likelihood(self, annotations: Annotations) -> Array:
         """log p(labels of the item | true class t), float64[N, K]; zero where an item has none."""
-        total = np.zeros(self.rates.shape)
-        right, wrong = self._odds(annotations)
-        each = np.arange(len(annotations))
-        of_labels = np.log(np.maximum(wrong, LEAST))
-        of_labels[each, annotations.labels] = np.log(right[each, annotations.labels])
-        np.add.at(total, annotations.items, of_labels)
-        return total
+        return _log_likelihood(self, annotations)
 
-    def recounted(self, posterior: np.ndarray, annotations: Annotations) -> Self:
+    def recounted(self, posterior: Array, annotations: Annotations) -> NoiseChannel:
         """Shapes and factors by one step of expectation maximisation; *posterior*: q, float64[N, K]."""
-        k, expected = annotations.class_count, posterior[annotations.items]
-        expected = expected * self.weights[annotations.items, None]
-        rates, tables = self.rates[annotations.items], self.table_of_annotator[annotations.annotators]
-        shapes, factors = [], []
-        for table in range(len(self.shapes)):
-            of_table = slice(None) if table == 0 else tables == table
-            q, given = expected[of_table], annotations.labels[of_table]
-            counts = np.stack([np.bincount(given, q[:, t], minlength=k) for t in range(k)])
-            wrong = counts * (1 - np.eye(k))
-            errors, total = wrong.sum(axis=1), np.maximum(counts.sum(axis=1), LEAST)
-            base = np.clip((q * rates[of_table]).sum(axis=0) / total, LEAST, LARGEST_RATE)
-            if table == 0:
-                shapes.append(common_shape(wrong))
-                # How many errors there are in all follows from clearness; here, only which classes have more of them.
-                base = np.clip(base * errors.sum() / max(base @ total, LEAST), LEAST, LARGEST_RATE)
-            else:
-                shapes.append(_off_diagonal(shrunk(_without_diagonal(wrong), _without_diagonal(shapes[0]))))
-            split = np.stack([errors, np.diag(counts)], axis=1)
-            factors.append(shrunk(split, np.stack([base, 1 - base], axis=1))[:, 0] / base)
-        return replace(self, shapes=np.stack(shapes), factors=np.stack(factors))
+        return _recounted(self, posterior, annotations)
 
-    def raised(self, by: float) -> Self:
+    def raised(self, by: float) -> NoiseChannel:
         """The same channels with *by* added to the logit of every rate."""
-        if not by:
-            return self
-        odds = self.rates / (1 - self.rates) * np.exp(by)
-        return replace(self, rates=odds / (1 + odds), risen=self.risen + by)
+        return _raised(self, by)
 
-    def with_lookalikes(self, log_prior: np.ndarray, annotations: Annotations) -> Self:
+    def with_lookalikes(self, log_prior: Array, annotations: Annotations) -> NoiseChannel:
         """ω estimated, with s, float64[N, K], for what items look like."""
-        channel = replace(self, looks=np.exp(log_prior), lookalikes=0.1)
-        each = np.arange(len(annotations))
-        for _ in range(2 * STEPS):
-            joint = log_prior + channel.log_likelihood(annotations)
-            q = np.exp(joint - np.logaddexp.reduce(joint, axis=1, keepdims=True))[annotations.items]
-            q[each, annotations.labels] = 0.0
-            q *= channel.weights[annotations.items, None]
-            by_shape, by_look = channel._kinds(annotations)
-            mistaken = q * by_look / np.maximum(by_shape + by_look, LEAST)
-            # One error of each kind is made up.
-            channel = replace(channel, lookalikes=float((mistaken.sum() + 1) / (q.sum() + 2)))
-        return channel
-
-    def _odds(self, annotations: Annotations) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities that the item's label is right, and that it is wrong and the one given, both float64[A, K]."""
-        factors = (
-            self.factors[self.table_of_annotator[annotations.annotators]] if len(self.factors) > 1 else self.factors
-        )
-        rates = self.rates[annotations.items]
-        np.minimum(np.multiply(rates, factors, out=rates), LARGEST_RATE, out=rates)
-        by_shape, by_look = self._kinds(annotations)
-        wrong = by_shape if by_look is None else by_shape + by_look
-        return 1 - rates, np.multiply(wrong, rates, out=wrong)
-
-    def _kinds(self, annotations: Annotations) -> tuple[np.ndarray, np.ndarray | None]:
-        """Probability of the label given if it is wrong, by shape and, if that counts, by look, float64[A, K] each."""
-        by_shape = self.shapes.transpose(0, 2, 1)[self.table_of_annotator[annotations.annotators], annotations.labels]
-        if not self.lookalikes:
-            return by_shape, None
-        looks = self.looks[annotations.items]
-        named = looks[np.arange(len(annotations)), annotations.labels]
-        by_look = named[:, None] / np.maximum(1 - looks, LEAST)
-        return (1 - self.lookalikes) * by_shape, self.lookalikes * by_look
+        return _with_lookalikes(self, log_prior, annotations)
 
 
-def shrunk(
-    counts: np.ndarray, mean: np.ndarray, strengths: np.ndarray = ANNOTATOR_STRENGTHS, *, surely: float = 0.0
-) -> np.ndarray:
+@fused(static=(0,))
+def _started(
+    tables: int, rates: Array, clearness: Array, predicted: Array, table_of_annotator: Array, annotations: Annotations
+) -> NoiseChannel:
+    xp, k = namespace(rates), annotations.class_count
+    nothing = xp.zeros((tables, k, k)), xp.ones((tables, k))
+    channel = NoiseChannel(rates, 1 - clearness, *nothing, table_of_annotator, risen=xp.zeros(()))
+    return channel.recounted(xp.eye(k)[predicted], annotations)
+
+
+@fused(static=(1,))
+def _raised(channel: NoiseChannel, by: float) -> NoiseChannel:
+    return replace(channel, rates=_risen(channel.rates, by), risen=channel.risen + by)
+
+
+def _risen(rates: Array, by: Array | float) -> Array:
+    odds = rates / (1 - rates) * namespace(rates).exp(by)
+    return odds / (1 + odds)
+
+
+@fused()
+def _log_likelihood(channel: NoiseChannel, annotations: Annotations) -> Array:
+    xp, tables = namespace(channel.rates), channel.table_of_annotator[annotations.annotators]
+    factors = channel.factors if len(channel.factors) == 1 else channel.factors[tables]
+    rates = xp.minimum(channel.rates[annotations.items] * factors, LARGEST_RATE)
+    by_shape, by_look = _kinds(channel, tables, annotations)
+    wrong = rates * (by_shape if by_look is None else by_shape + by_look)
+    probabilities = xp.where(_given(annotations), 1 - rates, xp.maximum(wrong, LEAST))
+    return sums_by(annotations.items, xp.log(probabilities), annotations.item_count)
+
+
+def _given(annotations: Annotations) -> Array:
+    """Whether the annotation's label is the class, bool[A, K]."""
+    return annotations.labels[:, None] == np.arange(annotations.class_count)
+
+
+def _kinds(channel: NoiseChannel, tables: Array, annotations: Annotations) -> tuple[Array, Array | None]:
+    """Probability of the label given if it is wrong, by shape and, if that counts, by look, float64[A, K] each."""
+    by_shape = channel.shapes.transpose(0, 2, 1)[tables, annotations.labels]
+    if channel.lookalikes is None or channel.looks is None:
+        return by_shape, None
+    xp, looks = namespace(by_shape), channel.looks[annotations.items]
+    named = xp.where(_given(annotations), looks, 0).sum(axis=1)
+    by_look = named[:, None] / xp.maximum(1 - looks, LEAST)
+    return (1 - channel.lookalikes) * by_shape, channel.lookalikes * by_look
+
+
+@fused()
+def _recounted(channel: NoiseChannel, posterior: Array, annotations: Annotations) -> NoiseChannel:
+    xp, k, people = namespace(posterior), annotations.class_count, len(channel.shapes)
+    expected = posterior[annotations.items] * channel.weights[annotations.items, None]
+    tables = channel.table_of_annotator[annotations.annotators]
+    by_label = sums_by(tables * k + annotations.labels, expected, people * k).reshape(people, k, k)
+    counts = _everybody_first(by_label.transpose(0, 2, 1))
+    at_rates = _everybody_first(sums_by(tables, expected * channel.rates[annotations.items], people))
+    wrong = counts * (1 - xp.eye(k))
+    errors, total = wrong.sum(axis=2), xp.maximum(counts.sum(axis=2), LEAST)
+    base = xp.clip(at_rates / total, LEAST, LARGEST_RATE)
+    # How many errors there are in all follows from clearness; here, only which classes have more of them.
+    share = errors[0].sum() / xp.maximum(base[0] @ total[0], LEAST)
+    base = xp.concatenate([xp.clip(base[:1] * share, LEAST, LARGEST_RATE), base[1:]])
+    common = common_shape(wrong[0])
+    own = _off_diagonal(shrunk_each(_without_diagonal(wrong[1:]), _without_diagonal(common)))
+    split = xp.stack([errors, xp.diagonal(counts, axis1=1, axis2=2)], axis=2)
+    factors = shrunk_each(split, xp.stack([base, 1 - base], axis=2))[:, :, 0] / base
+    return replace(channel, shapes=xp.concatenate([common[None], own]), factors=factors)
+
+
+def _everybody_first(by_table: Array) -> Array:
+    """The sum of all tables in place of the first, which is of those without one of their own."""
+    return namespace(by_table).concatenate([by_table.sum(axis=0)[None], by_table[1:]])
+
+
+@fused()
+def _with_lookalikes(channel: NoiseChannel, log_prior: Array, annotations: Annotations) -> NoiseChannel:
+    xp, tables = namespace(log_prior), channel.table_of_annotator[annotations.annotators]
+    looks = xp.exp(log_prior)
+
+    def counted(share: Array) -> Array:
+        supposed = replace(channel, looks=looks, lookalikes=share)
+        joint = log_softmax(log_prior + supposed.log_likelihood(annotations))
+        wrong = xp.where(_given(annotations), 0, xp.exp(joint)[annotations.items])
+        wrong = wrong * channel.weights[annotations.items, None]
+        by_shape, by_look = _kinds(supposed, tables, annotations)
+        mistaken = wrong * by_look / xp.maximum(by_shape + by_look, LEAST)
+        # One error of each kind is made up.
+        return (mistaken.sum() + 1) / (wrong.sum() + 2)
+
+    return replace(channel, looks=looks, lookalikes=repeated(counted, 2 * STEPS, xp.full((), 0.1)))
+
+
+def shrunk(counts: Array, mean: Array, strengths: np.ndarray = ANNOTATOR_STRENGTHS, *, surely: float = 0.0) -> Array:
     r"""Frequencies of *counts* along the last axis, pulled towards *mean*.
 
     .. math:: \frac{n_{rc} + κ m_{rc}}{\sum_c n_{rc} + κ}
@@ -182,34 +211,47 @@ def shrunk(
         >>> shrunk(alike, np.array([0.9, 0.1]), np.array([1.0, 1e6])).round(3)[0].tolist()
         [0.9, 0.1]
     """
-    total = counts.sum(axis=-1)
+    return shrunk_each(counts[None], mean, strengths, surely=surely)[0]
 
-    def log_likelihood(strength: float) -> float:
+
+def shrunk_each(
+    tables: Array, mean: Array, strengths: np.ndarray = ANNOTATOR_STRENGTHS, *, surely: float = 0.0
+) -> Array:
+    """:func:`shrunk` of each of *tables*, float[T, …, C], by itself."""
+    xp, total = namespace(tables), tables.sum(axis=-1)
+    strengths = xp.asarray(strengths)
+
+    def log_likelihood(strength: Array) -> Array:
         prior = strength * mean
         rows = gammaln(strength) - gammaln(strength + total)
-        return float(rows.sum() + (gammaln(counts + prior) - gammaln(prior)).sum())
+        rows = rows + (gammaln(tables + prior) - gammaln(prior)).sum(axis=-1)
+        return rows.sum(axis=tuple(range(1, rows.ndim)))
 
-    fits = [log_likelihood(strength) for strength in strengths]
-    best = strengths[np.argmax(fits)] if max(fits) > fits[-1] + surely else strengths[-1]
-    return (counts + best * mean) / (total + best)[..., None]
+    fits = each(log_likelihood, strengths)
+    clear = fits.max(axis=0) > fits[-1] + surely
+    best = xp.where(clear, strengths[xp.argmax(fits, axis=0)], strengths[-1]).reshape(-1, *[1] * (total.ndim - 1))
+    return (tables + best[..., None] * mean) / (total + best)[..., None]
 
 
-def common_shape(wrong: np.ndarray) -> np.ndarray:
+def common_shape(wrong: Array) -> Array:
     """E of counts of errors, float64[K, K] with a diagonal of 0."""
     others = len(wrong) - 1
     if others < 1:
         return wrong
-    uniform = np.full(others, 1 / others)
+    uniform = namespace(wrong).full(others, 1 / others)
     return _off_diagonal(shrunk(_without_diagonal(wrong), uniform, others * SHAPE_STRENGTHS, surely=SHAPES_DIFFER_BY))
 
 
-def _without_diagonal(table: np.ndarray) -> np.ndarray:
-    k = len(table)
-    return table[~np.eye(k, dtype=bool)].reshape(k, k - 1)
+def _without_diagonal(table: Array) -> Array:
+    """[…, K, K − 1] of […, K, K]."""
+    k = table.shape[-1]
+    return table[..., ~np.eye(k, dtype=bool)].reshape(*table.shape[:-1], k - 1)
 
 
-def _off_diagonal(rows: np.ndarray) -> np.ndarray:
-    k = len(rows)
-    table = np.zeros((k, k))
-    table[~np.eye(k, dtype=bool)] = rows.ravel()
-    return table
+def _off_diagonal(rows: Array) -> Array:
+    """[…, K, K] of […, K, K − 1], with a diagonal of 0."""
+    xp, k = namespace(rows), rows.shape[-2]
+    lower, upper = xp.tril(xp.ones((k, k - 1)), -1), xp.triu(xp.ones((k, k - 1)))
+    nothing = xp.zeros((*rows.shape[:-1], 1))
+    # Before the diagonal a row's entries stay where they are, and those behind it are one place further.
+    return xp.concatenate([rows * lower, nothing], axis=-1) + xp.concatenate([nothing, rows * upper], axis=-1)

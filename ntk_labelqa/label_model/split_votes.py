@@ -18,9 +18,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ntk_labelqa.gram.arrays import Array, fused, namespace, to_device, to_host
 from ntk_labelqa.gram.inverse import RegularizedInverse
+from ntk_labelqa.gram.rows_there import sent
 from ntk_labelqa.label_model.annotations import FOLDS, Annotations
-from ntk_labelqa.row_store import Rows
 
 MOST_A_FOLD = 10_000
 """Items of a fold that vote at most: two folds are copied at once, in as much memory as the inverse needed."""
@@ -35,29 +36,40 @@ def votes_agree(inverse: RegularizedInverse, annotations: Annotations) -> np.nda
 
     Cost: five times :meth:`~ntk_labelqa.gram.inverse.RegularizedInverse.predicted_from` two fifths of the items.
     """
-    labels, folds, ranks = annotations.mean_rows(), annotations.folds(), annotations.ranks()
-    votes = np.empty((2, inverse.size, 2), np.int64)
+    labels, folds, ranks = sent(annotations.mean_rows()), annotations.folds(), annotations.ranks()
     members = [np.flatnonzero(folds == fold) for fold in range(FOLDS)]
     drawn = [rows[np.argsort(ranks[rows])[:MOST_A_FOLD]] for rows in members]
+    of_items, given, votes = to_device(folds), labels[:] if annotations.class_count == 2 else None, None
     for first in range(FOLDS):
         pair = np.sort(np.concatenate([drawn[first], drawn[(first + 1) % FOLDS]]))
-        said = _votes(inverse.predicted_from(pair, labels), labels)
-        # The fold before the pair and the one two after it are each predicted by this pair and by one other.
-        for vote, fold in enumerate([first - 1, first + 2]):
-            rows = members[fold % FOLDS]
-            votes[vote, rows] = said[rows]
-    return (votes[0] == votes[1]).all(axis=1)
+        votes = _voted(first, votes, inverse.predicted_from(pair, labels), of_items, given)
+    return to_host(_alike(votes))
 
 
-def _votes(predicted: np.ndarray, labels: Rows) -> np.ndarray:
-    """The class predicted; and, of two, the one whose labels are predicted so on average. int64[N, 2]."""
-    first = predicted.argmax(axis=1)
-    if labels.shape[1] != 2:
-        return np.stack([first, first], axis=1)
+@fused(static=(0,))
+def _voted(first: int, votes: Array | None, predicted: Array, folds: Array, given: Array | None) -> Array:
+    """*votes*, int64[2, N, 2], with those of the pair of folds from *first* on.
+
+    The fold before the pair and the one two after it are each predicted by this pair and by one other.
+    """
+    xp, said = namespace(predicted), _votes(predicted, given)
+    asked = xp.stack([folds == (first - 1) % FOLDS, folds == (first + 2) % FOLDS])
+    return xp.where(asked[:, :, None], said, 0 if votes is None else votes)
+
+
+def _votes(predicted: Array, given: Array | None) -> Array:
+    """The class predicted; and, of two, the one whose labels, *given*, are predicted so on average. int64[N, 2]."""
+    xp, first = namespace(predicted), predicted.argmax(axis=1)
+    if given is None:
+        return xp.stack([first, first], axis=1)
     lead = predicted[:, 1] - predicted[:, 0]
-    given = labels[:]
-    averages = (lead @ given) / np.maximum(given.sum(axis=0), 1.0)
-    return np.stack([first, lead > averages.mean()], axis=1)
+    averages = (lead @ given) / xp.maximum(given.sum(axis=0), 1.0)
+    return xp.stack([first, lead > averages.mean()], axis=1)
+
+
+@fused()
+def _alike(votes: Array) -> Array:
+    return (votes[0] == votes[1]).all(axis=1)
 
 
 def accuracy_of_agreeing(agreement: np.ndarray, class_count: int) -> np.ndarray:
