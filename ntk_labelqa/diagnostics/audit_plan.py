@@ -150,8 +150,7 @@ def tried_plan(
     posterior = label_posterior(inverse, some)
     judged = time.perf_counter()
     first = posterior.rounds[0]
-    apart = first.predictions.posteriors_apart(first.link.log_prior, first.log_likelihood)
-    predicted(inverse, first.posteriors(), apart, first.predictions.folds)
+    predicted(inverse, first.posteriors(), first.posteriors_apart(), first.predictions.folds)
     of_panels = (time.perf_counter() - judged) * (len(posterior.rounds) + 1)
     of_fits = max(judged - inverted - of_panels, 0.0)
     share = plan.items / len(rows)

@@ -17,9 +17,9 @@ from typing import Self
 import numpy as np
 
 from ntk_labelqa import bde
-from ntk_labelqa.gram.arrays import Array, fused, in_few_sizes, taken, to_host
+from ntk_labelqa.gram.arrays import Array, fused, in_few_sizes, to_host
 from ntk_labelqa.gram.inverse import RegularizedInverse, learnt
-from ntk_labelqa.gram.rows_there import panels_there, sent
+from ntk_labelqa.gram.rows_there import panels_there
 from ntk_labelqa.label_model.annotations import Annotations
 from ntk_labelqa.row_store import Rows
 
@@ -81,17 +81,15 @@ class LabelState:
     @classmethod
     def of_some(cls, inverse: RegularizedInverse, labels: Rows, items: np.ndarray) -> Self:
         """:meth:`of` with GY and diag G of *items* alone, ascending. Cost: one ``apply``, a panel at a time."""
-        diagonal, labels = inverse.diagonal(), sent(labels)
+        diagonal = inverse.diagonal()
         regression, k = learnt(inverse.regression(), labels), labels.shape[1]
         applied, z, counts = np.empty((len(items), k)), np.zeros((k, k)), np.zeros(k)
         for rows in panels_there(labels.shape):
             given = labels[rows]
-            of_panel = _applied(given, regression.left_out(rows, given), diagonal[rows])
-            of_z, of_counts = map(to_host, _summed(given, of_panel))
-            z, counts = z + of_z, counts + of_counts
             first, last = np.searchsorted(items, [rows.start, rows.stop])
             chosen = in_few_sizes(items[first:last] - rows.start)
-            applied[first:last] = to_host(taken(of_panel, chosen))[: last - first]
+            some, of_z, of_counts = to_host(_summed(given, regression.left_out(rows, given), diagonal[rows], chosen))
+            applied[first:last], z, counts = some[: last - first], z + of_z, counts + of_counts
         return cls(applied, diagonal[items], (z + z.T) / 2, counts)
 
     def moved(self, column: np.ndarray, item: int, given: int, target: int) -> LabelState:
@@ -185,7 +183,7 @@ def bde_gains(inverse: RegularizedInverse, annotations: Annotations, predicted: 
     gains = np.zeros(len(annotations))
     moves = np.flatnonzero(predicted != annotations.labels)
     moved = np.unique(annotations.items[moves])
-    state = LabelState.of_some(inverse, annotations.mean_rows(), moved)
+    state = LabelState.of_some(inverse, annotations.means_there(), moved)
     place = np.searchsorted(moved, annotations.items)
     kinds, kind_of_move = np.unique(
         np.stack([annotations.labels[moves], predicted[moves], labels_of_item[moves]]), axis=1, return_inverse=True
@@ -197,15 +195,10 @@ def bde_gains(inverse: RegularizedInverse, annotations: Annotations, predicted: 
 
 
 @fused()
-def _applied(given: Array, left_out: Array, diagonal: Array) -> Array:
-    """GY of Y and P, since P = Y − diag(G)⁻¹ G Y."""
-    return (given - left_out) * diagonal[:, None]
-
-
-@fused()
-def _summed(given: Array, applied: Array) -> tuple[Array, Array]:
-    """YᵀGY and the class counts."""
-    return given.T @ applied, given.sum(axis=0)
+def _summed(given: Array, left_out: Array, diagonal: Array, chosen: Array) -> tuple[Array, Array, Array]:
+    """GY of the items *chosen*, YᵀGY and the class counts, of Y and P: for P = Y − diag(G)⁻¹ G Y."""
+    applied = (given - left_out) * diagonal[:, None]
+    return applied[chosen], given.T @ applied, given.sum(axis=0)
 
 
 def _inverted(counts: np.ndarray) -> np.ndarray:

@@ -12,7 +12,8 @@ from ntk_labelqa.gram.arrays import Array, fused, namespace, to_host
 from ntk_labelqa.gram.inverse import RegularizedInverse
 from ntk_labelqa.gram.rows_there import panels_there
 from ntk_labelqa.label_model.annotations import Annotations
-from ntk_labelqa.label_model.label_model import LabelPosterior, label_posterior, lead_over_given
+from ntk_labelqa.label_model.label_model import LabelPosterior, label_posterior
+from ntk_labelqa.label_model.panel import Panel, lead_over_given, log_joint_of, posterior_of
 
 PLAIN = {"pixels": "pixels", "frames": "pixels", "text": "words", "pdf": "words"}
 """Encoders that know nothing but the items themselves, and what they look at. In photos and prose, items that look
@@ -88,13 +89,14 @@ def find_issues(inverse: RegularizedInverse, annotations: Annotations) -> LabelI
     Cost: that of :func:`~ntk_labelqa.label_model.label_model.label_posterior` and one ``apply`` of K columns.
     """
     posterior = label_posterior(inverse, annotations)
-    judged = [np.empty(len(annotations), dtype) for dtype in (np.int64, np.int64, np.float64, np.float64)]
-    predicted, suggested, error_probability, margin = judged
+    kinds = np.int64, np.int64, np.float64, np.float64, np.float64
+    judged = [np.empty(len(annotations), kind) for kind in kinds]
     for rows in panels_there((annotations.item_count, annotations.class_count)):
-        chosen = annotations.entries(rows)
-        probabilities, leads = posterior.answer.posterior(rows), posterior.rounds[0].predictions.values[rows]
-        for values, found in zip(judged, _judged(probabilities, leads, annotations.there(rows)), strict=True):
-            values[chosen] = to_host(found)[: len(chosen)]
+        chosen, panels = annotations.entries(rows), [each.panel(rows) for each in posterior.rounds]
+        found = to_host(_judged(posterior.answer.panel(rows), panels[0], panels[-1]))
+        for values, of_panel in zip(judged, found, strict=True):
+            values[chosen] = of_panel[: len(chosen)]
+    predicted, suggested, error_probability, margin, score = judged
     return LabelIssues(
         predicted=predicted,
         suggested=suggested,
@@ -102,16 +104,24 @@ def find_issues(inverse: RegularizedInverse, annotations: Annotations) -> LabelI
         is_label_issue=(error_probability > 0.5) & posterior.is_informative,
         margin=margin,
         bde_gain=bde_gains(inverse, annotations, predicted),
-        score_rank=posterior.log_odds(annotations),
+        score_rank=score,
         posterior=posterior,
     )
 
 
 @fused()
-def _judged(probabilities: Array, predictions: Array, annotations: Annotations) -> tuple[Array, Array, Array, Array]:
-    """Of each annotation the class predicted, that suggested, the error probability, and the margin."""
+def _judged(answer: Panel, first: Panel, last: Panel) -> tuple[Array, ...]:
+    """Of each annotation the class predicted, that suggested, the error probability, the margin and, for ranking, how
+    far the best other class is ahead of the label given, in nats.
+
+    The latter is the mean of the first and the last round, for the first ranks better where later ones add little.
+    Without lookalikes: that an item looks like the label given speaks for the label, whoever errs how.
+    """
+    annotations, probabilities = answer.annotations, posterior_of(answer)
     xp, of_items = namespace(probabilities), probabilities[annotations.items]
     given = annotations.labels[:, None] == np.arange(annotations.class_count)
     error_probability = xp.clip(1.0 - xp.where(given, of_items, 0).sum(axis=1), 0.0, 1.0)
     suggested = xp.where(given, -1.0, of_items).argmax(axis=1)
-    return of_items.argmax(axis=1), suggested, error_probability, lead_over_given(predictions, annotations)
+    leads = [lead_over_given(log_joint_of(each), annotations) for each in (first, last)]
+    margin = lead_over_given(first.predictions, annotations)
+    return of_items.argmax(axis=1), suggested, error_probability, margin, sum(leads) / 2

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ntk_labelqa.diagnostics.fitted_kernel import FittedKernel
-from ntk_labelqa.gram.arrays import at_host, panels, to_host
+from ntk_labelqa.gram.arrays import panels, to_host
 from ntk_labelqa.gram.distributed import DistributedInverse, DistributedRegression
 from ntk_labelqa.gram.inverse import learnt
 from ntk_labelqa.gram.low_rank import LowRankInverse, LowRankRegression
@@ -56,7 +56,7 @@ class Predictor:
     @classmethod
     def of(cls, fitted: FittedKernel, posterior: LabelPosterior, *, dtype: DTypeLike = "float32") -> Self:
         """From *fitted*, and what the label model made of the labels of its items."""
-        made, link = posterior.answer.predictions, at_host(posterior.answer.link)
+        made, link = posterior.answer.predictions, to_host(posterior.answer.link)
         inverse = made.inverse
         if isinstance(inverse, LowRankInverse | DistributedInverse) and (landmarks := inverse.landmarks) is not None:
             kernel, _ = prepare(fitted.features[:1], fitted.architecture, dtype)

@@ -43,22 +43,30 @@ def device_memory() -> int:
     return int((known["bytes_limit"] - known.get("bytes_in_use", 0)) * (1 - SPARED))
 
 
-def to_device(values: Array | float) -> Array:
-    """*values* where they are calculated with: a copy on an accelerator, unless they are there, else themselves."""
-    if isinstance(values, jax.Array) or not on_accelerator():
+def to_device(values: Any) -> Any:
+    """*values*, arrays or several of them, where they are calculated with: copies on an accelerator, unless they are
+    there, else themselves. Several cross at once.
+    """
+    if not on_accelerator():
         return values
-    with precision(FLOAT64):
-        return jax.device_put(np.asarray(values))
+    leaves, form = jax.tree.flatten(values)
+    here = [number for number, one in enumerate(leaves) if not isinstance(one, jax.Array)]
+    if here:
+        with precision(FLOAT64):
+            sent = jax.device_put([np.asarray(leaves[number]) for number in here])
+        for number, one in zip(here, sent, strict=True):
+            leaves[number] = one
+    return jax.tree.unflatten(form, leaves)
 
 
-def to_host(array: Array) -> np.ndarray:
-    """*array* as NumPy's: itself on a processor, a copy from an accelerator."""
-    return np.asarray(jax.device_get(array)) if isinstance(array, jax.Array) else array
+def to_host(values: Any) -> Any:
+    """*values*, arrays or several of them, as NumPy's: themselves on a processor, copies from an accelerator.
 
-
-def at_host(value: Kind) -> Kind:
-    """A dataclass of arrays (:func:`of_arrays`) with all of them as :func:`to_host` gives them."""
-    return jax.tree.map(to_host, value)
+    Several cross at once.
+    """
+    if not any(isinstance(one, jax.Array) for one in jax.tree.leaves(values)):
+        return values
+    return jax.tree.map(np.asarray, jax.device_get(values))
 
 
 def fused(*, static: tuple[int, ...] = ()) -> Callable[[Calculation], Calculation]:
@@ -73,19 +81,19 @@ def fused(*, static: tuple[int, ...] = ()) -> Callable[[Calculation], Calculatio
 
         @wraps(function)
         def called(*given: Any) -> Any:
-            if not any(isinstance(one, jax.Array) for one in jax.tree.leaves(given)):
+            leaves = jax.tree.leaves(given)
+            if not any(isinstance(one, jax.Array) for one in leaves):
                 return function(*given)
-            sent = [one if place in static else jax.tree.map(_sent, one) for place, one in enumerate(given)]
+            if any(isinstance(one, jax.core.Tracer) for one in leaves):  # a part of another program
+                return function(*given)
+            fixed = {place: given[place] for place in static}
+            sent = iter(to_device([one for place, one in enumerate(given) if place not in fixed]))
             with precision(FLOAT64), jax.default_matmul_precision("highest"):
-                return program(*sent)
+                return program(*(fixed[place] if place in fixed else next(sent) for place in range(len(given))))
 
         return cast(Calculation, called)
 
     return decorated
-
-
-def _sent(value: Any) -> Any:
-    return to_device(value) if isinstance(value, np.ndarray | np.generic | float | int) else value
 
 
 def of_arrays(*fields: str) -> Callable[[type[Kind]], type[Kind]]:
@@ -224,11 +232,22 @@ def each(function: Callable[[Array], Array], values: Array) -> Array:
     return np.stack([function(value) for value in values])
 
 
-def repeated(function: Callable[[Kind], Kind], times: int, state: Kind) -> Kind:
-    """*state*, an array or a dataclass of such, after *function* of it so many times; its shapes and dtypes stay."""
+def repeated(
+    function: Callable[[Kind], Kind], times: int, state: Kind, while_: Callable[[Kind], Array] | None = None
+) -> Kind:
+    """*state*, arrays or dataclasses of such, after *function* of it so many times, or *while_* that is true of it.
+
+    Its shapes and dtypes stay.
+    """
     if any(isinstance(one, jax.Array) for one in jax.tree.leaves(state)):
-        return jax.lax.fori_loop(0, times, lambda _, now: function(now), state)
+        if while_ is None:
+            return jax.lax.fori_loop(0, times, lambda _, now: function(now), state)
+        return jax.lax.while_loop(
+            lambda now: (now[0] < times) & while_(now[1]), lambda now: (now[0] + 1, function(now[1])), (0, state)
+        )[1]
     for _ in range(times):
+        if while_ is not None and not while_(state):
+            break
         state = function(state)
     return state
 

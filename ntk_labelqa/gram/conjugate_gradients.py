@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ntk_labelqa.gram.arrays import Array, fused, namespace, to_host
+from ntk_labelqa.gram.arrays import Array, namespace, repeated
 
 MOST_STEPS = 60
 NEAR_ENOUGH = 1e-5
@@ -16,32 +16,23 @@ NEAR_ENOUGH = 1e-5
 def conjugate_gradients(image: Callable[[Array], Array], shift: Array, right: Array, diagonal: Array) -> Array:
     """W with (A + shift·I) W = *right*, float64[m, K], each column by itself, preconditioned by *diagonal*.
 
-    *image* is the product with A, positive semi-definite [m, m].
+    *image* is the product with A, positive semi-definite [m, m]; of an accelerator's arrays, within a program.
     """
-    state = _start(right, diagonal)
-    enough = NEAR_ENOUGH**2 * to_host(state[-1])
-    for _ in range(MOST_STEPS):
-        if (to_host(state[-1]) <= enough).all():
-            break
-        state = _step(image(state[2]), shift, diagonal, *state)
-    return state[0]
-
-
-@fused()
-def _start(right: Array, diagonal: Array) -> tuple[Array, ...]:
-    """Solution, residual, direction, and the size of the residual."""
+    xp, least = namespace(right), np.finfo(float).tiny
     scaled = right / diagonal[:, None]
-    return namespace(right).zeros_like(right), right, scaled, (right * scaled).sum(axis=0)
+    size = (right * scaled).sum(axis=0)
+    enough = NEAR_ENOUGH**2 * size
 
+    def step(state: tuple[Array, ...]) -> tuple[Array, ...]:
+        solution, residual, direction, size = state
+        product = image(direction) + shift * direction
+        length = size / xp.maximum((direction * product).sum(axis=0), least)
+        solution, residual = solution + length * direction, residual - length * product
+        scaled = residual / diagonal[:, None]
+        new = (residual * scaled).sum(axis=0)
+        return solution, residual, scaled + new / xp.maximum(size, least) * direction, new
 
-@fused()
-def _step(
-    product: Array, shift: Array, diagonal: Array, solution: Array, residual: Array, direction: Array, size: Array
-) -> tuple[Array, ...]:
-    xp, least = namespace(residual), np.finfo(float).tiny
-    image = product + shift * direction
-    step = size / xp.maximum((direction * image).sum(axis=0), least)
-    solution, residual = solution + step * direction, residual - step * image
-    scaled = residual / diagonal[:, None]
-    new = (residual * scaled).sum(axis=0)
-    return solution, residual, scaled + new / xp.maximum(size, least) * direction, new
+    def is_left(state: tuple[Array, ...]) -> Array:
+        return (state[-1] > enough).any()
+
+    return repeated(step, MOST_STEPS, (xp.zeros_like(right), right, scaled, size), is_left)[0]

@@ -21,7 +21,15 @@ from ntk_labelqa.cache import cache_root
 from ntk_labelqa.gram.arrays import Array, in_few_sizes, panels, to_device, to_host
 from ntk_labelqa.gram.cluster import client_of, described, in_words, memory_for_results
 from ntk_labelqa.gram.conjugate_gradients import conjugate_gradients
-from ntk_labelqa.gram.eigen_features import gains_at, gram_times, moment_of, seen, unexplained, weights_of_few
+from ntk_labelqa.gram.eigen_features import (
+    gains_at,
+    gram_times,
+    leave_one_out_squares,
+    moment_of,
+    seen,
+    unexplained,
+    weights_of_few,
+)
 from ntk_labelqa.gram.factor_cache import digest_of
 from ntk_labelqa.gram.inverse import learnt, sample
 from ntk_labelqa.gram.landmarks import LandmarkMap, Sampling
@@ -41,7 +49,6 @@ from ntk_labelqa.gram.panel_tasks import (
     on_panel,
     rows_of_panel,
     seen_rows,
-    squares,
     sum_of_diagonal,
 )
 from ntk_labelqa.gram.panel_work import TOGETHER, PanelWork
@@ -289,7 +296,7 @@ class DistributedInverse:
         parts = list(self.work.parts(rows))
         each = [[local for _, local, _ in parts], [given[at] for _, _, at in parts]]
         every = [[self.work.shared(value)] * len(parts) for value in (right, gains)]
-        sums = self.each(squares, *each, *every, of=[number for number, _, _ in parts])
+        sums = self.each(leave_one_out_squares, *each, *every, of=[number for number, _, _ in parts])
         (total,) = self.work.gathered([self.work.sum(sums)])
         return total / given.size
 

@@ -17,9 +17,9 @@ import numpy as np
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram import eigen_features
 from ntk_labelqa.gram.arrays import Array, eigen, in_few_sizes, panelwise, rows_of, taken, to_device, to_host
-from ntk_labelqa.gram.conjugate_gradients import conjugate_gradients
 from ntk_labelqa.gram.inverse import learnt, sample
 from ntk_labelqa.gram.landmarks import PANEL, LandmarkMap
+from ntk_labelqa.gram.rows_there import sent
 from ntk_labelqa.row_store import Rows
 
 DROPPED = 1e-7
@@ -109,18 +109,12 @@ class LowRankInverse:
         padded = in_few_sizes(rows)
         # What was added is of no features.
         used = None if padded is rows else (np.arange(len(padded)) < len(rows)).astype(self._features.dtype)
-        chosen, given = to_device(padded), taken(labels, padded)
+        given = taken(labels, padded)
         if len(rows) <= len(self._spectrum):
-            return eigen_features.predicted_from_few(self._features, self._shift, chosen, given, used)
-        features, right = eigen_features.taught_by(self._features, chosen, given, used)
-
-        def image(direction: Array) -> Array:
-            return eigen_features.gram_times(features, direction)
-
+            return eigen_features.predicted_from_few(self._features, self._shift, padded, given, used)
         # The items are part of all, whose FᵀF is diagonal: so theirs nearly is, which makes few steps enough.
         diagonal = self._spectrum * (len(rows) / self.size) + self.ridge * self.scale
-        weights = conjugate_gradients(image, self._shift, right, to_device(diagonal))
-        return eigen_features.seen(self._features, weights)
+        return eigen_features.predicted_from_many(self._features, self._shift, diagonal, padded, given, used)
 
     def at(self, ridge: float) -> Self:
         """The inverse at another ridge; shares F."""
@@ -144,13 +138,12 @@ class LowRankInverse:
 
         Cost: 2NmK flops once, and a ridge as much for the items judged.
         """
-        rows = sample(self.size, JUDGED)
+        labels, rows = sent(labels), to_device(sample(self.size, JUDGED))
         right = learnt(self.regression(), labels).moment
-        judged, squares = eigen_features.judged_features(self._features, to_device(rows))
+        gains = np.stack([self._gains_at(ridge) for ridge in ridges])
         given = taken(labels, rows)
-        gains = [self._gains_at(ridge) for ridge in ridges]
-        sums = [eigen_features.leave_one_out_squares(judged, squares, right, given, one) for one in gains]
-        return np.array([float(to_host(one)) for one in sums]) / given.size
+        sums = eigen_features.leave_one_out_squares(self._features, rows, given, right, gains)
+        return to_host(sums) / (len(rows) * labels.shape[1])
 
 
 class LowRankRegression:
@@ -166,7 +159,6 @@ class LowRankRegression:
         self._features, self._gains, self._unexplained = features, gains, unexplained
         self.moment: Array | None = None
         """Fᵀ V of the values learnt, float64[m, k]."""
-        self._weights: Array | None = None
 
     @property
     def coefficients(self) -> np.ndarray:
@@ -179,10 +171,8 @@ class LowRankRegression:
 
     def left_out(self, rows: slice, values: Array) -> Array:
         """Cost: 2nmk flops."""
-        if self._weights is None:
-            self._weights = eigen_features.scaled(self._gains, self.moment)
         features, unexplained = rows_of(self._features, rows), rows_of(self._unexplained, rows)
-        return eigen_features.left_out(features, self._weights, unexplained, values)
+        return eigen_features.left_out(features, self._gains, self.moment, unexplained, values)
 
 
 def check_positive(ridge: float) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.arrays import Array, moment, to_device, to_host
-from ntk_labelqa.gram.eigen_features import judged_features, leave_one_out_squares, leverages, moment_of, seen
+from ntk_labelqa.gram.eigen_features import leverages, moment_of, seen
 from ntk_labelqa.gram.nystrom import LONG_PANEL, rotated, whitened_features
 from ntk_labelqa.gram.panel_store import PanelStore
 from ntk_labelqa.gram.tiles import diagonal_of
@@ -142,9 +142,3 @@ def seen_rows(features: Array, rows: Array, weights: Array) -> Array:
 def moment_of_rows(features: Array, rows: Array, values: Array) -> Array:
     """As :func:`~ntk_labelqa.gram.eigen_features.moment_of`, of *rows*."""
     return moment_of(features[rows], values)
-
-
-def squares(features: Array, rows: Array, given: Array, right: Array, gains: Array) -> np.ndarray:
-    """Sums of squared leave-one-out errors of *rows*, float64, one for each of *gains*, [ridges, m]."""
-    some, squared = judged_features(features, rows)
-    return np.array([float(to_host(leave_one_out_squares(some, squared, right, given, one))) for one in gains])

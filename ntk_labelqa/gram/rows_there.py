@@ -43,7 +43,7 @@ class RowsThere:
         if not (self._held is None or isinstance(self._held, jax.Array)):
             self._held[rows] = to_host(values)
         elif stop - start == len(self):
-            self._held = _of_kind(self.dtype, values)
+            self._held = values if values.dtype == self.dtype else _of_kind(self.dtype, values)
         else:
             before = _empty(self.shape, self.dtype, values) if self._held is None else self._held
             self._held = _written(before, values, np.asarray(start))
@@ -56,7 +56,7 @@ def room_for(shape: tuple[int, ...], dtype: DTypeLike = np.float64) -> np.ndarra
 
 def sent(rows: Rows) -> Rows:
     """*rows* where they are calculated with: themselves on a processor, read and sent once for an accelerator."""
-    if not arrays.on_accelerator():
+    if not arrays.on_accelerator() or isinstance(rows, RowsThere):
         return rows
     there = RowsThere(rows.shape, rows.dtype)
     for panel in panels_there(rows.shape):

@@ -11,7 +11,8 @@ import pandas as pd
 
 from ntk_labelqa.dataset import LabeledDataset
 from ntk_labelqa.gram import arrays
-from ntk_labelqa.gram.arrays import of_arrays, to_device
+from ntk_labelqa.gram.arrays import Array, fused, namespace, of_arrays, sums_by, to_device
+from ntk_labelqa.gram.rows_there import panels_there, room_for, sent
 from ntk_labelqa.row_store import HELD, Rows
 
 FOLDS = 5
@@ -100,7 +101,8 @@ class Annotations:
         )
 
     def there(self, rows: slice = slice(None)) -> Self:
-        """:meth:`of_items` where they are calculated with: themselves, or for an accelerator copies, sent once.
+        """:meth:`of_items` where they are calculated with: themselves, or for an accelerator copies, sent once, in the
+        order of :meth:`entries`.
 
         Of some items copies are padded, with annotations of an item beyond the last, to few different numbers.
         """
@@ -108,10 +110,11 @@ class Annotations:
             return self.of_items(rows)
         start, stop, _ = rows.indices(self.item_count)
         if (start, stop) not in self._copies:
-            of = self if stop - start == self.item_count else self.of_items(rows)._padded()
-            sent = [to_device(each) for each in (of.items, of.labels, of.annotators)]
+            of = self.of_items(slice(start, stop))
+            of = of if of.item_count == self.item_count else of._padded()
+            items, labels, annotators = to_device((of.items, of.labels, of.annotators))
             self._copies[start, stop] = replace(
-                of, items=sent[0], labels=sent[1], annotators=sent[2], keys=None, seed=0
+                of, items=items, labels=labels, annotators=annotators, keys=None, seed=0
             )
         return self._copies[start, stop]
 
@@ -144,6 +147,27 @@ class Annotations:
         """Y as :meth:`means` gives it, which where it is large is never whole."""
         return self.means() if 8 * self.item_count * self.class_count <= HELD else _MeanRows(self)
 
+    def means_there(self) -> Rows:
+        """:meth:`mean_rows` where they are calculated with; an accelerator makes them of what was sent anyway."""
+        return self._means
+
+    @cached_property
+    def _means(self) -> Rows:
+        if not arrays.on_accelerator():
+            return self.mean_rows()
+        means = room_for((self.item_count, self.class_count))
+        for rows in panels_there(means.shape):
+            means[rows] = _means_of(self.there(rows))
+        return means
+
+    def folds_there(self) -> Rows:
+        """:meth:`folds` where they are calculated with; for an accelerator sent once."""
+        return self._folds
+
+    @cached_property
+    def _folds(self) -> Rows:
+        return sent(self.folds())
+
     def ranks(self) -> np.ndarray:
         """A number for each item, uint64[N], that looks random and depends on its key and the seed alone."""
         return pd.util.hash_array(pd.util.hash_array(self._keys()) + np.uint64(self.seed))
@@ -154,6 +178,14 @@ class Annotations:
     def folds(self) -> np.ndarray:
         """The fold of each item, int64[N] below :data:`FOLDS`: one item more leaves the others where they are."""
         return (self.ranks() % np.uint64(FOLDS)).astype(np.int64)
+
+
+@fused()
+def _means_of(annotations: Annotations) -> Array:
+    """Y of copies on an accelerator."""
+    given = annotations.labels[:, None] == np.arange(annotations.class_count)
+    total = sums_by(annotations.items, given.astype(np.float64), annotations.item_count)
+    return total / namespace(total).maximum(total.sum(axis=1, keepdims=True), 1.0)
 
 
 @dataclass(frozen=True)

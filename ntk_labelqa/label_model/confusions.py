@@ -19,6 +19,7 @@ import numpy as np
 
 from ntk_labelqa.gram.arrays import Array, fused, namespace, only, repeated, to_host
 from ntk_labelqa.label_model.annotations import FOLDS
+from ntk_labelqa.label_model.calibration import Link
 
 LEAST_LOGIT = -30.0
 """What is less likely by so much is none the likelier, and no product of two vanishes in float32."""
@@ -35,26 +36,27 @@ LARGEST = 5.0
 """An entry, either way: a class that is never found among such items is still not out of the question."""
 
 
-def fit_confusions(log_prior: Array, log_likelihood: Array, folds: Array) -> Array | None:
+def fit_confusions(
+    link: Link, predictions: Array, log_likelihood: Array, folds: Array, rows: Array | None = None
+) -> Array | None:
     """W, float64[K, K], diagonal 0; None where it would not surely help.
 
     Args:
-        log_prior: log s, float64[N, K].
+        link: from predictions to s.
+        predictions: P, float64[N, K].
         log_likelihood: log p(labels of item i | class t), float64[N, K].
         folds: in which W is judged, int64[N].
+        rows: which items W is fitted to, int64[n]; None is all.
 
     Cost: about 550 to 700 times K² multiplications an item.
     """
-    telling, counts = _telling(log_likelihood)
+    prior, likelihood, folds, counts = _prepared(link, predictions, log_likelihood, folds, rows)
     items, named = to_host(counts).tolist()
     if items < max(FEWEST, FEWEST_AN_ENTRY * named**2):
         return None
-    prior, likelihood, folds = _prepared(telling, log_prior, log_likelihood, folds)
     # Fewer items are pulled less.
-    strengths = STRENGTHS * (1 - 1 / FOLDS)
-    mean, square = (
-        sum(to_host(_held_out_gains(prior, likelihood, folds, strengths, fold)) for fold in range(FOLDS)) / items
-    )
+    gains = [_held_out_gains(prior, likelihood, folds, STRENGTHS * (1 - 1 / FOLDS), fold) for fold in range(FOLDS)]
+    mean, square = sum(to_host(gains)) / items
     sure = mean > SURELY * np.sqrt(np.maximum(square - mean**2, 0.0) / items)
     if not sure.any():
         return None
@@ -63,23 +65,22 @@ def fit_confusions(log_prior: Array, log_likelihood: Array, folds: Array) -> Arr
 
 
 @fused()
-def _telling(log_likelihood: Array) -> tuple[Array, Array]:
-    """Which items have labels that tell, bool[N]; how many they are, and how many classes these labels name."""
-    xp, classes = namespace(log_likelihood), np.arange(log_likelihood.shape[1])
-    largest, least = log_likelihood.max(axis=1), log_likelihood.min(axis=1)
-    telling = largest > least
+def _prepared(
+    link: Link, predictions: Array, log_likelihood: Array, folds: Array, rows: Array | None
+) -> tuple[Array, Array, Array, Array]:
+    """Of items whose labels tell anything: s, float32[n, K], the likelihood, up to a factor an item, float32[n, K], and
+    folds; and how many they are, and how many classes these labels name.
+    """
+    if rows is not None:
+        predictions, log_likelihood, folds = predictions[rows], log_likelihood[rows], folds[rows]
+    xp, classes = namespace(predictions), np.arange(predictions.shape[1])
+    telling = log_likelihood.max(axis=1) > log_likelihood.min(axis=1)
     named = (log_likelihood.argmax(axis=1)[:, None] == classes) & telling[:, None]
-    return telling, xp.stack([telling.sum(), named.any(axis=0).sum()])
-
-
-@fused()
-def _prepared(telling: Array, log_prior: Array, log_likelihood: Array, folds: Array) -> tuple[Array, Array, Array]:
-    """Prior and likelihood, up to a factor an item, float32[n, K], and folds of those items that are *telling*."""
-    xp, labels = namespace(log_prior), only(telling, log_likelihood)
-    prior = only(telling, xp.exp(xp.maximum(log_prior, LEAST_LOGIT)).astype(np.float32))
-    labels = labels - labels.max(axis=1, keepdims=True)
+    counts = xp.stack([telling.sum(), named.any(axis=0).sum()])
+    prior = xp.exp(xp.maximum(link.log_prior(predictions), LEAST_LOGIT)).astype(np.float32)
+    labels = log_likelihood - log_likelihood.max(axis=1, keepdims=True)
     likelihood = xp.exp(xp.maximum(labels, LEAST_LOGIT)).astype(np.float32)
-    return prior, likelihood, only(telling, folds)
+    return only(telling, prior), only(telling, likelihood), only(telling, folds), counts
 
 
 @fused()

@@ -25,7 +25,7 @@ import numpy as np
 
 from ntk_labelqa.gram.arrays import Array, fused, log_softmax, namespace
 from ntk_labelqa.gram.inverse import RegularizedInverse, learnt
-from ntk_labelqa.gram.rows_there import panels_there, room_for, sent
+from ntk_labelqa.gram.rows_there import panels_there, room_for
 from ntk_labelqa.label_model.annotations import FOLDS
 from ntk_labelqa.row_store import Rows
 
@@ -64,24 +64,22 @@ class Predictions:
     folds: Rows
 
     @classmethod
-    def of_labels(cls, inverse: RegularizedInverse, labels: Rows, folds: np.ndarray) -> Predictions:
-        """From the labels as given, float64[N, K]."""
+    def of_labels(cls, inverse: RegularizedInverse, labels: Rows, folds: Rows) -> Predictions:
+        """From the labels as given, float64[N, K]; both where they are calculated with."""
         regression = learnt(inverse.regression(), labels)
         values, told = room_for(labels.shape), room_for(labels.shape)
         for rows in panels_there(labels.shape):
             given = labels[rows]
             values[rows] = said = regression.left_out(rows, given)
             told[rows] = _beyond(given, said)
-        return cls(inverse, labels, told, values, None, sent(folds))
+        return cls(inverse, labels, told, values, None, folds)
 
-    def posteriors_apart(
-        self, log_prior_of: Callable[[Array], Array], log_likelihood_of: Callable[[slice], Array]
-    ) -> Posteriors:
+    def posteriors_apart(self, judged: Callable[[slice, Array, Array, Array], tuple[Array, Array]]) -> Posteriors:
         """What each fold makes of its view.
 
         Args:
-            log_prior_of: from predictions, float64[n, K], to log-probabilities, up to a constant an item.
-            log_likelihood_of: log p(labels of item i | class t) of some items, float64[n, K], up to a constant an item.
+            judged: of some items what :func:`posteriors_of` gives, from which they are and the last three arguments of
+                that.
 
         Cost: one ``apply`` of 5 K columns.
         """
@@ -94,9 +92,29 @@ class Predictions:
         for rows in panels:
             folds, views = self.folds[rows], self.values if self.views is None else self.views
             heard = regression.left_out(rows, _own(self.told[rows], folds))
-            log_priors = [log_prior_of(apart) for apart in _apart(views[rows], heard)]
-            seen[rows], told[rows] = _judged(log_priors, log_likelihood_of(rows), folds)
+            seen[rows], told[rows] = judged(rows, views[rows], heard, folds)
         return Posteriors(seen, told)
+
+
+def posteriors_of(
+    log_prior_of: Callable[[Array], Array], log_likelihood: Array, views: Array, heard: Array, folds: Array
+) -> tuple[Array, Array]:
+    """Q_m of some items, float32[n, M K], and V, float64[n, K]: of each item's own fold, posterior less prior.
+
+    Args:
+        log_prior_of: from predictions, float64[n, K], to log-probabilities, up to a constant an item.
+        log_likelihood: log p(labels of item i | class t), float64[n, K], up to a constant an item.
+        views: P_m, float[n, M K], or P, float64[n, K], which all folds see.
+        heard: L (1_m ∘ V), float64[n, M K].
+        folds: of the items, int64[n].
+    """
+    xp, parts = namespace(heard), _by_fold(heard)
+    seen = _by_fold(views) if views.shape == heard.shape else [views] * FOLDS
+    log_priors = [log_prior_of(view - part) for view, part in zip(seen, parts, strict=True)]
+    posteriors = [xp.exp(log_softmax(log_prior + log_likelihood)) for log_prior in log_priors]
+    own = [folds[:, None] == fold for fold in range(FOLDS)]
+    told = xp.select(own, posteriors) - xp.exp(log_softmax(xp.select(own, log_priors)))
+    return xp.concatenate([posterior.astype(np.float32) for posterior in posteriors], axis=1), told
 
 
 def predicted(inverse: RegularizedInverse, fed: Rows, apart: Posteriors, folds: Rows) -> Predictions:
@@ -107,8 +125,8 @@ def predicted(inverse: RegularizedInverse, fed: Rows, apart: Posteriors, folds: 
     regression = learnt(inverse.regression(), apart.seen)
     values, views = room_for(fed.shape), room_for(apart.seen.shape, np.float32)
     for rows in panels_there(apart.seen.shape):
-        said = regression.left_out(rows, _in_full(apart.seen[rows]))
-        views[rows], values[rows] = said, _of_own_fold(said, folds[rows])
+        said = regression.left_out(rows, apart.seen[rows])
+        views[rows], values[rows] = _of_folds(said, folds[rows])
     return Predictions(inverse, fed, apart.told, values, views, folds)
 
 
@@ -125,33 +143,10 @@ def _own(told: Array, folds: Array) -> Array:
 
 
 @fused()
-def _apart(views: Array, heard: Array) -> tuple[Array, ...]:
-    """P_m − L (1_m ∘ V) of each fold; *views* are P_m, [n, M K], or P, [n, K], which all see."""
-    parts = _by_fold(heard)
-    seen = _by_fold(views) if views.shape == heard.shape else [views] * FOLDS
-    return tuple(view - part for view, part in zip(seen, parts, strict=True))
-
-
-@fused()
-def _judged(log_priors: list[Array], log_likelihood: Array, folds: Array) -> tuple[Array, Array]:
-    """Q_m by each fold's prior, float32[n, M K], and V, float64[n, K]: of their own fold, posterior less prior."""
-    xp = namespace(log_likelihood)
-    posteriors = [xp.exp(log_softmax(log_prior + log_likelihood)) for log_prior in log_priors]
-    seen = xp.concatenate([posterior.astype(np.float32) for posterior in posteriors], axis=1)
-    own = [folds[:, None] == fold for fold in range(FOLDS)]
-    prior = xp.select(own, log_priors)
-    return seen, xp.select(own, posteriors) - xp.exp(log_softmax(prior))
-
-
-@fused()
-def _in_full(values: Array) -> Array:
-    return values.astype(np.float64)
-
-
-@fused()
-def _of_own_fold(stacked: Array, folds: Array) -> Array:
-    """Of *stacked*, [n, M K], the part of each item's own fold, [n, K]."""
-    return namespace(stacked).select([folds[:, None] == fold for fold in range(FOLDS)], _by_fold(stacked))
+def _of_folds(stacked: Array, folds: Array) -> tuple[Array, Array]:
+    """*stacked* as views, float32[n, M K], and the part of it that is of each item's own fold, [n, K]."""
+    own = namespace(stacked).select([folds[:, None] == fold for fold in range(FOLDS)], _by_fold(stacked))
+    return stacked.astype(np.float32), own
 
 
 def _by_fold(stacked: Array) -> list[Array]:

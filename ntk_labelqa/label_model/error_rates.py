@@ -153,7 +153,7 @@ def best_classes(predictions: Rows) -> tuple[np.ndarray, np.ndarray]:
     """The largest of each row of P, float[N, K], int64[N], and how far it is ahead of the next, float64[N]."""
     predicted, lead = np.empty(len(predictions), np.int64), np.empty(len(predictions))
     for rows in panels_there(predictions.shape):
-        predicted[rows], lead[rows] = map(to_host, _best_of(predictions[rows]))
+        predicted[rows], lead[rows] = to_host(_best_of(predictions[rows]))
     return predicted, lead
 
 

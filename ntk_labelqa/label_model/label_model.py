@@ -34,20 +34,20 @@ from ntk_labelqa.gram.arrays import (
     logsumexp,
     namespace,
     of_arrays,
-    part_of,
     repeated,
     to_device,
     to_host,
 )
 from ntk_labelqa.gram.inverse import RegularizedInverse
 from ntk_labelqa.gram.ridge import with_best_ridge
-from ntk_labelqa.gram.rows_there import panels_there, room_for, sent
+from ntk_labelqa.gram.rows_there import panels_there, room_for
 from ntk_labelqa.label_model.annotations import Annotations
 from ntk_labelqa.label_model.calibration import Link, fit_link
 from ntk_labelqa.label_model.confusions import fit_confusions
-from ntk_labelqa.label_model.cross_fitting import Predictions, predicted
-from ntk_labelqa.label_model.error_rates import ErrorRates, best_classes, error_rates, rates_at
+from ntk_labelqa.label_model.cross_fitting import Posteriors, Predictions, posteriors_of, predicted
+from ntk_labelqa.label_model.error_rates import ErrorRates, best_classes, error_rates
 from ntk_labelqa.label_model.noise_channel import STEPS, NoiseChannel
+from ntk_labelqa.label_model.panel import Panel, log_likelihood_of, posterior_of
 from ntk_labelqa.label_model.parameters import DEFAULTS, LabelModelParameters
 from ntk_labelqa.label_model.split_votes import accuracy_of_agreeing, votes_agree
 from ntk_labelqa.row_store import Rows
@@ -78,23 +78,23 @@ class Sample:
     Attributes:
         rows: which, a slice or ascending indices, where they are calculated with; one item more changes one of them.
         annotations: of these.
-        for_link, for_confusions: which of these either is fitted to.
+        for_link, for_confusions: which of these either is fitted to; None is all.
     """
 
     rows: slice | Array
     annotations: Annotations
-    for_link: slice | Array
-    for_confusions: slice | Array
+    for_link: Array | None
+    for_confusions: Array | None
 
     @classmethod
     def of(cls, annotations: Annotations) -> Self:
         """Of the items of *annotations*."""
         ranks, k = annotations.ranks(), annotations.class_count
         rows = _lowest(ranks, sampled_items(k))
-        for_confusions = _lowest(ranks[rows], max(FITTED_TO, CONFUSED_A_PAIR * k**2))
-        chosen = rows, _lowest(ranks[rows], FITTED_TO), for_confusions
-        there, for_link, for_confusions = (one if isinstance(one, slice) else to_device(one) for one in chosen)
-        return cls(there, annotations.of_items(rows), for_link, for_confusions)
+        chosen = slice(None) if rows is None else rows
+        for_link = _lowest(ranks[chosen], FITTED_TO)
+        for_confusions = _lowest(ranks[chosen], max(FITTED_TO, CONFUSED_A_PAIR * k**2))
+        return cls(chosen, annotations.of_items(chosen), *to_device((for_link, for_confusions)))
 
 
 def sampled_items(class_count: int) -> int:
@@ -107,11 +107,9 @@ def sampled_items(class_count: int) -> int:
     return min(max(FITTED_TO, SAMPLED // class_count), LARGEST_SAMPLE // class_count)
 
 
-def _lowest(ranks: np.ndarray, most: int) -> slice | np.ndarray:
-    """The places of the *most* lowest, ascending."""
-    if len(ranks) <= most:
-        return slice(None)
-    return np.sort(np.argsort(ranks, kind="stable")[:most])
+def _lowest(ranks: np.ndarray, most: int) -> np.ndarray | None:
+    """The places of the *most* lowest, ascending; None where that is all."""
+    return None if len(ranks) <= most else np.sort(np.argsort(ranks, kind="stable")[:most])
 
 
 @dataclass(frozen=True)
@@ -143,27 +141,9 @@ class Round:
         """log s of the items *rows*, float64[n, K]."""
         return self.link.log_prior(self.predictions.values[rows])
 
-    def log_likelihood(self, rows: slice = slice(None)) -> Array:
-        """log p(labels of the item | class t) of the items *rows*, float64[n, K]."""
-        return _log_likelihood(self._some(rows))
-
-    def log_joint(self, rows: slice = slice(None)) -> Array:
-        """log p(class t, labels of the item) of the items *rows*, up to a constant an item, float64[n, K]."""
-        return _log_joint(self._some(rows))
-
-    def posterior(self, rows: slice = slice(None)) -> Array:
-        """q of the items *rows*, float64[n, K]; rows sum to 1."""
-        return _posterior(self._some(rows))
-
-    def posteriors(self) -> Rows:
-        """q of all items, float64[N, K]."""
-        stored = room_for(self.predictions.values.shape)
-        for rows in panels_there(stored.shape):
-            stored[rows] = self.posterior(rows)
-        return stored
-
-    def _some(self, rows: slice) -> _Some:
-        return _Some(
+    def panel(self, rows: slice = slice(None)) -> Panel:
+        """The items *rows*, and what is made of them."""
+        return Panel(
             predictions=self.predictions.values[rows],
             annotations=self.annotations.there(rows),
             clearness=self.rates.clearness[rows],
@@ -174,39 +154,25 @@ class Round:
             link_of_looks=self.link_of_looks,
         )
 
+    def posterior(self, rows: slice = slice(None)) -> Array:
+        """q of the items *rows*, float64[n, K]; rows sum to 1."""
+        return posterior_of(self.panel(rows))
 
-@of_arrays("predictions", "annotations", "clearness", "by_class", "channel", "link", "link_of_looks")
-@dataclass(frozen=True)
-class _Some:
-    """What a round says of some items is made from this."""
+    def posteriors(self) -> Rows:
+        """q of all items, float64[N, K]."""
+        stored = room_for(self.predictions.values.shape)
+        for rows in panels_there(stored.shape):
+            stored[rows] = self.posterior(rows)
+        return stored
 
-    predictions: Array
-    annotations: Annotations
-    clearness: Array
-    by_class: Array
-    channel: NoiseChannel
-    link: Link
-    link_of_looks: Link | None
-
-
-@fused()
-def _log_likelihood(of: _Some) -> Array:
-    looks = None
-    if of.link_of_looks is not None:
-        looks = namespace(of.predictions).exp(of.link_of_looks.log_prior(of.predictions))
-    channel = of.channel.of_others(rates_at(of.by_class, of.clearness), of.clearness, looks)
-    return channel.log_likelihood(of.annotations)
+    def posteriors_apart(self) -> Posteriors:
+        """What each fold makes of its view."""
+        return self.predictions.posteriors_apart(lambda rows, *apart: _posteriors_apart(self.panel(rows), *apart))
 
 
 @fused()
-def _log_joint(of: _Some) -> Array:
-    return of.link.log_prior(of.predictions) + _log_likelihood(of)
-
-
-@fused()
-def _posterior(of: _Some) -> Array:
-    log_posterior = log_softmax(_log_joint(of))
-    return namespace(log_posterior).exp(log_posterior)
+def _posteriors_apart(of: Panel, views: Array, heard: Array, folds: Array) -> tuple[Array, Array]:
+    return posteriors_of(of.link.log_prior, log_likelihood_of(of), views, heard, folds)
 
 
 @dataclass(frozen=True)
@@ -238,32 +204,6 @@ class LabelPosterior:
         """Whether anything can be said; where not, no label is flagged."""
         return not self.why_unknown
 
-    def log_odds(self, annotations: Annotations) -> np.ndarray:
-        """How far the best other class is ahead of the label given, in nats, float64[A]; high = suspect. For ranking.
-
-        The mean of the first and the last round, for the first ranks better where later ones add little. Without
-        lookalikes: that an item looks like the label given speaks for the label, whoever errs how.
-        """
-        odds = np.empty(len(annotations))
-        for rows in panels_there(self.answer.predictions.values.shape):
-            first, last = (each.log_joint(rows) for each in (self.rounds[0], self.rounds[-1]))
-            chosen = annotations.entries(rows)
-            odds[chosen] = to_host(_mean_lead(first, last, annotations.there(rows)))[: len(chosen)]
-        return odds
-
-
-@fused()
-def _mean_lead(first: Array, last: Array, annotations: Annotations) -> Array:
-    return (lead_over_given(first, annotations) + lead_over_given(last, annotations)) / 2
-
-
-@fused()
-def lead_over_given(values: Array, annotations: Annotations) -> Array:
-    """How far the best other class of the item is ahead of the label given by *values*, float64[N, K], float64[A]."""
-    xp, rows = namespace(values), values[annotations.items]
-    given = annotations.labels[:, None] == np.arange(annotations.class_count)
-    return xp.where(given, -np.inf, rows).max(axis=1) - xp.where(given, rows, 0).sum(axis=1)
-
 
 def label_posterior(
     inverse: RegularizedInverse, annotations: Annotations, parameters: LabelModelParameters = DEFAULTS
@@ -280,12 +220,10 @@ def label_posterior(
     ``apply`` of 5 K columns and about five links.
     """
     sample = Sample.of(annotations)
-    made = Predictions.of_labels(inverse, sent(annotations.mean_rows()), annotations.folds())
+    made = Predictions.of_labels(inverse, annotations.means_there(), annotations.folds_there())
     agree = votes_agree(inverse, annotations)
-    best, lead = best_classes(made.values)
-    rates = error_rates(best, lead, annotations, agree, parameters)
-    clearness = part_of(rates.clearness, sample.rows)
-    of_sample = rates_at(rates.by_class, clearness), clearness, part_of(to_device(best), sample.rows)
+    rates = error_rates(*best_classes(made.values), annotations, agree, parameters)
+    of_sample = rates.by_class, rates.clearness[sample.rows], made.values[sample.rows]
     channel = NoiseChannel.start(*of_sample, sample.annotations)
     rounds = [_fitted(made, annotations, sample, rates, channel, None)]
     # Of two classes, a second round would only rescale the one contrast there is.
@@ -315,90 +253,109 @@ def _fitted(
     start: Link | None,
 ) -> Round:
     """Channel and link for the predictions *made*, from those of the round before."""
-    values, some, rows = made.values[sample.rows], sample.annotations.there(), sample.for_link
-
-    def fit(of: NoiseChannel, near: Link | None) -> tuple[NoiseChannel, Link, Array]:
-        labels = of.log_likelihood(some)
-        return of, fit_link(part_of(values, rows), part_of(labels, rows), near), labels
-
-    _, link, labels = fit(channel, start and start.without_confusions())
+    to = _Observed(made.values[sample.rows], sample.annotations.there(), sample.for_link)
+    fit = _linked(to, channel, start and start.without_confusions())
     for _ in range(PASSES):
-        channel = _counted_again(channel, link, values, some)
-        channel, link, labels = fit(channel, link)
-    evidence = _log_evidence(link, values, labels)
+        fit = _linked_again(to, fit)
     for _ in range(MOST_RISES):
-        higher, steeper, of_higher = fit(channel.raised(RISE), link)
-        risen = _log_evidence(steeper, values, of_higher)
-        gain, errors = to_host(_gain_and_errors(risen, evidence, channel.rates))
-        if gain <= RISE * (NATS_A_RISE + NATS_AN_ERROR * errors * len(sample.annotations)):
+        higher, figures = _linked_higher(to, fit)
+        gain, rate = to_host(figures)
+        if gain <= RISE * (NATS_A_RISE + NATS_AN_ERROR * rate * len(sample.annotations)):
             break
-        channel, link, labels, evidence = higher, steeper, of_higher, risen
-    fitted = Round(made, annotations, sample, rates, channel, link, evidence)
-    return _with_confusions(fitted, values, labels)
+        fit = higher
+    found = Round(made, annotations, sample, rates, fit.channel, fit.link, fit.log_evidence)
+    return _with_confusions(found, to, fit)
+
+
+@of_arrays("predictions", "annotations", "for_link")
+@dataclass(frozen=True)
+class _Observed:
+    """The items of the sample: predictions, float64[n, K], labels, and which of them a link is fitted to."""
+
+    predictions: Array
+    annotations: Annotations
+    for_link: Array | None
+
+
+@of_arrays("channel", "link", "log_likelihood", "log_evidence")
+@dataclass(frozen=True)
+class _Fit:
+    """A channel with the link fitted to it, and both likelihoods of the labels: of each class, and by the link."""
+
+    channel: NoiseChannel
+    link: Link
+    log_likelihood: Array
+    log_evidence: Array
 
 
 @fused()
-def _counted_again(channel: NoiseChannel, link: Link, values: Array, annotations: Annotations) -> NoiseChannel:
-    """*channel* after some steps of expectation maximisation."""
-    xp, log_prior = namespace(values), link.log_prior(values)
+def _linked(to: _Observed, channel: NoiseChannel, near: Link | None) -> _Fit:
+    labels, rows = channel.log_likelihood(to.annotations), to.for_link
+    chosen = (to.predictions, labels) if rows is None else (to.predictions[rows], labels[rows])
+    link = fit_link(*chosen, near)
+    return _Fit(channel, link, labels, logsumexp(link.log_prior(to.predictions) + labels)[:, 0])
+
+
+@fused()
+def _linked_again(to: _Observed, fit: _Fit) -> _Fit:
+    """After some steps of expectation maximisation of the channel."""
+    xp, log_prior = namespace(to.predictions), fit.link.log_prior(to.predictions)
 
     def step(channel: NoiseChannel) -> NoiseChannel:
-        posterior = xp.exp(log_softmax(log_prior + channel.log_likelihood(annotations)))
-        return channel.recounted(posterior, annotations)
+        posterior = xp.exp(log_softmax(log_prior + channel.log_likelihood(to.annotations)))
+        return channel.recounted(posterior, to.annotations)
 
-    return repeated(step, STEPS, channel)
-
-
-@fused()
-def _log_evidence(link: Link, values: Array, labels: Array) -> Array:
-    return logsumexp(link.log_prior(values) + labels)[:, 0]
+    return _linked(to, repeated(step, STEPS, fit.channel), fit.link)
 
 
 @fused()
-def _gain_and_errors(after: Array, before: Array, rates: Array) -> Array:
-    return namespace(after).stack([after.sum() - before.sum(), rates.mean()])
+def _linked_higher(to: _Observed, fit: _Fit) -> tuple[_Fit, Array]:
+    """With higher rates of error; and how much likelier that makes the labels, in nats, and the mean rate before."""
+    higher = _linked(to, fit.channel.raised(RISE), fit.link)
+    gain = higher.log_evidence.sum() - fit.log_evidence.sum()
+    return higher, namespace(to.predictions).stack([gain, fit.channel.rates.mean()])
 
 
-def _with_confusions(of: Round, values: Array, labels: Array) -> Round:
-    rows, folds = of.sample.for_confusions, of.predictions.folds[of.sample.rows]
-    log_prior = of.link.log_prior(part_of(values, rows))
-    confusions = fit_confusions(log_prior, part_of(labels, rows), part_of(folds, rows))
-    return replace(of, link=replace(of.link, confusions=confusions))
+def _with_confusions(of: Round, to: _Observed, fit: _Fit) -> Round:
+    folds = of.predictions.folds[of.sample.rows]
+    confusions = fit_confusions(fit.link, to.predictions, fit.log_likelihood, folds, of.sample.for_confusions)
+    return replace(of, link=replace(fit.link, confusions=confusions))
 
 
 def _with_lookalikes(last: Round, least: float) -> Round:
     """*last* with a channel by which people also take items for what they look like, so far as it gains *least*."""
-    some, rows = last.sample.annotations.there(), last.sample.for_link
-    values, link, channel = last.predictions.values[last.sample.rows], last.link.without_confusions(), last.channel
-
-    def fit(of: NoiseChannel) -> tuple[Link, Array, Array]:
-        labels = of.log_likelihood(some)
-        link = fit_link(part_of(values, rows), part_of(labels, rows))
-        return link, labels, _log_evidence(link, values, labels)
-
+    to = _Observed(last.predictions.values[last.sample.rows], last.sample.annotations.there(), last.sample.for_link)
+    link, channel = last.link.without_confusions(), last.channel
     for _ in range(PASSES):
-        looks, channel = link, channel.with_lookalikes(link.log_prior(values), some)
-        link, labels, evidence = fit(channel)
-    gain, _ = to_host(_mean_and_error(evidence, last.log_evidence))
+        looks = link
+        fit, gain = _with_looks(to, channel, looks, last.log_evidence)
+        link, channel = fit.link, replace(fit.channel, looks=None, lookalikes=None)
     # From none at half of the gain asked for to all at half as much again, lest a split decides.
-    believed = float(np.clip(gain / least - 0.5, 0.0, 1.0))
+    believed = float(np.clip(to_host(gain) / least - 0.5, 0.0, 1.0))
     if not believed:
         return last
-    channel = replace(channel, lookalikes=_times(believed, channel.lookalikes))
-    link, labels, evidence = fit(channel)
-    found = replace(last, channel=channel, link=link, log_evidence=evidence, link_of_looks=looks)
-    return _with_confusions(found, values, labels)
+    fit = _believed(to, fit.channel, believed)
+    found = replace(last, channel=fit.channel, link=fit.link, log_evidence=fit.log_evidence, link_of_looks=looks)
+    return _with_confusions(found, to, fit)
 
 
 @fused()
-def _times(share: Array, whole: Array) -> Array:
-    return share * whole
+def _with_looks(to: _Observed, channel: NoiseChannel, looks: Link, before: Array) -> tuple[_Fit, Array]:
+    """With ω estimated by what items look like to *looks*; and how much likelier that makes labels than *before*."""
+    fit = _linked(to, channel.with_lookalikes(looks.log_prior(to.predictions), to.annotations), None)
+    return fit, (fit.log_evidence - before).mean()
+
+
+@fused()
+def _believed(to: _Observed, channel: NoiseChannel, share: Array) -> _Fit:
+    """With a *share* of ω."""
+    return _linked(to, replace(channel, lookalikes=share * channel.lookalikes), None)
 
 
 def _next_round(current: Round, least: float) -> Round | None:
     """A better round at the same ridge, else at the one that fits the posterior; None where neither is better."""
     made, posteriors = current.predictions, current.posteriors()
-    apart = made.posteriors_apart(current.link.log_prior, current.log_likelihood)
+    apart = current.posteriors_apart()
 
     def fed_back(inverse: RegularizedInverse) -> Round | None:
         following = predicted(inverse, posteriors, apart, made.folds)

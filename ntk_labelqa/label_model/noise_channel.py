@@ -30,6 +30,7 @@ from ntk_labelqa.gram.arrays import (
     sums_by,
 )
 from ntk_labelqa.label_model.annotations import Annotations
+from ntk_labelqa.label_model.error_rates import rates_at
 
 SHAPES_DIFFER_BY = 4.5
 """Nats by which errors shaped class by class have to be likelier than uniform ones: three standard errors."""
@@ -70,15 +71,23 @@ class NoiseChannel:
     risen: Array | float = 0.0
 
     @classmethod
-    def start(cls, rates: Array, clearness: Array, predicted: Array, annotations: Annotations) -> NoiseChannel:
-        """With the shape of the contradictions between labels and the classes *predicted*, int64[N]."""
+    def start(cls, by_class: Array, clearness: Array, predictions: Array, annotations: Annotations) -> NoiseChannel:
+        """With the shape of the contradictions between labels and predictions.
+
+        Args:
+            by_class: see :class:`~ntk_labelqa.label_model.error_rates.ErrorRates`.
+            clearness: u, float64[N].
+            predictions: float64[N, K]; the largest of a row counts.
+            annotations: of these items.
+        """
         counts = np.bincount(annotations.annotators)
         own = np.flatnonzero(counts >= LABELS_FOR_OWN_CHANNEL)
         if len(own) < 2:  # A lone annotator's channel is everybody's.
             own = own[:0]
         table_of_annotator = np.zeros(len(counts), np.int64)
         table_of_annotator[own] = 1 + np.arange(len(own))
-        return _started(1 + len(own), rates, clearness, predicted, table_of_annotator, annotations.there())
+        given = by_class, clearness, predictions, table_of_annotator, annotations.there()
+        return _started(1 + len(own), *given)
 
     def of_others(self, rates: Array, clearness: Array, looks: Array | None) -> NoiseChannel:
         """The same channels for other items, whose *rates*, float64[n, K], have not risen yet."""
@@ -103,12 +112,17 @@ class NoiseChannel:
 
 @fused(static=(0,))
 def _started(
-    tables: int, rates: Array, clearness: Array, predicted: Array, table_of_annotator: Array, annotations: Annotations
+    tables: int,
+    by_class: Array,
+    clearness: Array,
+    predictions: Array,
+    table_of_annotator: Array,
+    annotations: Annotations,
 ) -> NoiseChannel:
-    xp, k = namespace(rates), annotations.class_count
-    nothing = xp.zeros((tables, k, k)), xp.ones((tables, k))
+    xp, k = namespace(predictions), annotations.class_count
+    nothing, rates = (xp.zeros((tables, k, k)), xp.ones((tables, k))), rates_at(by_class, clearness)
     channel = NoiseChannel(rates, 1 - clearness, *nothing, table_of_annotator, risen=xp.zeros(()))
-    return channel.recounted(xp.eye(k)[predicted], annotations)
+    return channel.recounted(xp.eye(k)[predictions.argmax(axis=1)], annotations)
 
 
 @fused(static=(1,))

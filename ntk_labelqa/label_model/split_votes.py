@@ -18,9 +18,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ntk_labelqa.gram.arrays import Array, fused, namespace, to_device, to_host
+from ntk_labelqa.gram.arrays import Array, fused, namespace, to_host
 from ntk_labelqa.gram.inverse import RegularizedInverse
-from ntk_labelqa.gram.rows_there import sent
 from ntk_labelqa.label_model.annotations import FOLDS, Annotations
 
 MOST_A_FOLD = 10_000
@@ -36,25 +35,24 @@ def votes_agree(inverse: RegularizedInverse, annotations: Annotations) -> np.nda
 
     Cost: five times :meth:`~ntk_labelqa.gram.inverse.RegularizedInverse.predicted_from` two fifths of the items.
     """
-    labels, folds, ranks = sent(annotations.mean_rows()), annotations.folds(), annotations.ranks()
+    labels, folds, ranks = annotations.means_there(), annotations.folds(), annotations.ranks()
     members = [np.flatnonzero(folds == fold) for fold in range(FOLDS)]
     drawn = [rows[np.argsort(ranks[rows])[:MOST_A_FOLD]] for rows in members]
-    of_items, given, votes = to_device(folds), labels[:] if annotations.class_count == 2 else None, None
+    of_items, given = annotations.folds_there()[:], labels[:] if annotations.class_count == 2 else None
+    votes = None
     for first in range(FOLDS):
         pair = np.sort(np.concatenate([drawn[first], drawn[(first + 1) % FOLDS]]))
-        votes = _voted(first, votes, inverse.predicted_from(pair, labels), of_items, given)
+        # The fold before the pair and the one two after it are each predicted by this pair and by one other.
+        asked = np.array([(first - 1) % FOLDS, (first + 2) % FOLDS])
+        votes = _voted(votes, inverse.predicted_from(pair, labels), of_items, asked, given)
     return to_host(_alike(votes))
 
 
-@fused(static=(0,))
-def _voted(first: int, votes: Array | None, predicted: Array, folds: Array, given: Array | None) -> Array:
-    """*votes*, int64[2, N, 2], with those of the pair of folds from *first* on.
-
-    The fold before the pair and the one two after it are each predicted by this pair and by one other.
-    """
+@fused()
+def _voted(votes: Array | None, predicted: Array, folds: Array, asked: Array, given: Array | None) -> Array:
+    """*votes*, int64[2, N, 2], with those on the folds *asked* for, one each."""
     xp, said = namespace(predicted), _votes(predicted, given)
-    asked = xp.stack([folds == (first - 1) % FOLDS, folds == (first + 2) % FOLDS])
-    return xp.where(asked[:, :, None], said, 0 if votes is None else votes)
+    return xp.where((folds == asked[:, None])[:, :, None], said, 0 if votes is None else votes)
 
 
 def _votes(predicted: Array, given: Array | None) -> Array:

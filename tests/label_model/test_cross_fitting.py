@@ -10,7 +10,7 @@ from ntk_labelqa.gram.dense import DenseInverse
 from ntk_labelqa.gram.inverse import leave_one_out
 from ntk_labelqa.gram.matrix import gram_matrix
 from ntk_labelqa.label_model.annotations import FOLDS, Annotations
-from ntk_labelqa.label_model.cross_fitting import Predictions, predicted
+from ntk_labelqa.label_model.cross_fitting import Predictions, posteriors_of, predicted
 
 CLASSES = 3
 TEMPERATURE = 4.0
@@ -42,7 +42,10 @@ def after(rounds: int, inverse: DenseInverse, labels: np.ndarray) -> np.ndarray:
     for _ in range(rounds):
         posterior = softmax(log_prior(made.values) + 2 * labels, axis=1)
         made = predicted(
-            inverse, posterior, made.posteriors_apart(log_prior, lambda rows: 2 * labels[rows]), made.folds
+            inverse,
+            posterior,
+            made.posteriors_apart(lambda rows, *apart: posteriors_of(log_prior, 2 * labels[rows], *apart)),
+            made.folds,
         )
     return made.values
 

@@ -19,8 +19,8 @@ def labelled(truth: np.ndarray, table: np.ndarray, seed: int = 1) -> np.ndarray:
 
 def started(truth: np.ndarray, annotations: Annotations, rate: float) -> NoiseChannel:
     """A channel of items that are all clear, and predicted rightly."""
-    rates = np.full((len(truth), annotations.class_count), rate)
-    return NoiseChannel.start(rates, np.full(len(truth), 0.1), truth, annotations)
+    rates, predictions = np.full((annotations.class_count, 21), rate), np.eye(annotations.class_count)[truth]
+    return NoiseChannel.start(rates, np.full(len(truth), 0.1), predictions, annotations)
 
 
 @pytest.mark.parametrize(("shift", "shape"), [(1, "pairs"), (None, "uniform")])
@@ -37,7 +37,7 @@ def test_the_likelihood_is_the_modules_equation() -> None:
     truth, rates = random.integers(K, size=50), random.uniform(0.05, 0.5, (50, K))
     labels, looks = random.integers(K, size=50), random.dirichlet(np.ones(K), 50)
     annotations = Annotations.of_codes(labels, K)
-    channel = NoiseChannel.start(rates, np.full(50, 0.5), truth, annotations)
+    channel = started(truth, annotations, 0.2)
     channel = NoiseChannel(
         rates, channel.weights, channel.shapes, channel.factors, channel.table_of_annotator, 0.3, looks
     )
