@@ -129,7 +129,7 @@ def _encoded(dataset: LabeledDataset, options: AuditOptions, stages: Stages) -> 
 
 
 def audit_features(
-    features: np.ndarray,
+    features: Rows,
     dataset: LabeledDataset,
     options: AuditOptions,
     *,
