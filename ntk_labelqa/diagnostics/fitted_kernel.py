@@ -61,7 +61,7 @@ class FittedKernel(ChosenKernel):
 
 
 def prepare_numbers(
-    features: Rows, labels: np.ndarray, options: KernelOptions, *, numbers: np.ndarray | None
+    features: Rows, labels: Rows, options: KernelOptions, *, numbers: np.ndarray | None
 ) -> tuple[Preparation, PreparationChoice | None]:
     """What is done to *features*, and by what that was chosen, if it was.
 
@@ -83,7 +83,7 @@ def prepare_numbers(
 
 def choose_kernel(
     features: Rows,
-    labels: np.ndarray,
+    labels: Rows,
     options: KernelOptions,
     *,
     numbers: np.ndarray | None = None,
@@ -116,7 +116,7 @@ def choose_kernel(
 
 def fit_kernel(
     features: Rows,
-    labels: np.ndarray,
+    labels: Rows,
     options: KernelOptions,
     *,
     numbers: np.ndarray | None = None,

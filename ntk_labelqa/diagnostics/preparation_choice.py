@@ -46,7 +46,7 @@ class PreparationChoice:
 
 def choose_preparation(
     features: Rows,
-    labels: np.ndarray,
+    labels: Rows,
     *,
     architecture: str | Kernel = "auto",
     numbers: np.ndarray | None = None,
