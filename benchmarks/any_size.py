@@ -25,7 +25,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score
 
 from ntk_labelqa.auditing import audit_fitted
-from ntk_labelqa.dataset import from_arrays, label_means
+from ntk_labelqa.dataset import from_arrays
 from ntk_labelqa.diagnostics.audit_plan import plan_audit
 from ntk_labelqa.diagnostics.fitted_kernel import fit_kernel
 from ntk_labelqa.label_model.annotations import Annotations
@@ -86,10 +86,11 @@ def one(folder: Path, items: int, landmarks: int | str) -> dict[str, str]:
         given, wrong = kept["given"][:items], kept["wrong"][:items]
     dataset = from_arrays(given)
     options, stages = AuditOptions(landmarks=landmarks), Stages(quiet=True)
-    plan = plan_audit(features, Annotations.of_dataset(dataset), landmarks=landmarks)
+    annotations = Annotations.of_dataset(dataset)
+    plan = plan_audit(features, annotations, landmarks=landmarks)
     start, spent = time.perf_counter(), time.process_time()
     numbers = np.ones(features.shape[1], bool)
-    fitted = fit_kernel(features, label_means(dataset), options, numbers=numbers, stages=stages)
+    fitted = fit_kernel(features, annotations.mean_rows(), options, numbers=numbers, stages=stages)
     audit = audit_fitted(fitted, dataset, options, encoder="precomputed", stages=stages)
     seconds, spent = time.perf_counter() - start, time.process_time() - spent
     flagged = audit.findings["is_label_issue"].to_numpy()

@@ -142,8 +142,9 @@ def encoder_options(command: F) -> F:
         (
             click.option(
                 "--features",
-                type=FILE,
-                help="Precomputed features: .npz with ids and features, or .parquet with task_id.",
+                metavar="FILE",
+                type=click.Path(path_type=Path),
+                help="Precomputed features: .npz or .zarr with ids and features, or .parquet with task_id.",
             ),
             click.option(
                 "--encoder",

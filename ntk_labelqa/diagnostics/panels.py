@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import sparse
 
-from ntk_labelqa.gram.inverse import RegularizedInverse, leave_one_out
+from ntk_labelqa.gram.inverse import RegularizedInverse, learnt
+from ntk_labelqa.row_store import Rows, row_panels
 
 PANEL_BYTES = 64 * 2**20
 """Of float64 an item and a class; a step holds a few such panels."""
@@ -28,19 +29,19 @@ def class_panels(item_count: int, class_count: int) -> Iterator[slice]:
         yield slice(start, min(start + step, class_count))
 
 
-def predicted_classes(inverse: RegularizedInverse, labels: np.ndarray) -> np.ndarray:
+def predicted_classes(inverse: RegularizedInverse, labels: Rows) -> np.ndarray:
     """The class of the largest leave-one-out prediction of each item, int64[N]; of equal ones the first.
 
     Args:
         inverse: G.
         labels: Y, float[N, K].
 
-    Cost: one ``apply`` of K columns, in panels.
+    Cost: one ``apply`` of K columns, a panel of items at a time.
     """
-    best = Best(len(labels))
-    for panel in class_panels(*labels.shape):
-        best.see(leave_one_out(inverse, labels[:, panel]), panel)
-    return best.classes
+    regression, classes = learnt(inverse.regression(), labels), np.empty(len(labels), np.int64)
+    for rows in row_panels(labels.shape):
+        classes[rows] = regression.left_out(rows, labels[rows]).argmax(axis=1)
+    return classes
 
 
 class Best:
@@ -60,6 +61,12 @@ class Best:
         largest = values[np.arange(len(values)), found]
         larger = largest > self._values
         self.classes[larger], self._values[larger] = found[larger] + panel.start, largest[larger]
+
+
+def label_shares(items: np.ndarray, labels: np.ndarray, item_count: int, class_count: int) -> sparse.csr_matrix:
+    """Y, sparse float64[N, K]: each item's mean over its labels; the row of an unlabelled item is zero."""
+    counts = label_counts(items, labels, item_count, class_count)
+    return sparse.csr_matrix(counts.multiply(1 / np.maximum(np.asarray(counts.sum(axis=1)), 1)))
 
 
 def label_counts(items: np.ndarray, labels: np.ndarray, item_count: int, class_count: int) -> sparse.csr_matrix:

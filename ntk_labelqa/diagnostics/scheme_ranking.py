@@ -26,6 +26,7 @@ from ntk_labelqa.inputs.features import read_features
 from ntk_labelqa.inputs.held import FeaturesLike, LabelsLike
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.options import KernelOptions, Preparation
+from ntk_labelqa.row_store import Rows
 from ntk_labelqa.shown import well_formed
 
 LIKE_COUNTS = 0.2
@@ -96,7 +97,7 @@ def rank_schemes(
 
 
 def rank_in(
-    features: np.ndarray,
+    features: Rows,
     dataset: LabeledDataset,
     schemes: Sequence[Scheme],
     options: KernelOptions,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 from numpy.typing import DTypeLike
 
 from ntk_labelqa.gram.dense import DenseInverse
@@ -32,7 +31,7 @@ Tick = Callable[[int, int], None]
 
 def invert(
     features: Rows,
-    labels: np.ndarray,
+    labels: Rows,
     *,
     architecture: str | Kernel,
     ridge: float | Literal["auto"] = "auto",
@@ -131,7 +130,7 @@ def invert(
     return inverse
 
 
-def _sampled_ridge(kernel: Kernel, inputs: Rows, labels: np.ndarray) -> float:
+def _sampled_ridge(kernel: Kernel, inputs: Rows, labels: Rows) -> float:
     """The best ridge of a sample; before the whole is factorised, since that is done for one ridge."""
     rows = sample(len(inputs), EIGEN_ITEMS)
     return with_best_ridge(exact_inverse(gram_of(kernel, inputs[rows]), ridge=1.0), labels[rows]).ridge

@@ -52,7 +52,7 @@ from ntk_labelqa.gram.panel_tasks import (
     sum_of_diagonal,
 )
 from ntk_labelqa.gram.panel_work import TOGETHER, PanelWork
-from ntk_labelqa.gram.row_files import in_a_file
+from ntk_labelqa.gram.row_files import for_workers
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.kernels.stax_network import StaxNetwork
 from ntk_labelqa.row_store import HELD, Rows
@@ -158,7 +158,7 @@ def _spectrum(
         return kept["spectrum"], kept["vectors"], float(kept["scale"])
     width = len(store.load(LANDMARKS)["anchors"])
     store.create(WHITENED, (work.size, width), inputs.dtype, work.length)
-    read = _for_workers(inputs, store, work.slices)
+    read = for_workers(inputs, store, work.slices)
     moments = work.map(partial(moment_of_panel, store, kernel, read), work.slices)
     whole = work.sum(moments)
     trace = work.sum(work.map(partial(sum_of_diagonal, kernel, read), work.slices))
@@ -167,17 +167,6 @@ def _spectrum(
     scale = float(trace.result()) / work.size
     store.save(SPECTRUM, spectrum=spectrum, vectors=vectors, scale=np.array(scale))
     return spectrum, vectors, scale
-
-
-def _for_workers(inputs: Rows, store: PanelStore, slices: Sequence[slice]) -> Rows:
-    """*inputs* where workers read them: what is sent to a worker is lost with it."""
-    if (there := in_a_file(inputs)) is not None:
-        return there
-    store.create(INPUTS, inputs.shape, inputs.dtype, slices[0].stop)
-    if store.count(INPUTS) < len(slices):
-        for rows in slices:
-            store.write(INPUTS, rows, inputs[rows])
-    return store.rows(INPUTS)
 
 
 def _features(work: PanelWork, store: PanelStore, width: int, dtype: np.dtype, tick: Tick) -> list[Future]:
