@@ -23,7 +23,7 @@ from ntk_labelqa.diagnostics.entanglement import Entanglement, entangle
 from ntk_labelqa.diagnostics.evidence import influences, most_evident
 from ntk_labelqa.diagnostics.fitted_kernel import FittedKernel, choose_kernel, fit_kernel
 from ntk_labelqa.diagnostics.label_issues import LabelIssues, find_label_issues_in, why_not_by
-from ntk_labelqa.diagnostics.panels import label_counts, label_shares, most_frequent, predicted_classes
+from ntk_labelqa.diagnostics.panels import label_counts, label_shares, most_frequent
 from ntk_labelqa.diagnostics.recalibration import Recalibration, recalibrated
 from ntk_labelqa.diagnostics.region_faults import find_region_faults
 from ntk_labelqa.diagnostics.scheme_ranking import rank
@@ -33,7 +33,7 @@ from ntk_labelqa.encoders.choose import Encoded, encode
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.cluster import described_scheduler
 from ntk_labelqa.gram.factor_cache import FactorCache
-from ntk_labelqa.gram.inverse import RegularizedInverse
+from ntk_labelqa.gram.inverse import RegularizedInverse, predicted_classes
 from ntk_labelqa.gram.panel_tasks import BrokenRowsError
 from ntk_labelqa.inputs.labels import taken
 from ntk_labelqa.label_model.annotations import Annotations

@@ -10,9 +10,6 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import sparse
 
-from ntk_labelqa.gram.inverse import RegularizedInverse, learnt
-from ntk_labelqa.row_store import Rows, row_panels
-
 PANEL_BYTES = 64 * 2**20
 """Of float64 an item and a class; a step holds a few such panels."""
 
@@ -27,21 +24,6 @@ def class_panels(item_count: int, class_count: int) -> Iterator[slice]:
     step = max(1, PANEL_BYTES // (8 * max(item_count, 1)))
     for start in range(0, class_count, step):
         yield slice(start, min(start + step, class_count))
-
-
-def predicted_classes(inverse: RegularizedInverse, labels: Rows) -> np.ndarray:
-    """The class of the largest leave-one-out prediction of each item, int64[N]; of equal ones the first.
-
-    Args:
-        inverse: G.
-        labels: Y, float[N, K].
-
-    Cost: one ``apply`` of K columns, a panel of items at a time.
-    """
-    regression, classes = learnt(inverse.regression(), labels), np.empty(len(labels), np.int64)
-    for rows in row_panels(labels.shape):
-        classes[rows] = regression.left_out(rows, labels[rows]).argmax(axis=1)
-    return classes
 
 
 class Best:

@@ -16,11 +16,10 @@ import pandas as pd
 from ntk_labelqa import bde
 from ntk_labelqa.dataset import LabeledDataset, label_means
 from ntk_labelqa.diagnostics.fitted_kernel import fit_kernel
-from ntk_labelqa.diagnostics.panels import predicted_classes
 from ntk_labelqa.diagnostics.schemes import Scheme, collapsed, controls, encoded, pooled
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.findings import conform
-from ntk_labelqa.gram.inverse import RegularizedInverse
+from ntk_labelqa.gram.inverse import RegularizedInverse, predicted_classes
 from ntk_labelqa.gram.inverse_plan import Landmarks
 from ntk_labelqa.inputs.features import read_features
 from ntk_labelqa.inputs.held import FeaturesLike, LabelsLike

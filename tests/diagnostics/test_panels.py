@@ -8,7 +8,7 @@ import pytest
 from ntk_labelqa import row_store
 from ntk_labelqa.diagnostics import panels
 from ntk_labelqa.gram.dense import DenseInverse
-from ntk_labelqa.gram.inverse import leave_one_out
+from ntk_labelqa.gram.inverse import leave_one_out, predicted_classes
 from ntk_labelqa.label_model.annotations import Annotations
 
 
@@ -19,7 +19,7 @@ def test_the_predicted_class_is_the_largest_whatever_the_panels(monkeypatch, ite
     inverse = DenseInverse(features @ features.T, ridge=0.1)
     monkeypatch.setattr(row_store, "PANEL_NUMBERS", 5 * items_at_once)
     expected = leave_one_out(inverse, labels).argmax(axis=1)
-    assert panels.predicted_classes(inverse, labels).tolist() == expected.tolist()
+    assert predicted_classes(inverse, labels).tolist() == expected.tolist()
 
 
 def test_shares_are_the_means_of_an_items_labels() -> None:
