@@ -42,7 +42,7 @@ from ntk_labelqa.label_types.registry import item_type_of
 from ntk_labelqa.options import AuditOptions
 from ntk_labelqa.progress import Stages
 from ntk_labelqa.row_store import Rows
-from ntk_labelqa.runtime import device, versions
+from ntk_labelqa.runtime import device, using_device, versions
 
 Pictures = Callable[[LabeledDataset], LabeledDataset]
 """Fetches the images of a data set; items without one are left out."""
@@ -105,7 +105,7 @@ def plan_of_audit(
     annotations = Annotations.of_dataset(encoded.dataset, seed=options.seed)
     chosen = choose_kernel(encoded.features, annotations.mean_rows(), options, numbers=encoded.numbers, stages=stages)
     plan = _plan(chosen.features, annotations, options)
-    with stages.stage("Trying the stages on a sample"):
+    with using_device(options.device), stages.stage("Trying the stages on a sample"):
         return tried_plan(plan, chosen.features, annotations, chosen.architecture, seed=options.seed)
 
 
@@ -147,7 +147,8 @@ def audit_features(
         _plan(features, annotations, options).require()
     kept = FactorCache(cache_root() / "factors")
     try:
-        fitted = fit_kernel(features, annotations.mean_rows(), options, numbers=numbers, cache=kept, stages=stages)
+        with using_device(options.device):
+            fitted = fit_kernel(features, annotations.mean_rows(), options, numbers=numbers, cache=kept, stages=stages)
     except BrokenRowsError as error:
         raise error.named(dataset.items["task_id"].to_numpy()) from error
     return audit_fitted(
@@ -166,6 +167,19 @@ def audit_fitted(
     pictures: Pictures | None = None,
 ) -> Audit:
     """:func:`run_audit` once a kernel is fitted to the items of *dataset*."""
+    with using_device(options.device):
+        return _audit_fitted(fitted, dataset, options, encoder, stages, decisions, pictures)
+
+
+def _audit_fitted(
+    fitted: FittedKernel,
+    dataset: LabeledDataset,
+    options: AuditOptions,
+    encoder: str,
+    stages: Stages,
+    decisions: pd.DataFrame | None,
+    pictures: Pictures | None,
+) -> Audit:
     inverse = fitted.inverse
     with stages.stage("Finding label issues"):
         issues = find_label_issues_in(dataset, inverse, seed=options.seed)

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from ntk_labelqa.errors import InvalidInputError
 
 NEEDED = ("ntk-labelqa", "jax", "numpy", "scipy", "scikit-learn")
+REMEDIES = {
+    "gpu": "Install ntk-labelqa[cuda12] or ntk-labelqa[cuda13], as its driver needs, or leave the device 'auto'.",
+    "cpu": "Leave JAX_PLATFORMS unset, or let it name cpu as well.",
+}
+"""Where jax sees no such device."""
 OPTIONAL = ("neural-tangents",)
 """Figures depend on these where they are installed; most audits run without."""
 
@@ -31,7 +41,44 @@ def versions() -> dict[str, str]:
 
 def device() -> str:
     """The device jax computes on, in words."""
+    used = device_in_use()
+    return used.platform if used.device_kind == used.platform else f"{used.platform} ({used.device_kind})"
+
+
+def device_in_use() -> Any:
+    """The device of jax that is computed on here."""
     import jax
 
-    first = jax.devices()[0]
-    return first.platform if first.device_kind == first.platform else f"{first.platform} ({first.device_kind})"
+    config: Any = jax.config
+    chosen = config.jax_default_device  # a device, the name of a kind of them, or None
+    return jax.local_devices(backend=chosen)[0] if chosen is None or isinstance(chosen, str) else chosen
+
+
+@contextmanager
+def using_device(name: str) -> Iterator[None]:
+    """Within it jax computes on a *name* ``cpu`` or ``gpu``; ``auto`` leaves that to jax and its user's settings.
+
+    Raises InvalidInputError where there is no such device.
+    """
+    if name == "auto":
+        yield
+        return
+    import jax
+
+    with jax.default_device(first_device(name)):
+        yield
+
+
+def first_device(name: str) -> Any:
+    """The first ``cpu`` or ``gpu`` that jax sees; raises InvalidInputError where it sees none."""
+    import jax
+
+    try:
+        # Others than local ones belong to other processes.
+        return jax.local_devices(backend=name)[0]
+    except (RuntimeError, AssertionError) as error:  # the latter of a plugin that finds no driver
+        raise InvalidInputError(
+            f"jax sees no {name} on this machine.",
+            why=str(error) or "The driver does not answer.",
+            remedy=REMEDIES[name],
+        ) from error

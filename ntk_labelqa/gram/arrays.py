@@ -20,6 +20,7 @@ from scipy.sparse import csr_array
 
 from ntk_labelqa.kernels.precision import compiled, precision
 from ntk_labelqa.memory import SPARED, usable_memory
+from ntk_labelqa.runtime import device_in_use
 
 Array = Any
 """NumPy's or jax's."""
@@ -32,12 +33,12 @@ Tick = Callable[[int, int], None]
 
 def on_accelerator() -> bool:
     """Whether jax computes on something else than the processor."""
-    return jax.default_backend() != "cpu"
+    return device_in_use().platform != "cpu"
 
 
 def device_memory() -> int:
     """Bytes that arrays on an accelerator may take, less the share that is spared; a processor's are those free."""
-    known = jax.devices()[0].memory_stats() if on_accelerator() else None
+    known = device_in_use().memory_stats() if on_accelerator() else None
     if not known or "bytes_limit" not in known:
         return usable_memory()
     return int((known["bytes_limit"] - known.get("bytes_in_use", 0)) * (1 - SPARED))

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from ntk_labelqa.errors import LabelQAError
+from ntk_labelqa.runtime import device_in_use
 
 FIRST_ALGORITHM = {"xla_gpu_autotune_level": "0"}
 MOST_PROGRAMS = {"cpu": 16, "gpu": 64}
@@ -71,7 +72,7 @@ def compiled(*, quickly: bool = False, **options: Any) -> Callable[[Callable[...
 
         @wraps(function)
         def called(*args: Any) -> Any:
-            backend = jax.default_backend()
+            backend = device_in_use().platform
             program = of_backend(backend)
             leaves, structure = jax.tree.flatten(args)
             form = structure, *((leaf.shape, str(leaf.dtype)) if hasattr(leaf, "dtype") else leaf for leaf in leaves)
