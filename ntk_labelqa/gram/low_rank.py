@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
+import jax
 import numpy as np
 from numpy.typing import DTypeLike
 from scipy.linalg import lapack, solve_triangular
@@ -277,8 +278,10 @@ def _applied(features: Array, gains: Array, shift: Array, values: Array) -> Arra
 
 
 def leverages(_: None, features: Array, gains: Array) -> Array:
-    """How far each item's prediction follows its own label, [n]. Cost: 2nm flops."""
-    return namespace(features).square(features) @ gains
+    """How far each item's prediction follows its own label, [n]. Cost: 3nm flops."""
+    squares = namespace(features).square(features)
+    # As one sum: before a product an accelerator would write the squares to its memory, and read them again.
+    return (squares * gains).sum(axis=1) if isinstance(features, jax.Array) else squares @ gains
 
 
 @fused()
