@@ -35,6 +35,9 @@ SERIES = 16 * 3 + 3
 PIXEL, PATCH = 2 * 9 + 6 + RELU + 8, 30
 """Operations of a convolution: a pixel and pair, and a pixel and image."""
 
+FUSES = jax.__version_info__ >= (0, 10)
+"""Whether XLA fuses a sum with what is summed on a processor; on a GPU it always has."""
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -138,6 +141,8 @@ def convolutional_block(sizes: Sizes) -> Step:
     unlike = {
         "bytes": "XLA fuses less on a processor, and hands sums to a library with all that goes into them written"
     }
+    if not FUSES:
+        unlike["flops"] = "older releases of XLA compute anew what several sums need, on a processor"
     arrays = (form(a, side, side, 1),) * 2
     return Step(
         "CNN-1, block", fused(static=(0,))(cross_block), (kernel_of("CNN-1"), *arrays), flops, read, why, unlike
@@ -178,6 +183,7 @@ def inverse_steps(sizes: Sizes) -> list[Step]:
             3 * n * m,
             4 * n * m,
             "3nm: a square, a product, a sum; the panel once",
+            {} if FUSES else {"bytes": "older releases of XLA write what is summed, on a processor"},
         ),
     ]
 
