@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from ntk_labelqa.gram import low_rank
-from ntk_labelqa.gram.arrays import Array, _summed, fused, whitened
+from ntk_labelqa.gram.arrays import Array, _eigen, _summed, fused, whitened
 from ntk_labelqa.gram.tiles import cross_block, upper_tiles
 from ntk_labelqa.kernels import dense
 from ntk_labelqa.kernels.architectures import kernel_of
@@ -62,6 +62,7 @@ class Step:
         flops, read: operations, and bytes between the processor's units and its memory, that the mathematics needs.
         why: both as formulas.
         unlike: why XLA's figures do not count the same, by figure.
+        wide: whether its arithmetic is float64's.
     """
 
     name: str
@@ -71,10 +72,15 @@ class Step:
     read: float
     why: str
     unlike: dict[str, str] = field(default_factory=dict)
+    wide: bool = False
 
-    def analysed(self) -> dict[str, float | None]:
-        """``flops`` and ``bytes`` by XLA on this device; None where it does not know."""
-        found = self.program.lower(*self.arguments).compile().cost_analysis()
+    def compiled(self) -> Any:
+        """For this device; to be called with the arrays alone."""
+        return self.program.lower(*self.arguments).compile()
+
+    def analysed(self, compiled: Any) -> dict[str, float | None]:
+        """``flops`` and ``bytes`` of what is *compiled*, by XLA; None where it does not know."""
+        found = compiled.cost_analysis() or {}
         # Releases of jax before 0.5 give a list of one.
         found = found[0] if isinstance(found, list) else found
         figures = {"flops": found.get("flops"), "bytes": found.get("bytes accessed")}
@@ -83,7 +89,7 @@ class Step:
     def times(self) -> dict[str, float]:
         """How many times what is needed XLA counts, of what it counts alike."""
         needed = {"flops": self.flops, "bytes": self.read}
-        found = {name: value for name, value in self.analysed().items() if name not in self.unlike}
+        found = {name: value for name, value in self.analysed(self.compiled()).items() if name not in self.unlike}
         return {name: value / needed[name] for name, value in found.items() if value is not None}
 
 
@@ -167,6 +173,16 @@ def inverse_steps(sizes: Sizes) -> list[Step]:
             4 * n * m + 4 * m * m,
             "nm²: half of AᵀA",
             moments,
+        ),
+        Step(
+            "eigenvectors",
+            _eigen,
+            (form(m, m, dtype=WIDE),),
+            10 * m**3,
+            24 * m * m,
+            "about 10m³; the matrix read, the vectors written and read",
+            solver,
+            wide=True,
         ),
         Step(
             "rotation",
