@@ -34,3 +34,14 @@ def test_a_large_gram_matrix_takes_little_more_than_half_of_its_pairs(
     shape = (60_000, 28, 28, 1) if "CNN" in architecture else (60_000, 784)
     side = tile_side(kernel_of(architecture), np.broadcast_to(np.float32(0), shape))
     assert 1 <= pairs_computed(60_000, side) <= MOST
+
+
+@pytest.mark.parametrize("architecture", ["2-L", "10-L"])
+def test_a_round_of_the_search_for_near_pairs_goes_over_a_block_few_times(
+    architecture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each item of a Gram matrix is near itself, so that every tile on the diagonal takes a round."""
+    monkeypatch.setattr(arrays, "on_accelerator", lambda: True)
+    without, searched = (step for step in steps(SIZES) if step.name.startswith(f"{architecture}, block"))
+    more = searched.analysed(searched.compiled())["bytes"] - without.analysed(without.compiled())["bytes"]
+    assert more <= 150 * SIZES.items * SIZES.landmarks
