@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from benchmarks.gpu import table1
 from benchmarks.gpu.__main__ import SECTIONS, Section, written
 from benchmarks.gpu.correctness import compared
+from ntk_labelqa import runtime
 from ntk_labelqa.gram import arrays
 from ntk_labelqa.gram.matrix import prepare
 
@@ -50,6 +52,17 @@ def test_without_a_gpu_full_sizes_are_not_begun(tmp_path: Path, monkeypatch) -> 
     page = (tmp_path / "page.md").read_text()
     assert "jax sees no GPU here" in page
     assert page.count("\n## ") == 1
+
+
+def test_a_clone_that_is_not_installed_has_versions(monkeypatch) -> None:
+    def version(name: str) -> str:
+        if name == "ntk-labelqa":
+            raise PackageNotFoundError(name)
+        return "1.0"
+
+    monkeypatch.setattr(runtime, "version", version)
+    assert runtime.versions()["ntk-labelqa"] == "not installed"
+    assert runtime.versions()["jax"] == "1.0"
 
 
 def test_a_probability_may_differ_by_rounding_and_a_flag_where_it_is_a_tie_alone(capsys) -> None:

@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+ROOT = str(Path(__file__).parents[2])
+"""What the sections, and the scripts that they start, import: this package need not be installed."""
 MINUTES = 8.0
 LEAST = 15.0
 """Seconds without which a section is not begun: jax alone takes some of them to start."""
@@ -105,6 +107,7 @@ def part_of(section: Section, options: list[str], left: float) -> tuple[bool, st
             stdout=said,
             stderr=cried,
             start_new_session=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))},
         )
         try:
             code: int | None = child.wait(limit)
