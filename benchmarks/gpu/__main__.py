@@ -40,7 +40,7 @@ class Section:
     Attributes:
         name: of the module, with options of its own after a space.
         title: of the part.
-        seconds: how long it may take.
+        seconds: how long it may take, of 8 minutes for all; of more, as much more.
     """
 
     name: str
@@ -82,7 +82,8 @@ def written(sections: Sequence[Section], out: Path, options: list[str], only: li
     parts = ["# A GPU: figures of one run", f"    {command}"]
     first, *others = sections
     for section in (first, *(other for other in others if not only or other.name in only)):
-        went, text = part_of(section, options, end - time.monotonic())
+        more = max(1.0, budget / (60 * MINUTES))
+        went, text = part_of(section, options, section.seconds * more, end - time.monotonic())
         whole &= went
         parts += [f"## {section.title}", text]
         out.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
@@ -92,11 +93,11 @@ def written(sections: Sequence[Section], out: Path, options: list[str], only: li
     return whole
 
 
-def part_of(section: Section, options: list[str], left: float) -> tuple[bool, str]:
-    """Whether *section* went through in the seconds *left*, and its text: what it printed, and what became of it."""
-    if left < min(LEAST, section.seconds):
+def part_of(section: Section, options: list[str], limit: float, left: float) -> tuple[bool, str]:
+    """Whether *section* went through in *limit* seconds, or those *left*; what it printed, and what became of it."""
+    if left < min(LEAST, limit):
         return False, f"Left out: {max(left, 0):.0f} s of the whole time were left."
-    limit, start = min(section.seconds, left), time.monotonic()
+    limit, start = min(limit, left), time.monotonic()
     module, *own = section.name.split()
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8") as said,
