@@ -30,7 +30,8 @@ def own_version() -> str:
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that figures depend on; of optional ones, those that are installed."""
-    found = {"python": platform.python_version(), **{name: version(name) for name in NEEDED}}
+    own, *others = NEEDED
+    found = {"python": platform.python_version(), own: own_version(), **{name: version(name) for name in others}}
     for name in OPTIONAL:
         try:
             found[name] = version(name)

@@ -5,6 +5,7 @@ Each step is written once for NumPy's arrays and an accelerator's.
 
 from __future__ import annotations
 
+import jax
 import numpy as np
 from numpy.typing import DTypeLike
 
@@ -34,8 +35,10 @@ def applied(features: Array, gains: Array, shift: Array, values: Array) -> Array
 
 
 def leverages(_: None, features: Array, gains: Array) -> Array:
-    """How far each item's prediction follows its own label, [n]. Cost: 2nm flops."""
-    return namespace(features).square(features) @ gains
+    """How far each item's prediction follows its own label, [n]. Cost: 3nm flops."""
+    squares = namespace(features).square(features)
+    # As one sum: before a product an accelerator would write the squares to its memory, and read them again.
+    return (squares * gains).sum(axis=1) if isinstance(features, jax.Array) else squares @ gains
 
 
 @fused()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import jax
 import numpy as np
 from numpy.typing import DTypeLike
 
@@ -15,12 +16,11 @@ from ntk_labelqa.gram.arrays import (
     fused,
     namespace,
     panels,
-    panelwise,
     to_device,
     to_host,
 )
 from ntk_labelqa.gram.plan import plan_gram
-from ntk_labelqa.gram.tiles import cross_block, panel_length, upper_tiles
+from ntk_labelqa.gram.tiles import tile_side, upper_tiles
 from ntk_labelqa.inputs.features import read_features
 from ntk_labelqa.inputs.held import FeaturesLike
 from ntk_labelqa.kernels.architectures import kernel_of
@@ -108,10 +108,26 @@ def symmetric_bytes(items: int, itemsize: int) -> int:
 
 
 def _gram_there(kernel: Kernel, inputs: np.ndarray, progress: Tick | None) -> np.ndarray:
-    """H by an accelerator at once: to send tile by tile takes longer than to compute both halves."""
-    there = to_device(inputs)
-    length = panel_length(kernel, inputs, len(inputs), len(inputs))
-    return to_host(_symmetric(panelwise(cross_block, kernel, length, there, there, tick=progress)))
+    """H by an accelerator, which holds it whole: to send tile by tile takes longer than to compute them."""
+    side = tile_side(kernel, inputs)
+    tiles = list(upper_tiles(len(inputs), side))
+    corners = to_device(np.array([(rows.start, columns.start) for rows, columns in tiles]))
+    gram = to_host(_symmetric(upper(kernel, side, to_device(inputs), corners)))
+    if progress:
+        progress(len(tiles), len(tiles))
+    return gram
+
+
+@fused(static=(0, 1))
+def upper(kernel: Kernel, side: int, inputs: Array, corners: Array) -> Array:
+    """H of an accelerator's *inputs* where tiles of *side* from *corners*, int[t, 2], cover it; zeros elsewhere."""
+
+    def filled(number: Array, gram: Array) -> Array:
+        top, left = corners[number]
+        rows, columns = (jax.lax.dynamic_slice_in_dim(inputs, start, side) for start in (top, left))
+        return jax.lax.dynamic_update_slice(gram, kernel.values(rows, columns), (top, left))
+
+    return jax.lax.fori_loop(0, len(corners), filled, jax.numpy.zeros((len(inputs),) * 2, inputs.dtype))
 
 
 @fused()

@@ -51,6 +51,8 @@ def _refuse_fork() -> None:
 def compiled(*, quickly: bool = False, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """``jax.jit`` with *options* that keeps the programs of the last shapes alone.
 
+    As of ``jax.jit``'s, ``lower`` of its arguments is the program, before it is compiled.
+
     jax keeps a program for each shape that it has ever met, 2 MB of memory each on a CPU: a process that audits a
     growing project again and again would grow without end. On an accelerator, where a program takes a second to
     compile and memory is plenty, more are kept.
@@ -70,6 +72,9 @@ def compiled(*, quickly: bool = False, **options: Any) -> Callable[[Callable[...
             how = FIRST_ALGORITHM if quickly and backend == "gpu" else None
             return jax.jit(function, compiler_options=how, **options)
 
+        def lower(*args: Any) -> Any:
+            return of_backend(jax.default_backend()).lower(*args)
+
         @wraps(function)
         def called(*args: Any) -> Any:
             backend = device_in_use().platform
@@ -84,6 +89,12 @@ def compiled(*, quickly: bool = False, **options: Any) -> Callable[[Callable[...
                 met.add(form)
             return program(*args)
 
-        return called
+        return with_lower(called, lower)
 
     return decorated
+
+
+def with_lower(function: Callable[..., Any], lower: Callable[..., Any]) -> Any:
+    """*function* with *lower*, as jax's own have it: of arguments, the program before it is compiled."""
+    function.lower = lower  # type: ignore[attr-defined]
+    return function
