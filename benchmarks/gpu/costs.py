@@ -194,7 +194,7 @@ def inverse_steps(sizes: Sizes) -> list[Step]:
         ),
         Step(
             "leverages",
-            fused(static=(0,))(eigen_features.leverages),
+            fused(static=(0,))(eigen_features.unexplained),
             (None, panel, gains),
             3 * n * m,
             4 * n * m,

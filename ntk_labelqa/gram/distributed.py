@@ -27,7 +27,6 @@ from ntk_labelqa.gram.eigen_features import (
     leave_one_out_squares,
     moment_of,
     seen,
-    unexplained,
     weights_of_few,
 )
 from ntk_labelqa.gram.factor_cache import digest_of
@@ -43,13 +42,13 @@ from ntk_labelqa.gram.panel_tasks import (
     SPECTRUM,
     WHITENED,
     eigen_features,
-    leverages_of,
     moment_of_panel,
     moment_of_rows,
     on_panel,
     rows_of_panel,
     seen_rows,
     sum_of_diagonal,
+    unexplained_of,
 )
 from ntk_labelqa.gram.panel_work import TOGETHER, PanelWork
 from ntk_labelqa.gram.row_files import for_workers
@@ -238,7 +237,7 @@ class DistributedInverse:
     def unexplained(self) -> np.ndarray:
         """1 − leverage of each item, float64[N]."""
         if self._spared is None:
-            self._spared = unexplained(np.concatenate(self._gathered(leverages_of, self.gains)))
+            self._spared = np.concatenate(self._gathered(unexplained_of, self.gains))
         return self._spared
 
     def columns(self, indices: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:

@@ -87,8 +87,7 @@ class LowRankInverse:
     def _unexplained(self) -> Array:
         """1 − leverage of each item, float64[N]."""
         if self._spared is None:
-            leverage = panelwise(eigen_features.leverages, None, PANEL, self._features, self._gains)
-            self._spared = eigen_features.unexplained(leverage)
+            self._spared = panelwise(eigen_features.unexplained, None, PANEL, self._features, self._gains)
         return self._spared
 
     def columns(self, indices: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
