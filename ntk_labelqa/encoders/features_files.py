@@ -16,6 +16,8 @@ from ntk_labelqa.row_store import row_panels
 
 READ_AHEAD = 2**16
 """Bytes of each column of a Parquet file that are read at once."""
+TABLE = 2**19
+"""Numbers of a panel of a Parquet file, which Arrow and pandas hold some copies of."""
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
@@ -85,7 +87,7 @@ def _parquet(path: Path) -> Iterator[FeaturesFile]:
         form = _values(first if first is not None else file.schema_arrow.empty_table().to_pandas())
 
         def panels() -> Iterator[np.ndarray]:
-            rows = next(row_panels((len(ids), *form.shape[1:])), slice(0, 1))
+            rows = next(row_panels((len(ids), *form.shape[1:]), TABLE), slice(0, 1))
             return map(_values, _tables(file, rows.stop))
 
         regions = keys["region_id"].to_numpy(str) if "region_id" in keys else None

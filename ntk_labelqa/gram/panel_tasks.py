@@ -17,7 +17,8 @@ from ntk_labelqa.gram.tiles import diagonal_of
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.row_store import Rows
 
-INPUTS, WHITENED, FEATURES, LANDMARKS, SPECTRUM = "inputs", "whitened", "features", "landmarks", "spectrum"
+INPUTS, WHITENED, FEATURES = "inputs", "whitened", "features"
+LENGTH, LANDMARKS, SPECTRUM = "length", "landmarks", "spectrum"
 """What is kept: prepared inputs, features before and after they are turned into eigen-features, and what all share."""
 
 

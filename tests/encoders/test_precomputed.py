@@ -13,6 +13,7 @@ import zarr
 
 from ntk_labelqa import row_store
 from ntk_labelqa.dataset import from_arrays
+from ntk_labelqa.encoders import features_files
 from ntk_labelqa.encoders.choose import encode
 from ntk_labelqa.encoders.precomputed import read_features
 from ntk_labelqa.errors import InvalidInputError
@@ -139,6 +140,7 @@ def test_a_large_file_is_never_held_as_a_whole(tmp_path, monkeypatch, name) -> N
     tasks, features = large(tmp_path / name)
     monkeypatch.setattr(row_store, "STORED", 2**16)
     monkeypatch.setattr(row_store, "PANEL_NUMBERS", 2**14)
+    monkeypatch.setattr(features_files, "TABLE", 2**14)
     dataset = replace(from_arrays(tasks % 2), items=pd.DataFrame({"task_id": tasks, "value": ""}))
     tracemalloc.start()
     try:
