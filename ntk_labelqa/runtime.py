@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -41,7 +41,7 @@ def versions() -> dict[str, str]:
 
 
 def device() -> str:
-    """The device jax computes on, in words."""
+    """The device jax computes on, or the first of several, in words."""
     used = device_in_use()
     return used.platform if used.device_kind == used.platform else f"{used.platform} ({used.device_kind})"
 
@@ -66,7 +66,9 @@ def using_device(name: str) -> Iterator[None]:
         return
     import jax
 
-    with jax.default_device(first_device(name)):
+    first = first_device(name)
+    # Where jax takes such a device anyway, it takes all there are.
+    with nullcontext() if device_in_use().platform == name else jax.default_device(first):
         yield
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram import arrays
+from ntk_labelqa.gram.devices import in_use
 from ntk_labelqa.gram.landmarks import PANEL
 from ntk_labelqa.gram.plan import plan_gram, timed
 from ntk_labelqa.gram.tiles import tile_side
@@ -147,12 +148,14 @@ def exact_bytes(items: int, itemsize: int) -> int:
 
 def accelerator_bytes(inputs: Rows, landmarks: int | None) -> int:
     """Peak memory of an accelerator beside that of its panels: the inputs, F before and after it is turned into
-    eigen-features, and six float64 arrays of the landmarks' size; or H and three float64 arrays of its size.
+    eigen-features, of several accelerators its share of these, and six float64 arrays of the landmarks' size; or H and
+    three float64 arrays of its size.
     """
     items, itemsize = len(inputs), inputs.dtype.itemsize
     if landmarks is None:
         return items**2 * (itemsize + 24)
-    return int(np.prod(inputs.shape)) * itemsize + 2 * items * landmarks * itemsize + 6 * 8 * landmarks**2
+    own = -(-items // len(in_use()))
+    return own * itemsize * (int(np.prod(inputs.shape[1:])) + 2 * landmarks) + 6 * 8 * landmarks**2
 
 
 def _fits(inputs: Rows, there: int, landmarks: int, limit: int) -> bool:

@@ -24,6 +24,7 @@ from ntk_labelqa.kernels.patches import SIDE, outputs, patch_sums, patch_vectors
 from ntk_labelqa.kernels.precision import compiled, precision
 from ntk_labelqa.kernels.relu import relu
 from ntk_labelqa.row_store import Rows
+from ntk_labelqa.runtime import device_in_use
 
 ARRAYS = 6
 """Arrays of one number a pixel and pair (or pixel pair and pair) that are alive at once."""
@@ -128,14 +129,15 @@ def _fused() -> bool:
 
     Everything else takes the form below, as the diagonal does everywhere.
     """
-    if jax.default_backend() != "gpu":
+    used = device_in_use()
+    if used.platform != "gpu":
         return False
     from jax.experimental.pallas import triton
 
     # Releases of jax before 0.7 have its parameters by another name, and were not tried.
-    if "cuda" not in jax.devices()[0].client.platform_version or not hasattr(triton, "CompilerParams"):
+    if "cuda" not in used.client.platform_version or not hasattr(triton, "CompilerParams"):
         return False
-    return float(jax.devices()[0].compute_capability) >= OLDEST_FUSED
+    return float(used.compute_capability) >= OLDEST_FUSED
 
 
 def _values(rows: jax.Array, columns: jax.Array, network: ConvolutionalNetwork) -> jax.Array:
