@@ -85,7 +85,7 @@ class ConvolutionalNetwork:
     def bytes_per_pair(self, inputs: Rows) -> int:
         """Covariances of the first, largest layer; where they stay on the chip, the result and copies of it alone.
 
-        Besides, the fused form has the maps and the scratch of 1,024 by 1,024 pairs, however many there are.
+        Besides, the fused form has the maps and the scratch of up to 1,024 by 1,024 pairs, however many there are.
         """
         if _fused():
             return COPIES * inputs.dtype.itemsize
