@@ -87,8 +87,10 @@ class ConvolutionalNetwork:
 
         Besides, the fused form has the maps and the scratch of up to 1,024 by 1,024 pairs, however many there are.
         """
-        if _fused():
-            return COPIES * inputs.dtype.itemsize
+        return COPIES * inputs.dtype.itemsize if _fused() else self.covariance_bytes(inputs)
+
+    def covariance_bytes(self, inputs: Rows) -> int:
+        """Of a pair's covariances, whether or not they are written to memory: by these goes the time that it takes."""
         pixels = outputs(inputs.shape[1], self.strides[0]) * outputs(inputs.shape[2], self.strides[0])
         return ARRAYS * inputs.dtype.itemsize * (pixels**2 if self.pooled else pixels)
 
