@@ -17,12 +17,12 @@ from ntk_labelqa.gram.arrays import (
     panels,
     rows_of,
     solved,
-    taken,
     to_device,
     to_host,
 )
 from ntk_labelqa.gram.inverse import sample
 from ntk_labelqa.gram.low_rank import exact_inverse
+from ntk_labelqa.gram.rows_there import gathered, picked
 from ntk_labelqa.gram.tiles import upper_tiles
 from ntk_labelqa.row_store import Rows
 
@@ -82,7 +82,7 @@ class DenseInverse:
         """What the items *rows* alone say of all, float64[N, K]. Cost: n³/3 flops for n rows."""
         if not len(rows):
             return to_device(np.zeros((self.size, labels.shape[1])))
-        return _predicted(self._there, rows, taken(labels, rows), self.ridge * self.scale)
+        return _predicted(self._there, rows, picked(labels, rows), self.ridge * self.scale)
 
     def at(self, ridge: float) -> Self:
         """The inverse of the same Gram matrix at another ridge. Cost: a new factorisation."""
@@ -167,7 +167,7 @@ def _entries(inverse: Array, indices: Array, rows: Array) -> Array:
 @fused()
 def _predicted(gram: Array, rows: Array, given: Array, shift: Array) -> Array:
     own = gram[rows[:, None], rows].astype(np.float64) + shift * namespace(gram).eye(len(rows))
-    return gram[:, rows] @ solved(own, given)
+    return gram[:, rows] @ solved(own, gathered(given))
 
 
 def _cholesky(gram: Array, shift: float) -> Array | None:

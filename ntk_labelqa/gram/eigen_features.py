@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike
 from ntk_labelqa.gram.arrays import Array, each, fused, namespace, solved
 from ntk_labelqa.gram.conjugate_gradients import conjugate_gradients
 from ntk_labelqa.gram.devices import ShardedRows
+from ntk_labelqa.gram.rows_there import gathered
 
 LARGEST_LEVERAGE = 1 - 1e-4
 """A leverage nearer to 1 is rounding: its leave-one-out prediction would be a division by noise."""
@@ -57,8 +58,10 @@ def entries(features: Array, gains: Array, shift: Array, indices: Array, rows: A
 
 @fused()
 def predicted_from_few(features: Array, shift: Array, rows: Array, given: Array, used: Array | None) -> Array:
-    """What *rows*, of which *given* is known, say of all; those that are not *used* say nothing."""
-    return seen(features, weights_of_few(_used(features[rows], used), shift, given))
+    """What *rows*, of which *given* is known (see :func:`~ntk_labelqa.gram.rows_there.picked`), say of all; those that
+    are not *used* say nothing.
+    """
+    return seen(features, weights_of_few(_used(features[rows], used), shift, gathered(given)))
 
 
 @fused()
@@ -80,7 +83,7 @@ def predicted_from_many(
     def image(direction: Array) -> Array:
         return gram_times(some, direction)
 
-    right = moment_of(some, given).astype(np.float64)
+    right = moment_of(some, gathered(given)).astype(np.float64)
     return seen(features, conjugate_gradients(image, shift, right, diagonal))
 
 
@@ -100,7 +103,7 @@ def leave_one_out_squares(features: Array, rows: Array, given: Array, right: Arr
     """At each of *gains*, [ridges, m], the sum of squared leave-one-out errors of *rows*, of which *given*, [n, K], is
     known and *right* is FᵀV of all: float64[ridges].
     """
-    some = features[rows]
+    some, given = features[rows], gathered(given)
     xp = namespace(some)
     squares = xp.square(some)
 

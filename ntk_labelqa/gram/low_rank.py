@@ -30,7 +30,7 @@ from ntk_labelqa.gram.arrays import (
 )
 from ntk_labelqa.gram.inverse import learnt, sample
 from ntk_labelqa.gram.landmarks import PANEL, LandmarkMap
-from ntk_labelqa.gram.rows_there import sent
+from ntk_labelqa.gram.rows_there import picked, sent
 from ntk_labelqa.row_store import Rows
 
 DROPPED = 1e-7
@@ -119,7 +119,7 @@ class LowRankInverse:
         padded = in_few_sizes(rows)
         # What was added is of no features.
         used = None if padded is rows else (np.arange(len(padded)) < len(rows)).astype(self._features.dtype)
-        given = taken(labels, padded)
+        given = picked(labels, padded)
         if len(rows) <= len(self._spectrum):
             return eigen_features.predicted_from_few(self._features, self._shift, padded, given, used)
         # The items are part of all, whose FᵀF is diagonal: so theirs nearly is, which makes few steps enough.
@@ -151,7 +151,7 @@ class LowRankInverse:
         labels, rows = sent(labels), to_device(sample(self.size, JUDGED))
         right = learnt(self.regression(), labels).moment
         gains = np.stack([self._gains_at(ridge) for ridge in ridges])
-        given = taken(labels, rows)
+        given = picked(labels, rows)
         sums = eigen_features.leave_one_out_squares(self._features, rows, given, right, gains)
         return to_host(sums) / (len(rows) * labels.shape[1])
 

@@ -31,17 +31,22 @@ class RowsThere:
         size = int(np.prod(shape)) * self.dtype.itemsize
         self._held: Array | RowFile = None if size <= arrays.device_memory() // SHARE else row_store(shape, dtype)
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the accelerator holds all of them."""
+        return isinstance(self._held, jax.Array)
+
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, rows: slice | np.ndarray, /) -> Array:
-        if isinstance(self._held, jax.Array):
+        if self.is_there:
             return rows_of(self._held, rows) if isinstance(rows, slice) else taken(self._held, rows)
         return to_device(self._held[rows])
 
     def __setitem__(self, rows: slice, values: Array) -> None:
         start, stop, _ = rows.indices(len(self))
-        if not (self._held is None or isinstance(self._held, jax.Array)):
+        if not (self._held is None or self.is_there):
             self._held[rows] = to_host(values)
         elif stop - start == len(self):
             self._held = values if values.dtype == self.dtype else _of_kind(self.dtype, values)
@@ -53,6 +58,21 @@ class RowsThere:
 def room_for(shape: tuple[int, ...], dtype: DTypeLike = np.float64) -> np.ndarray | RowFile | RowsThere:
     """Room for float[N, …], written and read a panel at a time where it is calculated with."""
     return RowsThere(shape, dtype) if arrays.on_accelerator() else row_store(shape, dtype)
+
+
+def picked(rows: Rows, indices: np.ndarray) -> Array | tuple[Array, Array]:
+    """*rows* at *indices*, int[n], for programs that take them by :func:`gathered`."""
+    if isinstance(rows, RowsThere) and rows.is_there:
+        return rows[:], to_device(indices)
+    return to_device(rows[indices])
+
+
+def gathered(rows: Array | tuple[Array, Array]) -> Array:
+    """Within a program, what was :func:`picked`, [n, …]: of rows that are there it needs no program of its own."""
+    if not isinstance(rows, tuple):
+        return rows
+    whole, indices = rows
+    return whole[indices]
 
 
 def sent(rows: Rows) -> Rows:

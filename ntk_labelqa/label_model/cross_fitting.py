@@ -50,7 +50,7 @@ class Predictions:
     Attributes:
         inverse: whose leave-one-out operator is L.
         fed: the labels it was made from, float64[N, K]: Y at first, then the posterior of the round before.
-        told: V, float64[N, K].
+        told: V, float64[N, K]; None at first, when it is *fed* less *values*.
         values: P, float64[N, K].
         views: P_m, float32[N, M K]; None at first, when no fold sees anything else than P.
         folds: int64[N], where it is calculated with.
@@ -58,7 +58,7 @@ class Predictions:
 
     inverse: RegularizedInverse
     fed: Rows
-    told: Rows
+    told: Rows | None
     values: Rows
     views: Rows | None
     folds: Rows
@@ -67,12 +67,10 @@ class Predictions:
     def of_labels(cls, inverse: RegularizedInverse, labels: Rows, folds: Rows) -> Predictions:
         """From the labels as given, float64[N, K]; both where they are calculated with."""
         regression = learnt(inverse.regression(), labels)
-        values, told = room_for(labels.shape), room_for(labels.shape)
+        values = room_for(labels.shape)
         for rows in panels_there(labels.shape):
-            given = labels[rows]
-            values[rows] = said = regression.left_out(rows, given)
-            told[rows] = _beyond(given, said)
-        return cls(inverse, labels, told, values, None, folds)
+            values[rows] = regression.left_out(rows, labels[rows])
+        return cls(inverse, labels, None, values, None, folds)
 
     def posteriors_apart(self, judged: Callable[[slice, Array, Array, Array], tuple[Array, Array]]) -> Posteriors:
         """What each fold makes of its view.
@@ -87,13 +85,19 @@ class Predictions:
         panels = list(panels_there((count, FOLDS * k)))
         regression = self.inverse.regression()
         for rows in panels:
-            regression.learn(rows, _own(self.told[rows], self.folds[rows]))
+            regression.learn(rows, self._own(rows))
         seen, told = room_for((count, FOLDS * k), np.float32), room_for((count, k))
         for rows in panels:
             folds, views = self.folds[rows], self.values if self.views is None else self.views
-            heard = regression.left_out(rows, _own(self.told[rows], folds))
+            heard = regression.left_out(rows, self._own(rows))
             seen[rows], told[rows] = judged(rows, views[rows], heard, folds)
         return Posteriors(seen, told)
+
+    def _own(self, rows: slice) -> Array:
+        """1_m ∘ V of the items *rows*, float32[n, M K]."""
+        if self.told is None:
+            return _own(self.fed[rows], self.values[rows], self.folds[rows])
+        return _own(self.told[rows], None, self.folds[rows])
 
 
 def posteriors_of(
@@ -131,15 +135,10 @@ def predicted(inverse: RegularizedInverse, fed: Rows, apart: Posteriors, folds: 
 
 
 @fused()
-def _beyond(given: Array, said: Array) -> Array:
-    return given - said
-
-
-@fused()
-def _own(told: Array, folds: Array) -> Array:
-    """1_m ∘ V of some items, float64[n, M K]."""
+def _own(told: Array, less: Array | None, folds: Array) -> Array:
+    told = told if less is None else told - less
     mine = folds[:, None] == np.arange(FOLDS)
-    return (mine[:, :, None] * told[:, None]).reshape(len(told), -1)
+    return (mine[:, :, None] * told[:, None].astype(np.float32)).reshape(len(told), -1)
 
 
 @fused()
