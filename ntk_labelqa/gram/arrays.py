@@ -2,7 +2,10 @@
 
 What is calculated from them is written once, in what the two have in common (the array API standard), and is one
 compiled program on an accelerator. On a processor NumPy is as fast as jax, and compiles nothing. Arrays cross from one
-side to the other by :func:`to_device` and :func:`to_host` alone.
+side to the other by :func:`to_device`, :func:`sharded` and :func:`to_host` alone.
+
+Of several accelerators each has all arrays, save those of a row an item that are many times as large: these are
+:class:`~ntk_labelqa.gram.devices.ShardedRows`, which the functions of this module take for arrays.
 """
 
 from __future__ import annotations
@@ -18,11 +21,12 @@ import scipy.special
 from scipy.linalg import eigh, get_blas_funcs, solve, solve_triangular
 from scipy.sparse import csr_array
 
+from ntk_labelqa.gram.devices import ShardedRows, in_use, mesh, replicated
 from ntk_labelqa.kernels.precision import compiled, precision
 from ntk_labelqa.memory import SPARED, usable_memory
 
 Array = Any
-"""NumPy's or jax's."""
+"""NumPy's or jax's; where that is said, ShardedRows."""
 Calculation = TypeVar("Calculation", bound=Callable[..., Any])
 Kind = TypeVar("Kind")
 FLOAT64 = np.dtype(np.float64)
@@ -36,16 +40,19 @@ def on_accelerator() -> bool:
 
 
 def device_memory() -> int:
-    """Bytes that arrays on an accelerator may take, less the share that is spared; a processor's are those free."""
-    known = jax.devices()[0].memory_stats() if on_accelerator() else None
-    if not known or "bytes_limit" not in known:
+    """Bytes that arrays on an accelerator may take, less the share that is spared; a processor's are those free.
+
+    Of several accelerators that have the same arrays, what the fullest has left.
+    """
+    known = [one.memory_stats() or {} for one in in_use()] if on_accelerator() else [{}]
+    if not all("bytes_limit" in of_one for of_one in known):
         return usable_memory()
-    return int((known["bytes_limit"] - known.get("bytes_in_use", 0)) * (1 - SPARED))
+    return int(min(of_one["bytes_limit"] - of_one.get("bytes_in_use", 0) for of_one in known) * (1 - SPARED))
 
 
 def to_device(values: Any) -> Any:
-    """*values*, arrays or several of them, where they are calculated with: copies on an accelerator, unless they are
-    there, else themselves. Several cross at once.
+    """*values*, arrays or several of them, where they are calculated with: copies on an accelerator, or on each of
+    several, unless they are there, else themselves. Several cross at once.
     """
     if not on_accelerator():
         return values
@@ -53,10 +60,20 @@ def to_device(values: Any) -> Any:
     here = [number for number, one in enumerate(leaves) if not isinstance(one, jax.Array)]
     if here:
         with precision(FLOAT64):
-            sent = jax.device_put([np.asarray(leaves[number]) for number in here])
+            sent = jax.device_put([np.asarray(leaves[number]) for number in here], replicated())
         for number, one in zip(here, sent, strict=True):
             leaves[number] = one
     return jax.tree.unflatten(form, leaves)
+
+
+def sharded(rows: Array) -> Array:
+    """*rows*, [N, …], where they are calculated with: as :func:`to_device` has them, but shared out over several
+    accelerators.
+    """
+    if isinstance(rows, ShardedRows) or not on_accelerator() or (several := mesh()) is None:
+        return to_device(rows)
+    with precision(FLOAT64):
+        return ShardedRows.of(to_host(rows), several)
 
 
 def to_host(values: Any) -> Any:
@@ -64,6 +81,8 @@ def to_host(values: Any) -> Any:
 
     Several cross at once.
     """
+    if isinstance(values, ShardedRows):
+        return values.on_host()
     if not any(isinstance(one, jax.Array) for one in jax.tree.leaves(values)):
         return values
     return jax.tree.map(np.asarray, jax.device_get(values))
@@ -149,21 +168,27 @@ def in_few_sizes(indices: np.ndarray) -> np.ndarray:
 
 
 def rows_of(array: Array, rows: slice) -> Array:
-    """*array* at *rows*, without a program of its own for each place on an accelerator."""
-    if not isinstance(array, jax.Array):
+    """*array*, which may be sharded, at *rows*, without a program of its own for each place on an accelerator."""
+    if not isinstance(array, jax.Array | ShardedRows):
         return array[rows]
     start, stop, _ = rows.indices(len(array))
-    return array if stop - start == len(array) else _rows_of(stop - start, array, to_device(np.asarray(start)))
+    if stop - start == len(array):
+        return array
+    if isinstance(array, ShardedRows) and not array.is_even(slice(start, stop)):
+        return taken(array, np.arange(start, stop))
+    return _rows_of(stop - start, array, to_device(np.asarray(start)))
 
 
 @fused(static=(0,))
 def _rows_of(length: int, array: Array, start: Array) -> Array:
+    if isinstance(array, ShardedRows):
+        return array.panel(start, length)
     return jax.lax.dynamic_slice_in_dim(array, start, length)
 
 
 def taken(rows: Any, indices: np.ndarray) -> Array:
-    """*rows* at *indices*, int[n], where they are calculated with."""
-    return _taken(rows, indices) if isinstance(rows, jax.Array) else to_device(rows[indices])
+    """*rows*, which may be sharded, at *indices*, int[n], where they are calculated with."""
+    return _taken(rows, indices) if isinstance(rows, jax.Array | ShardedRows) else to_device(rows[indices])
 
 
 def part_of(array: Array, rows: slice | Array) -> Array:
@@ -174,6 +199,11 @@ def part_of(array: Array, rows: slice | Array) -> Array:
 @fused()
 def _taken(rows: Array, indices: Array) -> Array:
     return rows[indices]
+
+
+def whole(rows: Array) -> Array:
+    """*rows*, no longer sharded."""
+    return rows.whole() if isinstance(rows, ShardedRows) else rows
 
 
 def whitened(factor: Array, block: Array) -> Array:
@@ -279,13 +309,14 @@ def panelwise(
 ) -> Array:
     """*function* of *how*, of *length* of the *rows* at a time, and of *others*; its results put together, [N, …].
 
-    So working memory stays that of a panel. *function* is to be one at the top of a module: each is compiled by itself.
-    *tick* is called with (panels done, panels), on an accelerator at the end alone. To *overwrite* the rows, [N, m],
-    with results that are no wider saves a processor as much memory again.
+    So working memory stays that of a panel. Of sharded rows each device takes its own, and so are the results sharded.
+    *function* is to be one at the top of a module: each is compiled by itself. *tick* is called with (panels done,
+    panels), on an accelerator at the end alone. To *overwrite* the rows, [N, m], with results that are no wider saves a
+    processor as much memory again.
     """
     steps = list(panels(len(rows), length))
-    if isinstance(rows, jax.Array):
-        result = _filled(function, how, min(length, len(rows)), rows, *others)
+    if isinstance(rows, jax.Array | ShardedRows):
+        result = _filled(function, how, length, rows, *others)
         if tick:
             tick(len(steps), len(steps))
         return result
@@ -301,7 +332,9 @@ def panelwise(
 
 @fused(static=(0, 1, 2))
 def _filled(function: Callable[..., Array], how: Hashable, length: int, rows: Array, *others: Array) -> Array:
-    count = len(rows)
+    if isinstance(rows, ShardedRows):
+        return rows.mapped(partial(_filled, function, how, length), *others)
+    count, length = len(rows), min(length, len(rows))
 
     def start_of(number: Array) -> Array:
         # The last panel overlaps the one before it: a shorter one would be compiled by itself.
@@ -318,10 +351,11 @@ def _filled(function: Callable[..., Array], how: Hashable, length: int, rows: Ar
 def moment(rows: Array, length: int) -> Array:
     """RᵀR for *rows* R, float[N, m], float64[m, m] of which what is on and below the diagonal counts.
 
-    Products of *length* rows are taken in their precision, and added up in float64. Cost: Nm² flops.
+    Products of *length* rows, which may be sharded, are taken in their precision, and added up in float64. Cost: Nm²
+    flops.
     """
-    if isinstance(rows, jax.Array):
-        return _summed(min(length, len(rows)), rows)
+    if isinstance(rows, jax.Array | ShardedRows):
+        return _summed(length, rows)
     total = np.zeros((rows.shape[1], rows.shape[1]))
     for panel in panels(len(rows), length):
         total += second_moment(rows[panel])
@@ -329,13 +363,18 @@ def moment(rows: Array, length: int) -> Array:
 
 
 @fused(static=(0,))
-def _summed(length: int, rows: Array) -> Array:
-    count, numbers = len(rows), jax.numpy.arange(length)
+def _summed(length: int, rows: Array, most: Array | None = None) -> Array:
+    """The moment of rows, of the first *most* alone if that is given."""
+    if isinstance(rows, ShardedRows):
+        return rows.summed(partial(_summed, length))
+    count, length = len(rows), min(length, len(rows))
+    numbers = jax.numpy.arange(length)
 
     def added(number: Array, total: Array) -> Array:
         start = jax.numpy.minimum(number * length, count - length)
         part = jax.lax.dynamic_slice_in_dim(rows, start, length)
-        fresh = (start + numbers >= number * length)[:, None]
-        return total + second_moment(jax.numpy.where(fresh, part, 0)).astype(total.dtype)
+        counts = start + numbers >= number * length
+        counts = counts if most is None else counts & (start + numbers < most)
+        return total + second_moment(jax.numpy.where(counts[:, None], part, 0)).astype(total.dtype)
 
     return jax.lax.fori_loop(0, -(-count // length), added, jax.numpy.zeros((rows.shape[1],) * 2))

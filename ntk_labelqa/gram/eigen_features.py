@@ -1,6 +1,6 @@
 """What the inverse in eigen-features is computed by, of F or of a panel of its rows.
 
-Each step is written once for NumPy's arrays and an accelerator's.
+Each step is written once for NumPy's arrays and an accelerator's; of several accelerators, F may be sharded.
 """
 
 from __future__ import annotations
@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ntk_labelqa.gram.arrays import Array, each, fused, namespace, solved
+from ntk_labelqa.gram.arrays import Array, each, fused, namespace, solved, whole
 from ntk_labelqa.gram.conjugate_gradients import conjugate_gradients
+from ntk_labelqa.gram.devices import ShardedRows
 
 LARGEST_LEVERAGE = 1 - 1e-4
 """A leverage nearer to 1 is rounding: its leave-one-out prediction would be a division by noise."""
@@ -23,7 +24,8 @@ def gains_at(spectrum: np.ndarray, shift: float, dtype: DTypeLike) -> np.ndarray
 @fused()
 def unexplained(leverage: Array) -> Array:
     """1 − leverage, float64[N]."""
-    return 1.0 - namespace(leverage).minimum(leverage.astype(np.float64), LARGEST_LEVERAGE)
+    leverage = whole(leverage).astype(np.float64)
+    return 1.0 - namespace(leverage).minimum(leverage, LARGEST_LEVERAGE)
 
 
 @fused()
@@ -41,7 +43,7 @@ def leverages(_: None, features: Array, gains: Array) -> Array:
 @fused()
 def columns(features: Array, gains: Array, shift: Array, indices: Array) -> Array:
     """G[:, indices]."""
-    xp = namespace(features)
+    xp = namespace(gains)
     result = -(features @ (gains[:, None] * features[indices].T)).astype(np.float64)
     own = xp.arange(len(features))[:, None] == indices
     return xp.where(own, result + 1.0, result) / shift
@@ -100,7 +102,8 @@ def leave_one_out_squares(features: Array, rows: Array, given: Array, right: Arr
     """At each of *gains*, [ridges, m], the sum of squared leave-one-out errors of *rows*, of which *given*, [n, K], is
     known and *right* is FᵀV of all: float64[ridges].
     """
-    xp, some = namespace(features), features[rows]
+    some = features[rows]
+    xp = namespace(some)
     squares = xp.square(some)
 
     def at(gains: Array) -> Array:
@@ -113,7 +116,8 @@ def leave_one_out_squares(features: Array, rows: Array, given: Array, right: Arr
 
 def moment_of(features: Array, values: Array) -> Array:
     """Fᵀ V in the precision of F, [m, k]."""
-    return features.T @ values.astype(features.dtype)
+    values = values.astype(features.dtype)
+    return features.moment(values) if isinstance(features, ShardedRows) else features.T @ values
 
 
 @fused()

@@ -16,7 +16,7 @@ import numpy as np
 
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram import eigen_features
-from ntk_labelqa.gram.arrays import Array, eigen, in_few_sizes, panelwise, rows_of, taken, to_device, to_host
+from ntk_labelqa.gram.arrays import Array, eigen, in_few_sizes, panelwise, rows_of, sharded, taken, to_device, to_host
 from ntk_labelqa.gram.inverse import learnt, sample
 from ntk_labelqa.gram.landmarks import PANEL, LandmarkMap
 from ntk_labelqa.gram.rows_there import sent
@@ -32,7 +32,7 @@ class LowRankInverse:
     """G from eigen-features, which stay where they are; see the module.
 
     Args:
-        features: F, float[N, m], with orthogonal columns.
+        features: F, float[N, m], with orthogonal columns; shared out over several accelerators.
         spectrum: w, float[m], squared norms of the columns of F.
         scale: tr(H)/N, of H itself and not of F Fᵀ.
         ridge: relative to *scale*, positive: without one, G does not exist.
@@ -52,7 +52,7 @@ class LowRankInverse:
         landmarks: LandmarkMap | None = None,
     ) -> None:
         check_positive(ridge)
-        self._features, self._spectrum, self.landmarks = features, spectrum, landmarks
+        self._features, self._spectrum, self.landmarks = sharded(features), spectrum, landmarks
         self.size, self.scale, self.ridge = len(features), float(scale), float(ridge)
         self._shift = to_device(np.float64(self.ridge * self.scale))
         self._gains = to_device(self._gains_at(self.ridge))
@@ -190,5 +190,4 @@ def exact_inverse(gram: np.ndarray, *, ridge: float) -> LowRankInverse:
     scale = float(np.trace(gram, dtype=np.float64)) / len(gram)
     spectrum, vectors = eigen(gram.astype(np.float64))
     kept = spectrum > DROPPED * spectrum[-1]
-    features = to_device(vectors[:, kept] * np.sqrt(spectrum[kept]))
-    return LowRankInverse(features, spectrum[kept], scale, ridge=ridge)
+    return LowRankInverse(vectors[:, kept] * np.sqrt(spectrum[kept]), spectrum[kept], scale, ridge=ridge)

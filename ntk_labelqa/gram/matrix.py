@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import jax
 import numpy as np
 from numpy.typing import DTypeLike
 
@@ -16,11 +17,13 @@ from ntk_labelqa.gram.arrays import (
     namespace,
     panels,
     panelwise,
+    sharded,
     to_device,
     to_host,
 )
+from ntk_labelqa.gram.devices import in_use
 from ntk_labelqa.gram.plan import plan_gram
-from ntk_labelqa.gram.tiles import cross_block, panel_length, upper_tiles
+from ntk_labelqa.gram.tiles import cross_block, panel_length, tile_side, upper_tiles
 from ntk_labelqa.inputs.features import read_features
 from ntk_labelqa.inputs.held import FeaturesLike
 from ntk_labelqa.kernels.architectures import kernel_of
@@ -91,6 +94,8 @@ def gram_of(
     """:func:`gram_matrix` of inputs that *kernel* has prepared."""
     plan = plan_gram(kernel, inputs, memory_limit=memory_limit)
     inputs = inputs[:]  # each row is needed with all others
+    if arrays.on_accelerator() and len(in_use()) > 1:
+        return _gram_by_several(kernel, inputs, plan.working_bytes, progress)
     if arrays.on_accelerator() and symmetric_bytes(len(inputs), inputs.dtype.itemsize) <= arrays.device_memory():
         return _gram_there(kernel, inputs, progress)
     gram = np.empty((len(inputs), len(inputs)), inputs.dtype)
@@ -114,6 +119,28 @@ def _gram_there(kernel: Kernel, inputs: np.ndarray, progress: Tick | None) -> np
     return to_host(_symmetric(panelwise(cross_block, kernel, length, there, there, tick=progress)))
 
 
+def _gram_by_several(kernel: Kernel, inputs: np.ndarray, memory: int, progress: Tick | None) -> np.ndarray:
+    """H by several accelerators, each of which computes a tile at a time; *memory* is what all tiles may take."""
+    devices, there = len(in_use()), to_device(inputs)
+    side = min(tile_side(kernel, inputs, memory // devices), -(-len(inputs) // (2 * devices)))
+    tiles, gram = list(upper_tiles(len(inputs), side)), np.empty((len(inputs), len(inputs)), inputs.dtype)
+    for done in range(0, len(tiles), devices):
+        some = tiles[done : done + devices]
+        corners = sharded(np.array([(rows.start, columns.start) for rows, columns in some]))
+        for place, block in zip(some, to_host(panelwise(_tile, (kernel, side), 1, corners, there)), strict=True):
+            _put(gram, *place, block)
+        if progress:
+            progress(done + len(some), len(tiles))
+    return gram
+
+
+def _tile(how: tuple[Kernel, int], corners: Array, inputs: Array) -> Array:
+    """A tile of H of all *inputs*, [1, side, side], that begins at the one of *corners*, int[1, 2]."""
+    kernel, side = how
+    rows, columns = (jax.lax.dynamic_slice_in_dim(inputs, start, side) for start in corners[0])
+    return kernel.values(rows, columns)[None]
+
+
 @fused()
 def _symmetric(square: Array) -> Array:
     """*square* with its upper triangle in place of its lower one."""
@@ -123,12 +150,16 @@ def _symmetric(square: Array) -> Array:
 
 def fill(gram: np.ndarray, kernel: Kernel, inputs: np.ndarray, rows: slice, columns: slice) -> None:
     """Write one tile of the upper triangle into *gram*, and its mirror image into the lower."""
+    others = None if rows == columns else inputs[columns]
+    _put(gram, rows, columns, kernel.block(inputs[rows], others))
+
+
+def _put(gram: np.ndarray, rows: slice, columns: slice, block: np.ndarray) -> None:
+    """*block* and its mirror image into *gram*; on the diagonal its upper triangle counts."""
+    gram[rows, columns] = block
     if rows == columns:
-        gram[rows, rows] = kernel.block(inputs[rows])
         _mirror(gram[rows, rows])
     else:
-        block = kernel.block(inputs[rows], inputs[columns])
-        gram[rows, columns] = block
         gram[columns, rows] = block.T
 
 

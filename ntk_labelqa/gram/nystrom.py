@@ -9,7 +9,7 @@ from scipy.linalg import lapack
 
 from ntk_labelqa.errors import SingularKernelError
 from ntk_labelqa.gram import arrays
-from ntk_labelqa.gram.arrays import Array, eigen, moment, panelwise, to_device, to_host, whitened
+from ntk_labelqa.gram.arrays import Array, eigen, moment, panelwise, sharded, to_device, to_host, whitened
 from ntk_labelqa.gram.landmarks import PANEL, LandmarkMap, Sampling, landmarks_of
 from ntk_labelqa.gram.low_rank import DROPPED, LowRankInverse
 from ntk_labelqa.gram.matrix import gram_of
@@ -99,7 +99,7 @@ def whitened_features(
         _features_of,
         kernel,
         panel_length(kernel, inputs, len(anchors), PANEL),
-        to_device(inputs[:]) if arrays.on_accelerator() else inputs,
+        sharded(inputs[:]) if arrays.on_accelerator() else inputs,
         *map(to_device, (anchors, factor)),
         tick=tick,
     )

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ntk_labelqa.gram import arrays
-from ntk_labelqa.gram.arrays import Array, fused, rows_of, taken, to_device, to_host
+from ntk_labelqa.gram.arrays import Array, fused, panels, rows_of, taken, to_device, to_host
+from ntk_labelqa.gram.devices import in_use
 from ntk_labelqa.row_store import RowFile, Rows, row_panels, row_store
 
 SHARE = 8
@@ -66,7 +67,10 @@ def sent(rows: Rows) -> Rows:
 
 def panels_there(shape: tuple[int, ...]) -> Iterator[slice]:
     """Slices that cover rows of *shape*, [N, …], each of as many as suit what calculates with them."""
-    return row_panels(shape, ACCELERATOR_PANEL if arrays.on_accelerator() else None)
+    if not arrays.on_accelerator():
+        return row_panels(shape)
+    length, devices = ACCELERATOR_PANEL // max(1, int(np.prod(shape[1:]))), len(in_use())
+    return panels(shape[0], max(devices, length - length % devices))  # as many for each
 
 
 @fused(static=(0,))

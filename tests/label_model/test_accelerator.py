@@ -19,18 +19,18 @@ from ntk_labelqa.label_model.annotations import Annotations
 LANDMARKS = 150
 
 
-def labelled(items: int) -> tuple[np.ndarray, Annotations]:
+def labelled(items: int, classes: int = 10) -> tuple[np.ndarray, Annotations]:
     """Digits, a quarter of whose labels is another digit's; two thirds have a second label by someone else."""
-    features, right = load_digits(return_X_y=True)
+    features, right = load_digits(n_class=classes, return_X_y=True)
     random = np.random.default_rng(1)
-    given = np.where(random.random(items) < 0.25, (right[:items] + 1) % 10, right[:items])
+    given = np.where(random.random(items) < 0.25, (right[:items] + 1) % classes, right[:items])
     again = np.flatnonzero(np.arange(items) % 3)
     return features[:items], Annotations(
         np.concatenate([np.arange(items), again]),
         np.concatenate([given, right[again]]),
         np.repeat([0, 1], [items, len(again)]),
         items,
-        10,
+        classes,
     )
 
 
