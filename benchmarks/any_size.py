@@ -24,10 +24,11 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import average_precision_score
 
+from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.auditing import audit_fitted
-from ntk_labelqa.dataset import from_arrays, label_means
+from ntk_labelqa.dataset import from_arrays
 from ntk_labelqa.diagnostics.audit_plan import plan_audit
-from ntk_labelqa.diagnostics.fitted_kernel import fit_kernel
+from ntk_labelqa.diagnostics.fitted_kernel import FittedKernel, fit_kernel
 from ntk_labelqa.label_model.annotations import Annotations
 from ntk_labelqa.memory import in_units
 from ntk_labelqa.options import AuditOptions
@@ -79,18 +80,30 @@ def make(folder: Path, items: int, width: int, classes: int) -> None:
     np.savez(folder / "labels.npz", given=given, wrong=wrong)
 
 
-def one(folder: Path, items: int, landmarks: int | str) -> dict[str, str]:
-    """Audit the first *items*."""
+def made(folder: Path, items: int | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The first *items* of :func:`make`, or all: features, mapped into memory, labels, and which of them are wrong."""
     features = np.load(folder / "features.npy", mmap_mode="r")[:items]
     with np.load(folder / "labels.npz") as kept:
-        given, wrong = kept["given"][:items], kept["wrong"][:items]
+        return features, kept["given"][:items], kept["wrong"][:items]
+
+
+def audited(
+    features: np.ndarray, given: np.ndarray, options: AuditOptions, stages: Stages
+) -> tuple[FittedKernel, Audit]:
+    """A whole audit from arrays to findings, without looking for kept factors."""
     dataset = from_arrays(given)
+    numbers = np.ones(features.shape[1], bool) if features.ndim == 2 else None
+    fitted = fit_kernel(features, Annotations.of_dataset(dataset).mean_rows(), options, numbers=numbers, stages=stages)
+    return fitted, audit_fitted(fitted, dataset, options, encoder="precomputed", stages=stages)
+
+
+def one(folder: Path, items: int, landmarks: int | str) -> dict[str, str]:
+    """Audit the first *items*."""
+    features, given, wrong = made(folder, items)
     options, stages = AuditOptions(landmarks=landmarks), Stages(quiet=True)
-    plan = plan_audit(features, Annotations.of_dataset(dataset), landmarks=landmarks)
+    plan = plan_audit(features, Annotations.of_dataset(from_arrays(given)), landmarks=landmarks)
     start, spent = time.perf_counter(), time.process_time()
-    numbers = np.ones(features.shape[1], bool)
-    fitted = fit_kernel(features, label_means(dataset), options, numbers=numbers, stages=stages)
-    audit = audit_fitted(fitted, dataset, options, encoder="precomputed", stages=stages)
+    fitted, audit = audited(features, given, options, stages)
     seconds, spent = time.perf_counter() - start, time.process_time() - spent
     flagged = audit.findings["is_label_issue"].to_numpy()
     precision = average_precision_score(wrong, audit.findings["error_probability"])

@@ -40,11 +40,10 @@ from ntk_labelqa.diagnostics.entanglement import entangle
 from ntk_labelqa.diagnostics.evidence import influences
 from ntk_labelqa.diagnostics.flip_gains import bde_gains
 from ntk_labelqa.diagnostics.label_issues import LabelIssues
-from ntk_labelqa.diagnostics.panels import predicted_classes
 from ntk_labelqa.diagnostics.scheme_ranking import rank
 from ntk_labelqa.diagnostics.schemes import schemes_of
 from ntk_labelqa.diagnostics.self_measurement import Proportion, SelfMeasurement
-from ntk_labelqa.gram.inverse import leave_one_out
+from ntk_labelqa.gram.inverse import leave_one_out, predicted_classes
 from ntk_labelqa.gram.low_rank import LowRankInverse
 from ntk_labelqa.label_model.annotations import Annotations
 from ntk_labelqa.report.html import write_report

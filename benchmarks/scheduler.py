@@ -27,7 +27,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # as many as the worker has
 import numpy as np
 
 from ntk_labelqa.gram import cluster
-from ntk_labelqa.gram.distributed import PANEL_ROWS, distributed_nystrom
+from ntk_labelqa.gram.distributed import distributed_nystrom, panel_rows
 from ntk_labelqa.gram.inverse import leave_one_out
 from ntk_labelqa.gram.matrix import prepare
 from ntk_labelqa.gram.ridge import with_best_ridge
@@ -69,9 +69,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--items", type=int, default=100_000)
     parser.add_argument("--landmarks", type=int, default=500)
-    parser.add_argument("--length", type=int, default=PANEL_ROWS, help="items a panel")
+    parser.add_argument("--length", type=int, help="items a panel; by default those of one thread")
     parser.add_argument("--runs", type=int, default=5)
     asked = parser.parse_args()
+    length = asked.length or panel_rows(asked.landmarks, asked.items, 1)
     features = np.random.default_rng(0).normal(size=(asked.items, WIDTH)).astype(np.float32)
     labels = np.eye(CLASSES)[features[:, :CLASSES].argmax(axis=1)]
     ratios, idle = [], []
@@ -80,9 +81,9 @@ def main() -> None:
         for _ in range(asked.runs):
             here = Called()
             with mock.patch("distributed.as_completed", iter):
-                alone = seconds(here, features, labels, asked.landmarks, asked.length)
+                alone = seconds(here, features, labels, asked.landmarks, length)
             with calculated(client) as found:
-                shared = seconds(client, features, labels, asked.landmarks, asked.length)
+                shared = seconds(client, features, labels, asked.landmarks, length)
             between = shared - found["seconds"] - (alone - here.seconds)
             ratios.append(shared / alone)
             idle.append(between / shared)

@@ -19,11 +19,10 @@ import image_sets
 import numpy as np
 
 from ntk_labelqa import bde
-from ntk_labelqa.diagnostics.panels import predicted_classes
 from ntk_labelqa.diagnostics.scheme_ranking import rank
 from ntk_labelqa.diagnostics.schemes import Scheme, pooled
 from ntk_labelqa.gram.choose import invert
-from ntk_labelqa.gram.inverse import RegularizedInverse
+from ntk_labelqa.gram.inverse import RegularizedInverse, predicted_classes
 
 SHARES = (0.0, 0.1, 0.2, 0.3)
 CAREFUL, CARELESS = 0.08, 0.10

@@ -91,5 +91,6 @@ SAMPLE = Rule(lambda value: _whole(value, 2), "a whole number of 2 or more")
 SECONDS = Rule(lambda value: is_number(value) and value > 0, "a positive number of seconds")  # type: ignore[operator]
 BYTES = Rule(lambda value: value is None or _whole(value, 0), "a whole number of bytes, or None for what is free")
 PRECISION = Rule(lambda value: _word(value, "float32", "float64"), "'float32' or 'float64'")
+DEVICE = Rule(lambda value: _word(value, "auto", "cpu", "gpu"), "'auto', 'cpu' or 'gpu'")
 TICK = Rule(lambda value: value is None or callable(value), "a function of two numbers, done and total, or None")
 SCHEDULER = Rule(_scheduler, "'local', an address such as 'tcp://host:8786', a client of Dask, or None")

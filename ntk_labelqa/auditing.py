@@ -14,7 +14,7 @@ from ntk_labelqa import bde, findings
 from ntk_labelqa.audit_folder import FORMAT, Audit
 from ntk_labelqa.cache import cache_root
 from ntk_labelqa.contents import contents
-from ntk_labelqa.dataset import LabeledDataset, label_means, with_note
+from ntk_labelqa.dataset import LabeledDataset, with_note
 from ntk_labelqa.diagnostics.agreement import agreement_table
 from ntk_labelqa.diagnostics.annotators import annotators_table, consensus_table
 from ntk_labelqa.diagnostics.audit_plan import AuditPlan, plan_audit, tried_plan
@@ -23,7 +23,7 @@ from ntk_labelqa.diagnostics.entanglement import Entanglement, entangle
 from ntk_labelqa.diagnostics.evidence import influences, most_evident
 from ntk_labelqa.diagnostics.fitted_kernel import FittedKernel, choose_kernel, fit_kernel
 from ntk_labelqa.diagnostics.label_issues import LabelIssues, find_label_issues_in, why_not_by
-from ntk_labelqa.diagnostics.panels import label_counts, most_frequent, predicted_classes
+from ntk_labelqa.diagnostics.panels import label_counts, label_shares, most_frequent
 from ntk_labelqa.diagnostics.recalibration import Recalibration, recalibrated
 from ntk_labelqa.diagnostics.region_faults import find_region_faults
 from ntk_labelqa.diagnostics.scheme_ranking import rank
@@ -33,7 +33,7 @@ from ntk_labelqa.encoders.choose import Encoded, encode
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.cluster import described_scheduler
 from ntk_labelqa.gram.factor_cache import FactorCache
-from ntk_labelqa.gram.inverse import RegularizedInverse
+from ntk_labelqa.gram.inverse import RegularizedInverse, predicted_classes
 from ntk_labelqa.gram.panel_tasks import BrokenRowsError
 from ntk_labelqa.inputs.labels import taken
 from ntk_labelqa.label_model.annotations import Annotations
@@ -42,7 +42,7 @@ from ntk_labelqa.label_types.registry import item_type_of
 from ntk_labelqa.options import AuditOptions
 from ntk_labelqa.progress import Stages
 from ntk_labelqa.row_store import Rows
-from ntk_labelqa.runtime import device, versions
+from ntk_labelqa.runtime import device, using_device, versions
 
 Pictures = Callable[[LabeledDataset], LabeledDataset]
 """Fetches the images of a data set; items without one are left out."""
@@ -103,11 +103,9 @@ def plan_of_audit(
     encoded = _encoded(dataset, options, stages)
     check_auditable(encoded.dataset)
     annotations = Annotations.of_dataset(encoded.dataset, seed=options.seed)
-    chosen = choose_kernel(
-        encoded.features, label_means(encoded.dataset), options, numbers=encoded.numbers, stages=stages
-    )
+    chosen = choose_kernel(encoded.features, annotations.mean_rows(), options, numbers=encoded.numbers, stages=stages)
     plan = _plan(chosen.features, annotations, options)
-    with stages.stage("Trying the stages on a sample"):
+    with using_device(options.device), stages.stage("Trying the stages on a sample"):
         return tried_plan(plan, chosen.features, annotations, chosen.architecture, seed=options.seed)
 
 
@@ -129,7 +127,7 @@ def _encoded(dataset: LabeledDataset, options: AuditOptions, stages: Stages) -> 
 
 
 def audit_features(
-    features: np.ndarray,
+    features: Rows,
     dataset: LabeledDataset,
     options: AuditOptions,
     *,
@@ -144,11 +142,13 @@ def audit_features(
     *numbers*, bool[D], are the columns that hold plain numbers; None where the features are as a kernel is to see them.
     """
     check_auditable(dataset)
+    annotations = Annotations.of_dataset(dataset)
     if options.scheduler is None:
-        _plan(features, Annotations.of_dataset(dataset), options).require()
+        _plan(features, annotations, options).require()
     kept = FactorCache(cache_root() / "factors")
     try:
-        fitted = fit_kernel(features, label_means(dataset), options, numbers=numbers, cache=kept, stages=stages)
+        with using_device(options.device):
+            fitted = fit_kernel(features, annotations.mean_rows(), options, numbers=numbers, cache=kept, stages=stages)
     except BrokenRowsError as error:
         raise error.named(dataset.items["task_id"].to_numpy()) from error
     return audit_fitted(
@@ -167,7 +167,20 @@ def audit_fitted(
     pictures: Pictures | None = None,
 ) -> Audit:
     """:func:`run_audit` once a kernel is fitted to the items of *dataset*."""
-    labels, inverse = label_means(dataset), fitted.inverse
+    with using_device(options.device):
+        return _audit_fitted(fitted, dataset, options, encoder, stages, decisions, pictures)
+
+
+def _audit_fitted(
+    fitted: FittedKernel,
+    dataset: LabeledDataset,
+    options: AuditOptions,
+    encoder: str,
+    stages: Stages,
+    decisions: pd.DataFrame | None,
+    pictures: Pictures | None,
+) -> Audit:
+    inverse = fitted.inverse
     with stages.stage("Finding label issues"):
         issues = find_label_issues_in(dataset, inverse, seed=options.seed)
         if issues.posterior.is_informative and (why := why_not_by(encoder, issues)):
@@ -190,8 +203,9 @@ def audit_fitted(
     with stages.stage("Measuring itself"):
         measured = measure(dataset, inverse, issues, recalibration=recalibration, seed=options.seed)
     with stages.stage("Comparing classes and schemes"):
-        entanglement = entangle(inverse, labels, dataset.class_names, item_ids=dataset.items["task_id"].to_numpy())
-        predicted = predicted_classes(inverse, labels)
+        shares = label_shares(dataset.item_of_annotation, dataset.label_codes, len(dataset), len(dataset.class_names))
+        entanglement = entangle(inverse, shares, dataset.class_names, item_ids=dataset.items["task_id"].to_numpy())
+        predicted = predicted_classes(inverse, Annotations.of_dataset(dataset).mean_rows())
         ranking = rank(inverse, predicted, list(schemes_of(dataset)), len(dataset.class_names))
     found = findings_table(dataset, issues)
     if recalibration:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -32,15 +33,30 @@ from ntk_labelqa.inputs.features import in_columns_of, read_features
 from ntk_labelqa.inputs.held import FeaturesLike, LabelsLike
 from ntk_labelqa.kernels.architectures import NAMES
 from ntk_labelqa.kernels.kernel import Kernel
-from ntk_labelqa.options import AuditOptions, DType, KernelOptions, Preparation
+from ntk_labelqa.options import AuditOptions, Device, DType, KernelOptions, Preparation
 from ntk_labelqa.progress import Stages
 from ntk_labelqa.row_store import HELD
+from ntk_labelqa.runtime import using_device
 
 if TYPE_CHECKING:
     from distributed import Client
 
+P = ParamSpec("P")
+R = TypeVar("R")
 SHOWN = 10
 """Label issues that a notebook shows."""
+
+
+def _where_fitted(method: Callable[Concatenate[LabelAudit, P], R]) -> Callable[Concatenate[LabelAudit, P], R]:
+    """*method* once something is fitted, on the device that it was fitted on."""
+
+    @wraps(method)
+    def called(self: LabelAudit, *args: P.args, **options: P.kwargs) -> R:
+        check_is_fitted(self)
+        with using_device(self._options.device):
+            return method(self, *args, **options)
+
+    return called
 
 
 class LabelAudit(ClassifierMixin, BaseEstimator):
@@ -65,6 +81,7 @@ class LabelAudit(ClassifierMixin, BaseEstimator):
         random_state: of samples and landmarks: a whole number, a generator of NumPy, or None for a new one each time.
         scheduler: of Dask, whose workers share the low-rank inverse: ``local`` for the cores of this machine, an
             address such as ``tcp://host:8786``, or a client; None computes in this process.
+        device: that all of it is computed on: ``cpu``, ``gpu``, or ``auto``, which leaves it to jax.
 
     Attributes:
         classes_: the K classes, sorted, of the type of the labels.
@@ -100,6 +117,7 @@ class LabelAudit(ClassifierMixin, BaseEstimator):
         dtype: DType = "float32",
         random_state: int | np.random.RandomState | np.random.Generator | None = 0,
         scheduler: str | Client | None = None,
+        device: Device = "auto",
     ) -> None:
         self.architecture = architecture
         self.preparation = preparation
@@ -108,6 +126,7 @@ class LabelAudit(ClassifierMixin, BaseEstimator):
         self.dtype = dtype
         self.random_state = random_state
         self.scheduler = scheduler
+        self.device = device
 
     def fit(self, X: FeaturesLike, y: LabelsLike) -> Self:
         """Prepare the numbers, choose the architecture and the ridge, and invert the kernel.
@@ -119,8 +138,8 @@ class LabelAudit(ClassifierMixin, BaseEstimator):
             y: N class names or ids. With an index, they go to the features of that index.
 
         Raises:
-            InvalidInputError: features, labels or options cannot be read or do not fit, values are missing, or the
-                indexes of features and labels are of different items.
+            InvalidInputError: features, labels or options cannot be read or do not fit, values are missing, the indexes
+                of features and labels are of different items, or there is no such device.
             MemoryBudgetError: the kernel, or a sparse matrix made dense, does not fit into memory.
 
         Cost: for N up to 3,000 items about 10N³ flops; 4Nm² with m landmarks.
@@ -133,10 +152,12 @@ class LabelAudit(ClassifierMixin, BaseEstimator):
             self.dtype,
             _seed(self.random_state),
             self.scheduler,
+            self.device,
         )
         given = labelled(X, y)
         dataset = from_labels(given.labels, names=given.index)
-        fitted = fit_kernel(given.values, label_means(dataset), options, numbers=given.features.numbers)
+        with using_device(options.device):
+            fitted = fit_kernel(given.values, label_means(dataset), options, numbers=given.features.numbers)
         if fitted.features is given.values and given.values.nbytes <= HELD:  # the caller may change it
             fitted = replace(fitted, features=given.values.copy())
         self._keep(given, fitted)
@@ -178,15 +199,15 @@ class LabelAudit(ClassifierMixin, BaseEstimator):
         )
         return table
 
+    @_where_fitted
     def entanglement(self) -> Entanglement:
         """Which classes training would confuse: see :func:`ntk_labelqa.class_entanglement`."""
-        check_is_fitted(self)
         return entangle(self._fitted.inverse, label_means(self._dataset), self._given.labels.classes)
 
+    @_where_fitted
     def refurbish(self, method: Method = "posterior") -> tuple[np.ndarray | pd.Series, pd.DataFrame]:
         """The labels put right, and every change made to them: see :func:`ntk_labelqa.refurbish`."""
         check_method(method)
-        check_is_fitted(self)
         auditing.check_auditable(self._dataset)
         inverse, labels = self._fitted.inverse, self._given.labels
         if self._options.ridge == "auto" and method != "posterior":
@@ -203,6 +224,7 @@ class LabelAudit(ClassifierMixin, BaseEstimator):
         )
         return labels.like_given(labelling.codes), table.set_axis(self._given.index.take(moves.items))
 
+    @_where_fitted
     def schemes(
         self, schemes: Mapping[Any, LabelsLike] | pd.DataFrame, *, classes: LabelsLike | None = None
     ) -> pd.DataFrame:
@@ -211,18 +233,17 @@ class LabelAudit(ClassifierMixin, BaseEstimator):
         The kernel, its architecture and its ridge are those that were fitted. The labels fitted are no scheme unless
         they are among *schemes*.
         """
-        check_is_fitted(self)
         count = len(self._given.labels)
         parts, names = encoded(schemes, count, classes, self._given.index)
         labels = pooled(parts, count, len(names))
         check_classes(labels)
         return rank_pooled(self._fitted.inverse, parts, labels, seed=self._options.seed)
 
+    @_where_fitted
     def architectures(
         self, architectures: Sequence[str] = NAMES, *, sample: int = SAMPLE, budget: float = BUDGET
     ) -> pd.DataFrame:
         """Which kind of network suits the data: see :func:`ntk_labelqa.architecture_fit`."""
-        check_is_fitted(self)
         check_fit_options(architectures, sample, budget)
         names = tuple(str(name) for name in self._given.labels.classes)
         return fit_architectures(
@@ -235,6 +256,7 @@ class LabelAudit(ClassifierMixin, BaseEstimator):
             seed=self._options.seed,
         ).table()
 
+    @_where_fitted
     def predict_proba(self, X: FeaturesLike) -> np.ndarray:
         """How probable each class is for items that were not fitted, float64[n, K], in the order of ``classes_``.
 
@@ -266,7 +288,6 @@ class LabelAudit(ClassifierMixin, BaseEstimator):
     @property
     def why_unknown(self) -> str:
         """Why nothing can be said of any label; empty where something can."""
-        check_is_fitted(self)
         if len(self.classes_) < 2:
             return f"Every item is labelled {self.classes_[0]!r}: with one class no label can look wrong."
         return self._label_issues().posterior.why_unknown
@@ -291,8 +312,8 @@ class LabelAudit(ClassifierMixin, BaseEstimator):
 
         return write_report(self.audit(), path)
 
+    @_where_fitted
     def _label_issues(self) -> LabelIssues:
-        check_is_fitted(self)
         auditing.check_auditable(self._dataset)
         if self._issues is None:
             self._issues = find_label_issues_in(self._dataset, self._fitted.inverse, seed=self._options.seed)

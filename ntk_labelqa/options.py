@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ntk_labelqa.kernels.kernel import Kernel
 
+Device = Literal["auto", "cpu", "gpu"]
 DType = Literal["float32", "float64"]
 Preparation = Literal["auto", "none", "center", "standardize"]
 
@@ -60,6 +61,8 @@ class KernelOptions:
         seed: of samples, landmarks, projections and planted errors.
         scheduler: of Dask, whose workers share the low-rank inverse: ``local`` for the cores of this machine, an
             address such as ``tcp://host:8786``, or a client; None computes in this process.
+        device: that kernels, their inverse and the label model are computed on: ``cpu``, ``gpu``, or ``auto``, which
+            leaves it to jax.
     """
 
     architecture: str | Kernel = "auto"
@@ -69,6 +72,7 @@ class KernelOptions:
     dtype: DType = "float32"
     seed: int = 0
     scheduler: str | Client | None = None
+    device: Device = "auto"
 
     def __post_init__(self) -> None:
         """Options that cannot be are refused."""
@@ -80,6 +84,7 @@ class KernelOptions:
             ("dtype", arguments.PRECISION),
             ("seed", arguments.SEED),
             ("scheduler", arguments.SCHEDULER),
+            ("device", arguments.DEVICE),
         ):
             arguments.check(name, getattr(self, name), rule)
         for name in ("landmarks", "seed", "ridge"):  # numbers of NumPy cannot be written into a manifest

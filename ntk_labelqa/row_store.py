@@ -26,6 +26,10 @@ DERIVED = 2**18
 """The same of rows that are calculated in float64 from others: they stay in the processor's caches."""
 
 
+READ_THROUGH = 64
+"""Rows of a file from one that is asked for to the next up to which those between are read, too."""
+
+
 class Rows(Protocol):
     """What is read a panel of rows at a time: an array is one, too."""
 
@@ -43,7 +47,7 @@ class Rows(Protocol):
 class RowFile:
     """float[N, …] in a temporary file, which is gone when nobody holds this any more.
 
-    Rows are read by slices without a step, or by indices. What has not been written is 0.
+    Rows are read and written by slices without a step, or by indices, each once. What has not been written is 0.
 
     Raises:
         MemoryBudgetError: the disk of the folder for temporary files is full.
@@ -69,7 +73,11 @@ class RowFile:
             done += self._file.readinto(view[done:])
         return result
 
-    def __setitem__(self, rows: slice, values: np.ndarray) -> None:
+    def __setitem__(self, rows: slice | np.ndarray, values: np.ndarray) -> None:
+        if not isinstance(rows, slice):
+            for span, own in _spans(rows, 1):
+                self[span] = values[own]
+            return
         start, stop, _ = rows.indices(len(self))
         given = np.broadcast_to(np.asarray(values, self.dtype), (stop - start, *self.shape[1:]))
         view, done = np.ascontiguousarray(given).reshape(-1).view(np.uint8).data, 0
@@ -85,13 +93,26 @@ class RowFile:
             ) from error
 
     def _chosen(self, rows: np.ndarray) -> np.ndarray:
-        result, order = np.empty((len(rows), *self.shape[1:]), self.dtype), np.argsort(rows, kind="stable")
-        ascending = rows[order]
-        for panel in row_panels(self.shape):
-            first, last = np.searchsorted(ascending, [panel.start, panel.stop])
-            if last > first:
-                result[order[first:last]] = self[panel][ascending[first:last] - panel.start]
+        result = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        for span, own in _spans(rows, READ_THROUGH):
+            for panel in row_panels((span.stop - span.start, *self.shape[1:])):
+                here = slice(span.start + panel.start, span.start + panel.stop)
+                some = own[(rows[own] >= here.start) & (rows[own] < here.stop)]
+                result[some] = self[here][rows[some] - here.start]
         return result
+
+
+def _spans(rows: np.ndarray, apart: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """Stretches that hold *rows*, none of which is further than *apart* from the next; and the places of *rows* there.
+
+    In each the rows ascend.
+    """
+    if not len(rows):
+        return
+    order = np.argsort(rows, kind="stable")
+    ascending = rows[order]
+    for own in np.split(order, np.flatnonzero(np.diff(ascending) > apart) + 1):
+        yield slice(int(rows[own[0]]), int(rows[own[-1]]) + 1), own
 
 
 class DerivedRows:
@@ -135,6 +156,14 @@ def row_store(shape: tuple[int, ...], dtype: DTypeLike = np.float64) -> np.ndarr
     if int(np.prod(shape)) * np.dtype(dtype).itemsize <= STORED:
         return np.empty(shape, dtype)
     return RowFile(shape, dtype)
+
+
+def kept_rows(source: Rows, rows: np.ndarray) -> np.ndarray | RowFile:
+    """The *rows*, ascending indices, of *source*, where :func:`row_store` keeps them."""
+    result = row_store((len(rows), *source.shape[1:]), source.dtype)
+    for panel in row_panels(result.shape):
+        result[panel] = source[rows[panel]]
+    return result
 
 
 def row_panels(shape: tuple[int, ...], numbers: int | None = None) -> Iterator[slice]:

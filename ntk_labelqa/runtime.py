@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from ntk_labelqa.errors import InvalidInputError
 
 NEEDED = ("ntk-labelqa", "jax", "numpy", "scipy", "scikit-learn")
+REMEDIES = {
+    "gpu": "Install ntk-labelqa[cuda12] or ntk-labelqa[cuda13], as its driver needs, or leave the device 'auto'.",
+    "cpu": "Leave JAX_PLATFORMS unset, or let it name cpu as well.",
+}
+"""Where jax sees no such device."""
 OPTIONAL = ("neural-tangents",)
 """Figures depend on these where they are installed; most audits run without."""
 
@@ -20,7 +30,8 @@ def own_version() -> str:
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that figures depend on; of optional ones, those that are installed."""
-    found = {"python": platform.python_version(), **{name: version(name) for name in NEEDED}}
+    own, *others = NEEDED
+    found = {"python": platform.python_version(), own: own_version(), **{name: version(name) for name in others}}
     for name in OPTIONAL:
         try:
             found[name] = version(name)
@@ -31,7 +42,62 @@ def versions() -> dict[str, str]:
 
 def device() -> str:
     """The device jax computes on, in words."""
+    used = device_in_use()
+    return used.platform if used.device_kind == used.platform else f"{used.platform} ({used.device_kind})"
+
+
+def device_in_use() -> Any:
+    """The device of jax that is computed on here."""
     import jax
 
-    first = jax.devices()[0]
-    return first.platform if first.device_kind == first.platform else f"{first.platform} ({first.device_kind})"
+    config: Any = jax.config
+    chosen = config.jax_default_device  # a device, the name of a kind of them, or None
+    return jax.local_devices(backend=chosen)[0] if chosen is None or isinstance(chosen, str) else chosen
+
+
+def devices_in_use() -> tuple[Any, ...]:
+    """Of jax's devices in this process, all that are computed on: :func:`device_in_use` and, unless its user chose it,
+    the others of its kind.
+    """
+    import jax
+
+    config: Any = jax.config
+    used = device_in_use()
+    if config.jax_default_device is not None:
+        return (used,)
+    # A card for the screen would hold up the others.
+    return tuple(one for one in jax.local_devices() if one.device_kind == used.device_kind)
+
+
+@contextmanager
+def using_device(name: str) -> Iterator[None]:
+    """Within it jax computes on a *name* ``cpu`` or ``gpu``; ``auto`` leaves that to jax and its user's settings.
+
+    Raises InvalidInputError where there is no such device.
+    """
+    if name == "auto":
+        yield
+        return
+    import jax
+
+    first = first_device(name)
+    if first in devices_in_use():  # with the others of its kind
+        yield
+        return
+    with jax.default_device(first):
+        yield
+
+
+def first_device(name: str) -> Any:
+    """The first ``cpu`` or ``gpu`` that jax sees; raises InvalidInputError where it sees none."""
+    import jax
+
+    try:
+        # Others than local ones belong to other processes.
+        return jax.local_devices(backend=name)[0]
+    except (RuntimeError, AssertionError) as error:  # the latter of a plugin that finds no driver
+        raise InvalidInputError(
+            f"jax sees no {name} on this machine.",
+            why=str(error) or "The driver does not answer.",
+            remedy=REMEDIES[name],
+        ) from error

@@ -37,8 +37,8 @@ def embed(out: Path, overwrite: bool, quiet: bool, **given: Any) -> None:
     from ntk_labelqa.encoders.precomputed import write_features
 
     items = encoded.dataset.items
-    write_features(out, items["task_id"].to_numpy(), encoded.features, items.get("region_id"))
+    write_features(out, items["task_id"].to_numpy(), encoded.features[:], items.get("region_id"))
     run_log.did(items=len(items), encoder=encoded.encoder)
     for note in () if quiet else encoded.dataset.provenance.notes:
         click.echo(note, err=True)
-    click.echo(f"{len(items)} rows of {encoded.features[0].size} features by {encoded.encoder}: {out}")
+    click.echo(f"{len(items)} rows of {encoded.features[:1].size} features by {encoded.encoder}: {out}")

@@ -142,8 +142,9 @@ def encoder_options(command: F) -> F:
         (
             click.option(
                 "--features",
-                type=FILE,
-                help="Precomputed features: .npz with ids and features, or .parquet with task_id.",
+                metavar="FILE",
+                type=click.Path(path_type=Path),
+                help="Precomputed features: .npz or .zarr with ids and features, or .parquet with task_id.",
             ),
             click.option(
                 "--encoder",
@@ -272,6 +273,7 @@ def audit_options(given: dict[str, Any]) -> AuditOptions:
         dtype=given["dtype"],
         seed=given["seed"],
         scheduler=given["scheduler"],
+        device=given["device"],
     )
 
 
@@ -279,12 +281,17 @@ def use_device(name: str) -> None:
     """Bind jax to *name* (auto leaves it its own choice). Has to come before jax is imported.
 
     What is compiled for a GPU is kept for the next process, where the user's environment says nothing else.
+    Raises InvalidInputError where there is no such device.
     """
-    if name != "auto":
-        os.environ["JAX_PLATFORMS"] = {"cpu": "cpu", "gpu": "cuda"}[name]
+    if name == "cpu":  # so that no memory of a GPU is reserved
+        os.environ["JAX_PLATFORMS"] = "cpu"
     if name != "cpu" and any(importlib.util.find_spec(plugin) for plugin in GPU_PLUGINS) and (root := lasting_root()):
         os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(root / "programs"))
         os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    if name == "gpu":
+        from ntk_labelqa.runtime import first_device
+
+        first_device(name)
 
 
 def read_source(given: dict[str, Any], stages: Stages) -> LabeledDataset:

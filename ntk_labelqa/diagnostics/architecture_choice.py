@@ -43,7 +43,7 @@ class ArchitectureChoice:
         return words + "".join(f" Not judged: {name} ({reason.rstrip('.')})." for name, reason in self.left_out.items())
 
 
-def choose_architecture(features: Rows, labels: np.ndarray, *, seed: int = 0) -> ArchitectureChoice:
+def choose_architecture(features: Rows, labels: Rows, *, seed: int = 0) -> ArchitectureChoice:
     """The architecture with the least leave-one-out error on a sample, each at its own best ridge.
 
     Candidates are those that take features of this shape. Convolutional networks that would go beyond

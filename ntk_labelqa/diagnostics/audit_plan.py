@@ -106,8 +106,9 @@ def plan_audit(
         inverse, columns = exact_bytes(items, itemsize), items
     else:
         inverse, columns = low_rank_bytes(items, count, itemsize), count
-    prepared = 2 * _held(items * width * itemsize) + 8 * items * k  # and the labels, one number a class
-    features = 8 * items**2 if count is None else items * count * itemsize
+    prepared = 2 * _held(items * width * itemsize) + _held(8 * items * k)  # and the labels, one number a class
+    # And what turns further items into such features.
+    features = 8 * items**2 if count is None else items * count * itemsize + 8 * count**2
     values, views = 8 * items * k, 4 * items * FOLDS * k
     kept = [values] * (2 * ROUNDS_KEPT) + [views] * ROUNDS_KEPT
     held = sum(size for size in kept if size <= STORED)

@@ -81,7 +81,7 @@ class Entanglement:
 
 def entangle(
     inverse: RegularizedInverse,
-    labels: np.ndarray,
+    labels: np.ndarray | sparse.csr_matrix,
     class_names: Sequence[object] | pd.Series,
     *,
     item_ids: np.ndarray | None = None,
@@ -90,7 +90,7 @@ def entangle(
 
     Args:
         inverse: G.
-        labels: Y, float[N, K].
+        labels: Y, float[N, K], dense or sparse.
         class_names: K names; the tables hold them in the type they have here.
         item_ids: int64[N], by which the items that carry a warning are named; None counts rows from 0.
 
@@ -104,7 +104,7 @@ def entangle(
     kept = warned.explained(_strongest(warned.judge(_pairs(z), overlaps)), inverse, given)
     for side in "ab":
         kept[f"class_{side}"] = taken(names, kept[side].to_numpy())
-    ids = np.arange(len(labels)) if item_ids is None else item_ids
+    ids = np.arange(given.shape[0]) if item_ids is None else item_ids
     kept["items_a"], kept["items_b"] = warned.carriers(kept, overlaps.weights, ids)
     return Entanglement(z, conform("entanglement", kept), _classes(overlaps, counts, names, inverse.scale))
 

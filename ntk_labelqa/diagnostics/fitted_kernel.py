@@ -61,7 +61,7 @@ class FittedKernel(ChosenKernel):
 
 
 def prepare_numbers(
-    features: np.ndarray, labels: np.ndarray, options: KernelOptions, *, numbers: np.ndarray | None
+    features: Rows, labels: Rows, options: KernelOptions, *, numbers: np.ndarray | None
 ) -> tuple[Preparation, PreparationChoice | None]:
     """What is done to *features*, and by what that was chosen, if it was.
 
@@ -82,8 +82,8 @@ def prepare_numbers(
 
 
 def choose_kernel(
-    features: np.ndarray,
-    labels: np.ndarray,
+    features: Rows,
+    labels: Rows,
     options: KernelOptions,
     *,
     numbers: np.ndarray | None = None,
@@ -115,8 +115,8 @@ def choose_kernel(
 
 
 def fit_kernel(
-    features: np.ndarray,
-    labels: np.ndarray,
+    features: Rows,
+    labels: Rows,
     options: KernelOptions,
     *,
     numbers: np.ndarray | None = None,

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import sparse
 
-from ntk_labelqa.gram.inverse import RegularizedInverse, leave_one_out
-
 PANEL_BYTES = 64 * 2**20
 """Of float64 an item and a class; a step holds a few such panels."""
 
@@ -26,21 +24,6 @@ def class_panels(item_count: int, class_count: int) -> Iterator[slice]:
     step = max(1, PANEL_BYTES // (8 * max(item_count, 1)))
     for start in range(0, class_count, step):
         yield slice(start, min(start + step, class_count))
-
-
-def predicted_classes(inverse: RegularizedInverse, labels: np.ndarray) -> np.ndarray:
-    """The class of the largest leave-one-out prediction of each item, int64[N]; of equal ones the first.
-
-    Args:
-        inverse: G.
-        labels: Y, float[N, K].
-
-    Cost: one ``apply`` of K columns, in panels.
-    """
-    best = Best(len(labels))
-    for panel in class_panels(*labels.shape):
-        best.see(leave_one_out(inverse, labels[:, panel]), panel)
-    return best.classes
 
 
 class Best:
@@ -60,6 +43,12 @@ class Best:
         largest = values[np.arange(len(values)), found]
         larger = largest > self._values
         self.classes[larger], self._values[larger] = found[larger] + panel.start, largest[larger]
+
+
+def label_shares(items: np.ndarray, labels: np.ndarray, item_count: int, class_count: int) -> sparse.csr_matrix:
+    """Y, sparse float64[N, K]: each item's mean over its labels; the row of an unlabelled item is zero."""
+    counts = label_counts(items, labels, item_count, class_count)
+    return sparse.csr_matrix(counts.multiply(1 / np.maximum(np.asarray(counts.sum(axis=1)), 1)))
 
 
 def label_counts(items: np.ndarray, labels: np.ndarray, item_count: int, class_count: int) -> sparse.csr_matrix:

@@ -11,6 +11,7 @@ from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.inverse import leave_one_out
 from ntk_labelqa.inputs.preparation import NAMES, PANEL, Name, fit_preparation
 from ntk_labelqa.kernels.kernel import Kernel
+from ntk_labelqa.row_store import Rows
 
 SAMPLE = 1000
 QUICK = "2-L"
@@ -44,8 +45,8 @@ class PreparationChoice:
 
 
 def choose_preparation(
-    features: np.ndarray,
-    labels: np.ndarray,
+    features: Rows,
+    labels: Rows,
     *,
     architecture: str | Kernel = "auto",
     numbers: np.ndarray | None = None,
@@ -76,7 +77,7 @@ def choose_preparation(
     return PreparationChoice(min(better or ["standardize"], key=errors.__getitem__), errors)
 
 
-def _has_zero_row(features: np.ndarray) -> bool:
+def _has_zero_row(features: Rows) -> bool:
     return not all(features[panel].any(axis=1).all() for panel in panels(len(features), PANEL))
 
 

@@ -16,16 +16,16 @@ import pandas as pd
 from ntk_labelqa import bde
 from ntk_labelqa.dataset import LabeledDataset, label_means
 from ntk_labelqa.diagnostics.fitted_kernel import fit_kernel
-from ntk_labelqa.diagnostics.panels import predicted_classes
 from ntk_labelqa.diagnostics.schemes import Scheme, collapsed, controls, encoded, pooled
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.findings import conform
-from ntk_labelqa.gram.inverse import RegularizedInverse
+from ntk_labelqa.gram.inverse import RegularizedInverse, predicted_classes
 from ntk_labelqa.gram.inverse_plan import Landmarks
 from ntk_labelqa.inputs.features import read_features
 from ntk_labelqa.inputs.held import FeaturesLike, LabelsLike
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.options import KernelOptions, Preparation
+from ntk_labelqa.row_store import Rows
 from ntk_labelqa.shown import well_formed
 
 LIKE_COUNTS = 0.2
@@ -96,7 +96,7 @@ def rank_schemes(
 
 
 def rank_in(
-    features: np.ndarray,
+    features: Rows,
     dataset: LabeledDataset,
     schemes: Sequence[Scheme],
     options: KernelOptions,

@@ -12,6 +12,7 @@ from ntk_labelqa.encoders import registry
 from ntk_labelqa.encoders.encoder import FILES, PICTURES, WHOLE, Encoder, Progress
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.inputs.preparation import plain_numbers
+from ntk_labelqa.row_store import Rows, kept_rows, row_panels
 
 _BY_KIND: dict[ItemKind, str] = {
     "image": "pixels",
@@ -35,14 +36,14 @@ class Encoded:
     """Features of the items, and the items they belong to.
 
     Attributes:
-        features: float[N, D] or float[N, H, W, C], finite, no blank row.
+        features: float[N, D] or float[N, H, W, C], finite, no blank row; in a file where a large one was given.
         dataset: the data set without the items that carry nothing; its notes say what the features were made of.
         encoder: the name of the encoder that was used.
         numbers: bool[D], which columns are plain numbers; None where the features are as a kernel is to see them. See
             :mod:`ntk_labelqa.inputs.preparation`.
     """
 
-    features: np.ndarray
+    features: Rows
     dataset: LabeledDataset
     encoder: str
     numbers: np.ndarray | None = None
@@ -78,8 +79,8 @@ def encode(
         )
     if features_file is not None:
         name, note = "precomputed", ""
-        features = _from_file(dataset, features_file)
-        numbers = plain_numbers(features) if features.ndim == 2 else None
+        features: Rows = _from_file(dataset, features_file)
+        numbers = plain_numbers(features) if len(features.shape) == 2 else None
     else:
         chosen = _fitting(dataset, encoder or usual_encoder(dataset))
         name = chosen.name
@@ -88,7 +89,8 @@ def encode(
     if not carries.any():
         raise InvalidInputError("Every item is blank: there is nothing to compare.", remedy="Check the task data.")
     left = dataset.keep_items(carries, "blank item")
-    return Encoded(features[carries], with_note(left, note) if note else left, name, numbers)
+    kept = features if carries.all() else kept_rows(features, np.flatnonzero(carries))
+    return Encoded(kept, with_note(left, note) if note else left, name, numbers)
 
 
 def usual_encoder(dataset: LabeledDataset) -> str:
@@ -131,7 +133,7 @@ def _fitting(dataset: LabeledDataset, asked: str) -> Encoder:
     return found
 
 
-def _from_file(dataset: LabeledDataset, path: str | os.PathLike[str]) -> np.ndarray:
+def _from_file(dataset: LabeledDataset, path: str | os.PathLike[str]) -> Rows:
     from ntk_labelqa.encoders.precomputed import read_features
 
     unused = [task for gone in dataset.left_out if gone.of == "task" for task in gone.ids]
@@ -139,9 +141,10 @@ def _from_file(dataset: LabeledDataset, path: str | os.PathLike[str]) -> np.ndar
     return read_features(path, dataset.items["task_id"].to_numpy(np.int64), regions, unused_ids=unused)
 
 
-def features_that_carry(features: np.ndarray) -> np.ndarray:
+def features_that_carry(features: Rows) -> np.ndarray:
     """bool[N]: false where a row is zero, or where an image is of one colour: neither has a direction."""
-    rows = features.reshape(len(features), -1)
-    if features.ndim == 2:
-        return np.array(rows.any(axis=1))
-    return np.array(rows.max(axis=1) > rows.min(axis=1))
+    carries = np.empty(len(features), bool)
+    for panel in row_panels(features.shape):
+        rows = features[panel].reshape(panel.stop - panel.start, -1)
+        carries[panel] = rows.any(axis=1) if len(features.shape) == 2 else rows.max(axis=1) > rows.min(axis=1)
+    return carries

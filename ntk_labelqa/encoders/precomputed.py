@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.encoders.features_files import FeaturesFile, opened
+from ntk_labelqa.errors import InvalidInputError, LabelQAError
 from ntk_labelqa.files import whole_file
-from ntk_labelqa.parquet import read_parquet
 from ntk_labelqa.paths import real_place
-from ntk_labelqa.row_store import row_panels
+from ntk_labelqa.row_store import RowFile, row_store
 
-_FORM = "An .npz needs `ids` (task ids) and `features`; a parquet file needs a `task_id` column and numeric columns."
+_FORM = "An .npz or .zarr needs `ids` (task ids) and `features`, a parquet file a `task_id` column and numeric columns."
 _FORM_OF_REGIONS = (
-    "Beside its task each row needs its region: `region_ids` of an .npz, a `region_id` column of a parquet file, with "
-    "the ids that Label Studio's results have."
+    "Beside its task each row needs its region: `region_ids` beside `ids`, a `region_id` column of a parquet file, "
+    "with the ids that Label Studio's results have."
 )
 
 
@@ -28,12 +29,15 @@ def read_features(
     region_ids: np.ndarray | None = None,
     *,
     unused_ids: Iterable[int] = (),
-) -> np.ndarray:
+) -> np.ndarray | RowFile:
     """Rows of a features file in the order of *task_ids*, float[N, …].
 
+    The file is read a panel of rows at a time; what is large goes to a temporary file, and is never held as a whole.
+
     Args:
-        path: ``.npz`` with ``ids`` and ``features``, or ``.parquet`` with ``task_id`` and one numeric column a feature
-            (or one column of equally long lists). For regions, ``region_ids`` or ``region_id`` beside them.
+        path: ``.npz``, or a folder ``.zarr``, with ``ids`` and ``features``, or ``.parquet`` with ``task_id`` and one
+            numeric column a feature (or one column of equally long lists). For regions, ``region_ids`` or ``region_id``
+            beside them.
         task_ids: int64[N].
         region_ids: str[N], where the items are regions; the file may then have rows for more regions of these tasks.
         unused_ids: tasks of the source that the audit leaves out; the file may have rows for them.
@@ -42,30 +46,46 @@ def read_features(
         InvalidInputError: not readable, or rows missing, extra, duplicate or not finite; the message names them.
     """
     path = Path(path)
-    tasks, regions, features = _read(path)
-    if len(tasks) != len(features) or (regions is not None and len(regions) != len(tasks)):
-        raise InvalidInputError(f"{path} has {len(tasks)} ids and {len(features)} rows of features.", remedy=_FORM)
-    ids, wanted, what = tasks, task_ids, "tasks"
-    if region_ids is not None:
-        if regions is None:
-            raise InvalidInputError(f"{path} has a row a task, but the audit is of regions.", remedy=_FORM_OF_REGIONS)
-        ids, wanted, what = _of_regions(tasks, regions), _of_regions(task_ids, region_ids), "regions"
-    unique, counts = np.unique(ids, return_counts=True)
-    _refuse(path, f"Duplicate {what}", unique[counts > 1], f"Keep one row a {what[:-1]}.")
-    _refuse(path, f"Missing {what}", np.setdiff1d(wanted, ids), f"Compute features for every labelled {what[:-1]}.")
-    extra = np.setdiff1d(tasks, np.concatenate([task_ids, np.fromiter(unused_ids, np.int64)]))
-    _refuse(
-        path,
-        "Tasks that are not in the source",
-        extra,
-        "Take these rows out, or check that the file belongs to this source.",
-    )
-    finite = np.empty(len(features), bool)
-    for panel in row_panels(features.shape):
-        finite[panel] = np.isfinite(features[panel].reshape(len(features[panel]), -1)).all(axis=1)
+    with _in_words(path), opened(path) as file:
+        tasks, regions = _as_ids(path, file.ids), file.region_ids
+        _check_numbers(path, file.shape, file.dtype)
+        if len(tasks) != file.shape[0] or (regions is not None and len(regions) != len(tasks)):
+            raise InvalidInputError(f"{path} has {len(tasks)} ids and {file.shape[0]} rows of features.", remedy=_FORM)
+        ids, wanted, what = tasks, task_ids, "tasks"
+        if region_ids is not None:
+            if regions is None:
+                raise InvalidInputError(
+                    f"{path} has a row a task, but the audit is of regions.", remedy=_FORM_OF_REGIONS
+                )
+            ids, wanted, what = _of_regions(tasks, regions), _of_regions(task_ids, region_ids), "regions"
+        unique, counts = np.unique(ids, return_counts=True)
+        _refuse(path, f"Duplicate {what}", unique[counts > 1], f"Keep one row a {what[:-1]}.")
+        _refuse(path, f"Missing {what}", np.setdiff1d(wanted, ids), f"Compute features for every labelled {what[:-1]}.")
+        extra = np.setdiff1d(tasks, np.concatenate([task_ids, np.fromiter(unused_ids, np.int64)]))
+        _refuse(
+            path,
+            "Tasks that are not in the source",
+            extra,
+            "Take these rows out, or check that the file belongs to this source.",
+        )
+        features, finite = _in_order(file, np.argsort(ids)[np.searchsorted(unique, wanted)])
     _refuse(path, f"{what.capitalize()} with NaN or infinite features", ids[~finite], "Correct them or leave them out.")
-    rows = np.argsort(ids)[np.searchsorted(unique, wanted)]
-    return features if np.array_equal(rows, np.arange(len(features))) else features[rows]
+    return features
+
+
+def _in_order(file: FeaturesFile, rows: np.ndarray) -> tuple[np.ndarray | RowFile, np.ndarray]:
+    """The *rows* of *file*, in this order, and which of all its rows are finite, bool[n]."""
+    kind = file.dtype if np.issubdtype(file.dtype, np.floating) else np.dtype(np.float32)
+    features, finite = row_store((len(rows), *file.shape[1:]), kind), np.zeros(file.shape[0], bool)
+    by_row = np.argsort(rows, kind="stable")
+    ascending, start = rows[by_row], 0
+    for panel in file.panels():
+        stop = start + len(panel)
+        finite[start:stop] = np.isfinite(panel.reshape(len(panel), -1)).all(axis=1)
+        first, last = np.searchsorted(ascending, [start, stop])
+        features[by_row[first:last]] = panel[ascending[first:last] - start]
+        start = stop
+    return features, finite
 
 
 def write_features(path: Path, task_ids: np.ndarray, features: np.ndarray, region_ids: Any = None) -> None:
@@ -97,29 +117,19 @@ def _of_regions(tasks: np.ndarray, regions: np.ndarray) -> np.ndarray:
     return np.array([f"task {task} region {region}" for task, region in zip(tasks, regions, strict=True)], str)
 
 
-def _read(path: Path) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+@contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    """InvalidInputError for whatever goes wrong in the body because of what *path* holds."""
     try:
-        if path.suffix == ".parquet":
-            return _read_parquet(path)
-        with np.load(path, allow_pickle=False) as archive:
-            return _as_ids(path, archive["ids"]), archive.get("region_ids"), _as_floats(path, archive["features"])
+        yield
     except FileNotFoundError:
         raise InvalidInputError(f"There is no features file {path}.", remedy="Check the path.") from None
     except KeyError as error:
         raise InvalidInputError(f"{path} lacks {error}.", remedy=_FORM) from error
-    except InvalidInputError:
+    except LabelQAError:
         raise
     except Exception as error:  # NumPy, zipfile and Arrow let whatever damaged files cause through
         raise InvalidInputError(f"{path} cannot be read as a features file: {error}", remedy=_FORM) from error
-
-
-def _read_parquet(path: Path) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
-    table = read_parquet(path)
-    regions = table.pop("region_id").to_numpy(str) if "region_id" in table else None
-    ids = _as_ids(path, table.pop("task_id").to_numpy())
-    if table.shape[1] == 1 and table.dtypes.iloc[0] == np.dtype(object):
-        return ids, regions, np.stack(table.iloc[:, 0].tolist()).astype(float)
-    return ids, regions, _as_floats(path, table.to_numpy())
 
 
 def _as_ids(path: Path, ids: np.ndarray) -> np.ndarray:
@@ -130,14 +140,12 @@ def _as_ids(path: Path, ids: np.ndarray) -> np.ndarray:
     return ids.astype(np.int64)
 
 
-def _as_floats(path: Path, features: np.ndarray) -> np.ndarray:
-    kind = features.dtype
-    if features.ndim < 2 or not np.issubdtype(kind, np.number) or np.issubdtype(kind, np.complexfloating):
+def _check_numbers(path: Path, shape: tuple[int, ...], kind: np.dtype) -> None:
+    if len(shape) < 2 or not np.issubdtype(kind, np.number) or np.issubdtype(kind, np.complexfloating):
         raise InvalidInputError(
-            f"The features in {path} are {features.dtype}{list(features.shape)}, not numbers with a row an item.",
+            f"The features in {path} are {kind}{list(shape)}, not numbers with a row an item.",
             remedy=_FORM,
         )
-    return features if np.issubdtype(features.dtype, np.floating) else features.astype(np.float32)
 
 
 def _refuse(path: Path, which: str, ids: Iterable[int], remedy: str) -> None:

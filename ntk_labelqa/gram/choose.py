@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -32,7 +33,7 @@ Tick = Callable[[int, int], None]
 
 def invert(
     features: Rows,
-    labels: np.ndarray,
+    labels: Rows,
     *,
     architecture: str | Kernel,
     ridge: float | Literal["auto"] = "auto",
@@ -78,60 +79,102 @@ def invert(
     kernel, inputs = prepare(features, architecture, dtype)
     limit = usable_memory() if memory_limit is None else memory_limit
     plan = plan_inverse(inputs, landmarks, memory_limit=limit, held=PANEL_ROWS if scheduler else None)
-    start = 1.0 if ridge == "auto" else ridge
-    if scheduler and plan.landmarks is not None:
-        if announce:
-            announce(plan)
-        spread = distributed_nystrom(
-            kernel,
-            inputs,
-            landmarks=plan.landmarks,
-            ridge=start,
+    of = _Inversion(kernel, inputs, labels, ridge, sampling, seed, limit, cache, announce, progress)
+    if plan.landmarks is None:
+        return of.whole(plan) if len(inputs) > EIGEN_ITEMS else of.by_features(plan)
+    if scheduler:
+        return of.distributed(plan, plan.landmarks, scheduler)
+    return of.from_landmarks(plan, grows=landmarks == "auto")
+
+
+@dataclass(frozen=True)
+class _Inversion:
+    """What is inverted, and how; see :func:`invert`."""
+
+    kernel: Kernel
+    inputs: Rows
+    labels: Rows
+    ridge: float | Literal["auto"]
+    sampling: Sampling
+    seed: int
+    limit: int
+    cache: FactorCache | None
+    announce: Callable[[object], None] | None
+    progress: Tick | None
+
+    def distributed(self, plan: InversePlan, landmarks: int, scheduler: str | Client) -> RegularizedInverse:
+        """By the workers of *scheduler*."""
+        if self.announce:
+            self.announce(plan)
+        inverse = distributed_nystrom(
+            self.kernel,
+            self.inputs,
+            landmarks=landmarks,
+            ridge=self._start,
             scheduler=scheduler,
-            sampling=sampling,
-            seed=seed,
-            announce=announce,
-            progress=progress,
+            sampling=self.sampling,
+            seed=self.seed,
+            announce=self.announce,
+            progress=self.progress,
         )
-        return with_best_ridge(spread, labels) if ridge == "auto" else spread
-    if plan.landmarks is None and len(inputs) > EIGEN_ITEMS:
-        if announce:
-            announce(timed_inverse_plan(plan, kernel, inputs))
+        return with_best_ridge(inverse, self.labels) if self.ridge == "auto" else inverse
+
+    def whole(self, plan: InversePlan) -> DenseInverse:
+        """Of the whole Gram matrix, factorised for one ridge: the best one of a sample."""
+        self._announce(plan)
+        ridge = self.ridge
         if ridge == "auto":
-            start = _sampled_ridge(kernel, inputs, labels)
-        return DenseInverse(gram_of(kernel, inputs, memory_limit=limit, progress=progress), ridge=start)
+            rows = sample(len(self.inputs), EIGEN_ITEMS)
+            some = exact_inverse(gram_of(self.kernel, self.inputs[rows]), ridge=1.0)
+            ridge = with_best_ridge(some, self.labels[rows]).ridge
+        return DenseInverse(self._gram(), ridge=ridge)
 
-    def compute(plan: InversePlan) -> LowRankInverse:
-        if announce:
-            announce(timed_inverse_plan(plan, kernel, inputs))
+    def from_landmarks(self, plan: InversePlan, *, grows: bool) -> LowRankInverse:
+        """By Nyström's approximation; where it *grows*, with twice the landmarks until that would change little."""
+        inverse = self.by_features(plan)
+        while plan.landmarks is not None and (grows or self.announce):
+            error = landmark_error(self.kernel, self.inputs, self.labels, inverse, plan.landmarks)
+            if self.announce:
+                self.announce(error)
+            larger = plan.doubled(self.inputs, self.limit) if grows and not error.is_settled else None
+            if larger is None:
+                break
+            del inverse  # before the larger one takes its place
+            plan, inverse = larger, self.by_features(larger)
+        return inverse
+
+    def by_features(self, plan: InversePlan) -> LowRankInverse:
+        """In eigen-features, from the cache or computed, at the best ridge."""
+        if self.cache and not isinstance(self.kernel, StaxNetwork):
+            how = f"{self.kernel} {plan.landmarks} {self.sampling} {self.seed}"
+            inverse = self.cache.fetch(self.inputs, how, lambda: self._computed(plan), self._start)
+        else:
+            inverse = self._computed(plan)
+        return with_best_ridge(inverse, self.labels) if self.ridge == "auto" else inverse
+
+    def _computed(self, plan: InversePlan) -> LowRankInverse:
+        self._announce(plan)
         if plan.landmarks is None:
-            return exact_inverse(gram_of(kernel, inputs, memory_limit=limit, progress=progress), ridge=start)
+            return exact_inverse(self._gram(), ridge=self._start)
         return nystrom_inverse(
-            kernel, inputs, landmarks=plan.landmarks, ridge=start, sampling=sampling, seed=seed, progress=progress
+            self.kernel,
+            self.inputs,
+            landmarks=plan.landmarks,
+            ridge=self._start,
+            sampling=self.sampling,
+            seed=self.seed,
+            progress=self.progress,
         )
 
-    def at_best_ridge(plan: InversePlan) -> LowRankInverse:
-        if cache and not isinstance(kernel, StaxNetwork):
-            how = f"{kernel} {plan.landmarks} {sampling} {seed}"
-            inverse = cache.fetch(inputs, how, lambda: compute(plan), start)
-        else:
-            inverse = compute(plan)
-        return with_best_ridge(inverse, labels) if ridge == "auto" else inverse
+    @property
+    def _start(self) -> float:
+        """Any ridge, from which one goes to the best."""
+        return 1.0 if self.ridge == "auto" else self.ridge
 
-    inverse = at_best_ridge(plan)
-    while plan.landmarks is not None and (announce or landmarks == "auto"):
-        error = landmark_error(kernel, inputs, labels, inverse, plan.landmarks)
-        if announce:
-            announce(error)
-        larger = None if error.is_settled or landmarks != "auto" else plan.doubled(inputs, limit)
-        if larger is None:
-            break
-        del inverse  # before the larger one takes its place
-        plan, inverse = larger, at_best_ridge(larger)
-    return inverse
+    def _gram(self) -> np.ndarray:
+        return gram_of(self.kernel, self.inputs, memory_limit=self.limit, progress=self.progress)
 
-
-def _sampled_ridge(kernel: Kernel, inputs: Rows, labels: np.ndarray) -> float:
-    """The best ridge of a sample; before the whole is factorised, since that is done for one ridge."""
-    rows = sample(len(inputs), EIGEN_ITEMS)
-    return with_best_ridge(exact_inverse(gram_of(kernel, inputs[rows]), ridge=1.0), labels[rows]).ridge
+    def _announce(self, plan: InversePlan) -> None:
+        """Say what it takes, which is tried out for nobody else."""
+        if self.announce:
+            self.announce(timed_inverse_plan(plan, self.kernel, self.inputs))

@@ -130,6 +130,11 @@ def memory_for_results(client: Client) -> float:
     return MEMORY_OF_RESULTS * sum(limits) if all(limits) else float("inf")
 
 
+def threads_of(client: Client) -> int:
+    """How many threads *client*'s workers have together."""
+    return sum(worker["nthreads"] for worker in _workers(client))
+
+
 def described(client: Client) -> str:
     """*client*'s workers, in words."""
     count = len(_workers(client))

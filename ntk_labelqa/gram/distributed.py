@@ -19,7 +19,7 @@ import numpy as np
 
 from ntk_labelqa.cache import cache_root
 from ntk_labelqa.gram.arrays import Array, in_few_sizes, panels, to_device, to_host
-from ntk_labelqa.gram.cluster import client_of, described, in_words, memory_for_results
+from ntk_labelqa.gram.cluster import client_of, described, in_words, memory_for_results, threads_of
 from ntk_labelqa.gram.conjugate_gradients import conjugate_gradients
 from ntk_labelqa.gram.eigen_features import (
     gains_at,
@@ -27,11 +27,11 @@ from ntk_labelqa.gram.eigen_features import (
     leave_one_out_squares,
     moment_of,
     seen,
-    unexplained,
     weights_of_few,
 )
 from ntk_labelqa.gram.factor_cache import digest_of
 from ntk_labelqa.gram.inverse import learnt, sample
+from ntk_labelqa.gram.inverse_plan import LANDMARKS as LANDMARKS_USUAL
 from ntk_labelqa.gram.landmarks import LandmarkMap, Sampling
 from ntk_labelqa.gram.low_rank import JUDGED, check_positive
 from ntk_labelqa.gram.nystrom import carrying, independent_landmarks
@@ -40,19 +40,20 @@ from ntk_labelqa.gram.panel_tasks import (
     FEATURES,
     INPUTS,
     LANDMARKS,
+    LENGTH,
     SPECTRUM,
     WHITENED,
     eigen_features,
-    leverages_of,
     moment_of_panel,
     moment_of_rows,
     on_panel,
     rows_of_panel,
     seen_rows,
     sum_of_diagonal,
+    unexplained_of,
 )
 from ntk_labelqa.gram.panel_work import TOGETHER, PanelWork
-from ntk_labelqa.gram.row_files import in_a_file
+from ntk_labelqa.gram.row_files import for_workers
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.kernels.stax_network import StaxNetwork
 from ntk_labelqa.row_store import HELD, Rows
@@ -61,8 +62,10 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 PANEL_ROWS = 16384
-"""Items of a task: as many as memory allows, since Dask takes some milliseconds for each task, and a question to a
-panel of 500 landmarks hardly more. With 3,000 a panel is of 200 MB, and a worker holds a few at once."""
+"""Items of a panel of so many landmarks as is usual, and of more: 200 MB, of which a worker holds a few at once."""
+LARGER_PANELS = 4
+"""With fewer landmarks panels hold more items, in as many bytes, while each thread of the workers has so many panels:
+Dask takes some milliseconds for each task, and a question to 16,384 items of 500 landmarks hardly more."""
 
 Tick = Callable[[int, int], None]
 Announce = Callable[[object], None]
@@ -77,7 +80,7 @@ def distributed_nystrom(
     scheduler: str | Client,
     sampling: Sampling = "kmeans",
     seed: int = 0,
-    length: int = PANEL_ROWS,
+    length: int | None = None,
     folder: Path | None = None,
     announce: Announce | None = None,
     progress: Tick | None = None,
@@ -88,7 +91,7 @@ def distributed_nystrom(
         kernel, inputs, landmarks, ridge, sampling, seed: as there. Inputs that are in a file, such as a memory-mapped
             ``.npy``, are read from there by the workers; others are written to *folder* once.
         scheduler: see :func:`~ntk_labelqa.gram.cluster.client_of`.
-        length: items a panel.
+        length: items a panel; None takes :func:`panel_rows`. An earlier run in *folder* has settled it.
         folder: of the panels, which all workers see; None takes one in the cache folder. A run that was cut off goes on
             from the panels that are there, and one of the same items with other labels takes them all; not so those of
             stax networks.
@@ -117,6 +120,7 @@ def distributed_nystrom(
     anchors, factor = _landmarks_in(
         store, partial(independent_landmarks, kernel, inputs, landmarks=landmarks, sampling=sampling, seed=seed)
     )
+    length = _length_in(store, length or panel_rows(landmarks, len(inputs), threads_of(client)))
     slices = list(panels(len(inputs), length))
     say(f"In {_in_words(len(slices), min(length, len(inputs)))}, by {described(client)}; kept in {store.folder}.")
     if there := max(store.count(WHITENED), store.count(FEATURES)):
@@ -127,6 +131,25 @@ def distributed_nystrom(
         features = _features(work, store, len(spectrum), inputs.dtype, tick)
     reached = LandmarkMap.of(anchors, factor, vectors)
     return DistributedInverse(work, features, inputs.dtype, spectrum, scale, ridge=ridge, landmarks=reached)
+
+
+def panel_rows(landmarks: int, items: int, threads: int) -> int:
+    """Items of a panel; see :data:`PANEL_ROWS` and :data:`LARGER_PANELS`. No thread is one that is still to come.
+
+    Example:
+        >>> panel_rows(3000, 10**6, 16), panel_rows(500, 10**6, 2), panel_rows(500, 10**6, 16)
+        (16384, 98304, 16384)
+    """
+    as_large = PANEL_ROWS * LANDMARKS_USUAL // landmarks
+    for_each = -(-items // (LARGER_PANELS * threads)) if threads else 0
+    return max(PANEL_ROWS, min(as_large, for_each))
+
+
+def _length_in(store: PanelStore, length: int) -> int:
+    """That of the panels there, which is *length* where there are none: it goes by the workers that were there then."""
+    if not store.has(LENGTH):
+        store.save(LENGTH, rows=np.array(length))
+    return int(store.load(LENGTH)["rows"])
 
 
 def _in_words(count: int, length: int) -> str:
@@ -158,7 +181,7 @@ def _spectrum(
         return kept["spectrum"], kept["vectors"], float(kept["scale"])
     width = len(store.load(LANDMARKS)["anchors"])
     store.create(WHITENED, (work.size, width), inputs.dtype, work.length)
-    read = _for_workers(inputs, store, work.slices)
+    read = for_workers(inputs, store, work.slices)
     moments = work.map(partial(moment_of_panel, store, kernel, read), work.slices)
     whole = work.sum(moments)
     trace = work.sum(work.map(partial(sum_of_diagonal, kernel, read), work.slices))
@@ -167,17 +190,6 @@ def _spectrum(
     scale = float(trace.result()) / work.size
     store.save(SPECTRUM, spectrum=spectrum, vectors=vectors, scale=np.array(scale))
     return spectrum, vectors, scale
-
-
-def _for_workers(inputs: Rows, store: PanelStore, slices: Sequence[slice]) -> Rows:
-    """*inputs* where workers read them: what is sent to a worker is lost with it."""
-    if (there := in_a_file(inputs)) is not None:
-        return there
-    store.create(INPUTS, inputs.shape, inputs.dtype, slices[0].stop)
-    if store.count(INPUTS) < len(slices):
-        for rows in slices:
-            store.write(INPUTS, rows, inputs[rows])
-    return store.rows(INPUTS)
 
 
 def _features(work: PanelWork, store: PanelStore, width: int, dtype: np.dtype, tick: Tick) -> list[Future]:
@@ -235,7 +247,7 @@ class DistributedInverse:
     def apply(self, values: np.ndarray) -> np.ndarray:
         """G V, float64[N, k]. Two rounds of tasks."""
         parts = [values[rows].astype(self.dtype) for rows in self.work.slices]
-        (right,) = self.work.gathered([self.work.sum(self.each(moment_of, parts))])
+        right = self.work.summed(self.each(moment_of, parts), self.moment_bytes(values.shape[1]))
         return (values - self._said(self.gains[:, None] * right)) / self._shift
 
     def regression(self) -> DistributedRegression:
@@ -249,7 +261,7 @@ class DistributedInverse:
     def unexplained(self) -> np.ndarray:
         """1 − leverage of each item, float64[N]."""
         if self._spared is None:
-            self._spared = unexplained(np.concatenate(self._gathered(leverages_of, self.gains)))
+            self._spared = np.concatenate(self._gathered(unexplained_of, self.gains))
         return self._spared
 
     def columns(self, indices: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
@@ -274,8 +286,8 @@ class DistributedInverse:
         taught = self.each(rows_of_panel, [local for _, local, _ in parts], of=[number for number, _, _ in parts])
 
         def summed(function: Callable[..., Array], others: Sequence[Any]) -> np.ndarray:
-            (total,) = self.work.gathered([self.work.sum(self.work.map(partial(on_panel, function), taught, others))])
-            return total
+            parts = self.work.map(partial(on_panel, function), taught, others)
+            return self.work.summed(parts, self.moment_bytes(labels.shape[1]))
 
         def image(direction: np.ndarray) -> np.ndarray:
             return summed(gram_times, [self.work.shared(direction)] * len(parts))
@@ -297,8 +309,11 @@ class DistributedInverse:
         each = [[local for _, local, _ in parts], [given[at] for _, _, at in parts]]
         every = [[self.work.shared(value)] * len(parts) for value in (right, gains)]
         sums = self.each(leave_one_out_squares, *each, *every, of=[number for number, _, _ in parts])
-        (total,) = self.work.gathered([self.work.sum(sums)])
-        return total / given.size
+        return self.work.summed(sums, 8 * len(ridges)) / given.size
+
+    def moment_bytes(self, columns: int) -> int:
+        """Of a float64[m, columns]."""
+        return 8 * len(self._spectrum) * columns
 
     def each(
         self, function: Callable[..., Array], *each: Sequence[Any], of: Sequence[int] | None = None
@@ -352,7 +367,7 @@ class DistributedRegression:
     def __init__(self, inverse: DistributedInverse) -> None:
         self._inverse, self._work = inverse, inverse.work
         self._sums: list[Future] = []
-        self._sent = 0
+        self._sent = self._bytes = 0
         self._moment: np.ndarray | None = None
         self._weights: Any = None
 
@@ -360,7 +375,7 @@ class DistributedRegression:
     def moment(self) -> np.ndarray:
         """Fᵀ V of the values learnt, float64[m, k]."""
         if self._moment is None:
-            (self._moment,) = self._work.gathered([self._work.sum(self._sums)])
+            self._moment = self._work.summed(self._sums, self._bytes)
         return self._moment
 
     @property
@@ -373,9 +388,10 @@ class DistributedRegression:
         parts = list(self._work.overlaps(rows))
         sent = [values[own].astype(self._inverse.dtype) for _, _, own in parts]
         of, local = [number for number, _, _ in parts], [at for _, at, _ in parts]
-        self._sums.append(self._work.sum(self._inverse.each(moment_of_rows, local, sent, of=of)))
+        self._sums += self._inverse.each(moment_of_rows, local, sent, of=of)
         self._sent += sum(part.nbytes for part in sent)
-        if len(self._sums) == TOGETHER or self._sent > HELD:
+        self._bytes = self._inverse.moment_bytes(values.shape[1])
+        if len(self._sums) >= TOGETHER or self._sent > HELD:
             self._sums = [self._work.sum(self._sums)]
         if self._sent > HELD:
             self._work.gathered([self._work.client.submit(np.shape, self._sums[0], pure=False)])

@@ -5,10 +5,11 @@ Each step is written once for NumPy's arrays and an accelerator's; of several ac
 
 from __future__ import annotations
 
+import jax
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ntk_labelqa.gram.arrays import Array, each, fused, namespace, solved, whole
+from ntk_labelqa.gram.arrays import Array, each, fused, namespace, solved
 from ntk_labelqa.gram.conjugate_gradients import conjugate_gradients
 from ntk_labelqa.gram.devices import ShardedRows
 
@@ -22,22 +23,19 @@ def gains_at(spectrum: np.ndarray, shift: float, dtype: DTypeLike) -> np.ndarray
 
 
 @fused()
-def unexplained(leverage: Array) -> Array:
-    """1 − leverage, float64[N]."""
-    leverage = whole(leverage).astype(np.float64)
-    return 1.0 - namespace(leverage).minimum(leverage, LARGEST_LEVERAGE)
-
-
-@fused()
 def applied(features: Array, gains: Array, shift: Array, values: Array) -> Array:
     """G V. Cost: 4Nmk flops."""
     weights = gains[:, None] * moment_of(features, values)
     return (values - (features @ weights).astype(np.float64)) / shift
 
 
-def leverages(_: None, features: Array, gains: Array) -> Array:
-    """How far each item's prediction follows its own label, [n]. Cost: 2nm flops."""
-    return namespace(features).square(features) @ gains
+def unexplained(_: None, features: Array, gains: Array) -> Array:
+    """1 − leverage, which is how far each item's prediction follows its own label, float64[n]. Cost: 3nm flops."""
+    xp = namespace(features)
+    squares = xp.square(features)
+    # As one sum: before a product an accelerator would write the squares to its memory, and read them again.
+    leverage = (squares * gains).sum(axis=1) if isinstance(features, jax.Array) else squares @ gains
+    return 1.0 - xp.minimum(leverage.astype(np.float64), LARGEST_LEVERAGE)
 
 
 @fused()

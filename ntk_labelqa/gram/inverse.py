@@ -11,7 +11,7 @@ from typing import Protocol, Self, TypeVar
 
 import numpy as np
 
-from ntk_labelqa.gram.arrays import Array
+from ntk_labelqa.gram.arrays import Array, fused, to_host
 from ntk_labelqa.gram.rows_there import panels_there
 from ntk_labelqa.row_store import Rows
 
@@ -119,3 +119,24 @@ def learnt(regression: AnyRegression, values: Rows) -> AnyRegression:
     for rows in panels_there(values.shape):
         regression.learn(rows, values[rows])
     return regression
+
+
+def predicted_classes(inverse: RegularizedInverse, labels: Rows) -> np.ndarray:
+    """The class of the largest leave-one-out prediction of each item, int64[N]; of equal ones the first.
+
+    Args:
+        inverse: G.
+        labels: Y, float[N, K].
+
+    Cost: one ``apply`` of K columns, a panel of items at a time.
+    """
+    regression, classes = learnt(inverse.regression(), labels), np.empty(len(labels), np.int64)
+    for rows in panels_there(labels.shape):
+        classes[rows] = to_host(largest_of(regression.left_out(rows, labels[rows])))
+    return classes
+
+
+@fused()
+def largest_of(rows: Array) -> Array:
+    """Where the largest entry of each of *rows* is, int64[n]; of equal ones the first."""
+    return rows.argmax(axis=1)

@@ -6,13 +6,17 @@ import time
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
 from ntk_labelqa.errors import InvalidInputError
+from ntk_labelqa.gram import arrays
 from ntk_labelqa.gram.landmarks import PANEL
 from ntk_labelqa.gram.plan import plan_gram, timed
 from ntk_labelqa.gram.tiles import tile_side
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.memory import in_units, require_memory, usable_memory
 from ntk_labelqa.row_store import Rows
+from ntk_labelqa.runtime import device, devices_in_use
 
 LANDMARKS = 3000
 """Items up to which ``auto`` inverts exactly, and landmarks beyond."""
@@ -37,25 +41,31 @@ class InversePlan:
         items: N.
         landmarks: m of Nyström's approximation; None for the exact inverse.
         peak_bytes: of memory, at the least favourable moment.
+        accelerator_bytes: of an accelerator's memory likewise, of several that of each; None where none is used.
         kernel_seconds: of all kernel values, extrapolated from one tile; None until :func:`timed_inverse_plan`.
     """
 
     items: int
     landmarks: int | None
     peak_bytes: int
+    accelerator_bytes: int | None = None
     kernel_seconds: float | None = None
 
     def __str__(self) -> str:
         how = "exactly" if self.landmarks is None else f"from {self.landmarks:,} landmarks"
         duration = "" if self.kernel_seconds is None else f", its values in about {max(self.kernel_seconds, 1):.0f} s"
-        return f"Kernel of {self.items:,} items, inverted {how}: {in_units(self.peak_bytes)} of memory{duration}."
+        there = f"{in_units(self.peak_bytes)} of memory"
+        if self.accelerator_bytes is not None:
+            each = "each " if len(devices_in_use()) > 1 else ""
+            there += f" and {in_units(self.accelerator_bytes)} of that of {each}{device()}"
+        return f"Kernel of {self.items:,} items, inverted {how}: {there}{duration}."
 
     def doubled(self, inputs: Rows, memory_limit: int) -> InversePlan | None:
         """With twice the landmarks; None where the features would be larger than MOST_FEATURES, or do not fit."""
         itemsize = inputs.dtype.itemsize
         most = min(self.items, MOST_FEATURES // (self.items * itemsize))
         count = 2 * (self.landmarks or self.items)
-        if count > most or low_rank_bytes(self.items, count, itemsize) > memory_limit:
+        if count > most or not _fits(inputs, self.items, count, memory_limit):
             return None
         return plan_inverse(inputs, count, memory_limit=memory_limit)
 
@@ -79,21 +89,32 @@ def plan_inverse(
     items, itemsize = len(inputs), inputs.dtype.itemsize
     limit = usable_memory() if memory_limit is None else memory_limit
     if landmarks == "all" or (landmarks == "auto" and items <= LANDMARKS):
-        needed, what = exact_bytes(items, itemsize), f"The exact inverse of {items:,} items"
-        remedy = f"Use --landmarks {LANDMARKS}, or float32."
-        require_memory(needed, what, remedy=remedy, memory_limit=limit)
-        return InversePlan(items, None, needed)
+        plan = InversePlan(items, None, exact_bytes(items, itemsize))
+        what, remedy = f"The exact inverse of {items:,} items", f"Use --landmarks {LANDMARKS}, or float32."
+        return _required(plan, inputs, what, remedy, limit)
     there = items if held is None else min(held, items)
-    count = _fitting(there, itemsize, limit) if landmarks == "auto" else landmarks
+    count = _fitting(inputs, there, limit) if landmarks == "auto" else landmarks
     if not 1 <= count <= items:
         raise InvalidInputError(
             f"{count:,} landmarks cannot be drawn from {items:,} items.",
             remedy=f"Pass 1 to {items:,}, 'all' for an exact inverse, or 'auto'.",
         )
-    needed = low_rank_bytes(there, count, itemsize)
+    plan = InversePlan(items, count, low_rank_bytes(there, count, itemsize))
     what = f"An approximation of {items:,} items from {count:,} landmarks"
-    require_memory(needed, what, remedy="Use fewer landmarks, or float32.", memory_limit=limit)
-    return InversePlan(items, count, needed)
+    return _required(plan, inputs, what, "Use fewer landmarks, or float32.", limit, elsewhere=held is not None)
+
+
+def _required(
+    plan: InversePlan, inputs: Rows, what: str, remedy: str, limit: int, *, elsewhere: bool = False
+) -> InversePlan:
+    """*plan*, if it fits into memory, and into an accelerator's unless the features are *elsewhere*."""
+    require_memory(plan.peak_bytes, what, remedy=remedy, memory_limit=limit)
+    if elsewhere or not arrays.on_accelerator():
+        return plan
+    needed = accelerator_bytes(inputs, plan.landmarks)
+    remedy += " Or compute on the processor (--device cpu)."
+    require_memory(needed, f"{what} on {device()}", remedy=remedy, memory_limit=arrays.device_memory())
+    return replace(plan, accelerator_bytes=needed)
 
 
 def usual_landmarks(items: int, itemsize: int) -> Landmarks:
@@ -125,7 +146,28 @@ def exact_bytes(items: int, itemsize: int) -> int:
     return items**2 * (itemsize + (24 if items <= EIGEN_ITEMS else 8))
 
 
-def _fitting(items: int, itemsize: int, limit: int) -> int:
+def accelerator_bytes(inputs: Rows, landmarks: int | None) -> int:
+    """Peak memory of an accelerator beside that of its panels: the inputs, F before and after it is turned into
+    eigen-features, and six float64 arrays of the landmarks' size; or H and three float64 arrays of its size.
+
+    Of several accelerators each has its share of the inputs and of F, and all else.
+    """
+    items, itemsize = len(inputs), inputs.dtype.itemsize
+    if landmarks is None:
+        return items**2 * (itemsize + 24)
+    share = -(-items // len(devices_in_use()))
+    return share * (int(np.prod(inputs.shape[1:])) + 2 * landmarks) * itemsize + 6 * 8 * landmarks**2
+
+
+def _fits(inputs: Rows, there: int, landmarks: int, limit: int) -> bool:
+    """Whether the features of *there* items from *landmarks* fit; where that is all, into an accelerator, too."""
+    if low_rank_bytes(there, landmarks, inputs.dtype.itemsize) > limit:
+        return False
+    if there < len(inputs) or not arrays.on_accelerator():
+        return True
+    return accelerator_bytes(inputs, landmarks) <= arrays.device_memory()
+
+
+def _fitting(inputs: Rows, there: int, limit: int) -> int:
     """As many landmarks as memory holds, up to :data:`LANDMARKS`."""
-    fitting = (m for m in range(LANDMARKS, FEWEST, -250) if low_rank_bytes(items, m, itemsize) <= limit)
-    return next(fitting, FEWEST)
+    return next((m for m in range(LANDMARKS, FEWEST, -250) if _fits(inputs, there, m, limit)), FEWEST)

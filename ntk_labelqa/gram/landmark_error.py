@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ntk_labelqa.gram.arrays import Array, fused, to_host
-from ntk_labelqa.gram.inverse import RegularizedInverse, learnt, leave_one_out, sample
+from ntk_labelqa.gram.arrays import to_host
+from ntk_labelqa.gram.inverse import RegularizedInverse, largest_of, leave_one_out, predicted_classes, sample
 from ntk_labelqa.gram.low_rank import LowRankInverse, exact_inverse
 from ntk_labelqa.gram.matrix import gram_of
 from ntk_labelqa.gram.rows_there import panels_there, sent
@@ -86,14 +86,5 @@ def contradicted(inverse: RegularizedInverse, labels: Rows) -> np.ndarray:
 
     Cost: one ``apply`` of K columns.
     """
-    regression = learnt(inverse.regression(), labels)
-    found = np.empty(len(labels), bool)
-    for rows in panels_there(labels.shape):
-        given = labels[rows]
-        found[rows] = to_host(_another(regression.left_out(rows, given), given))
-    return found
-
-
-@fused()
-def _another(said: Array, given: Array) -> Array:
-    return said.argmax(axis=1) != given.argmax(axis=1)
+    given = [to_host(largest_of(labels[rows])) for rows in panels_there(labels.shape)]
+    return predicted_classes(inverse, labels) != np.concatenate(given)

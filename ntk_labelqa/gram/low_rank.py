@@ -16,7 +16,18 @@ import numpy as np
 
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram import eigen_features
-from ntk_labelqa.gram.arrays import Array, eigen, in_few_sizes, panelwise, rows_of, sharded, taken, to_device, to_host
+from ntk_labelqa.gram.arrays import (
+    Array,
+    eigen,
+    in_few_sizes,
+    panelwise,
+    rows_of,
+    sharded,
+    taken,
+    to_device,
+    to_host,
+    whole,
+)
 from ntk_labelqa.gram.inverse import learnt, sample
 from ntk_labelqa.gram.landmarks import PANEL, LandmarkMap
 from ntk_labelqa.gram.rows_there import sent
@@ -87,8 +98,7 @@ class LowRankInverse:
     def _unexplained(self) -> Array:
         """1 − leverage of each item, float64[N]."""
         if self._spared is None:
-            leverage = panelwise(eigen_features.leverages, None, PANEL, self._features, self._gains)
-            self._spared = eigen_features.unexplained(leverage)
+            self._spared = whole(panelwise(eigen_features.unexplained, None, PANEL, self._features, self._gains))
         return self._spared
 
     def columns(self, indices: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:

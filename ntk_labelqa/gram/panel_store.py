@@ -55,13 +55,18 @@ class PanelStore:
                 remedy="Make room there, name another folder in NTK_LABELQA_CACHE, or use fewer landmarks.",
             )
 
-    def create(self, name: str, shape: tuple[int, ...], dtype: DTypeLike, length: int) -> None:
-        """An array *name* of which no panel is there yet, *length* rows each; one that is there stays."""
+    def create(
+        self, name: str, shape: tuple[int, ...], dtype: DTypeLike, length: int, *, columns: int | None = None
+    ) -> None:
+        """An array *name* of which no panel is there yet, *length* rows each; one that is there stays.
+
+        Panels go across all columns, unless they are of so many *columns*.
+        """
         import zarr
 
         place = self.folder / name
         if not (place / "zarr.json").is_file():
-            chunks = (min(length, shape[0]), *shape[1:])
+            chunks = (min(length, shape[0]), *(shape[1:] if columns is None else (min(columns, shape[1]),)))
             # Not compressed: floating-point numbers hardly get smaller by it.
             zarr.create_array(place, shape=shape, chunks=chunks, dtype=dtype, fill_value=np.nan, compressors=None)
 
@@ -69,8 +74,8 @@ class PanelStore:
         """The array *name*."""
         return ZarrRows(self.folder / name)
 
-    def write(self, name: str, rows: slice, values: np.ndarray) -> None:
-        """Make *values* the panel *rows* of the array *name*."""
+    def write(self, name: str, rows: slice | tuple[slice, slice], values: np.ndarray) -> None:
+        """Make *values* the panel *rows*, or rows and columns, of the array *name*."""
         try:
             self.rows(name).opened("r+")[rows] = values
         except OSError as error:
@@ -82,6 +87,10 @@ class PanelStore:
     def count(self, name: str) -> int:
         """How many panels of the array *name* are there."""
         return self.rows(name).opened().nchunks_initialized if (self.folder / name).is_dir() else 0
+
+    def has_chunk(self, name: str, *number: int) -> bool:
+        """Whether the panel of that *number*, along each axis, of the array *name* is there."""
+        return self.folder.joinpath(name, "c", *map(str, number)).is_file()
 
     def remove(self, name: str) -> None:
         """Remove the array *name*, if it is there."""

@@ -10,14 +10,15 @@ import numpy as np
 
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.arrays import Array, moment, to_device, to_host
-from ntk_labelqa.gram.eigen_features import leverages, moment_of, seen
+from ntk_labelqa.gram.eigen_features import moment_of, seen, unexplained
 from ntk_labelqa.gram.nystrom import LONG_PANEL, rotated, whitened_features
 from ntk_labelqa.gram.panel_store import PanelStore
 from ntk_labelqa.gram.tiles import diagonal_of
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.row_store import Rows
 
-INPUTS, WHITENED, FEATURES, LANDMARKS, SPECTRUM = "inputs", "whitened", "features", "landmarks", "spectrum"
+INPUTS, WHITENED, FEATURES = "inputs", "whitened", "features"
+LENGTH, LANDMARKS, SPECTRUM = "length", "landmarks", "spectrum"
 """What is kept: prepared inputs, features before and after they are turned into eigen-features, and what all share."""
 
 
@@ -124,9 +125,9 @@ def itself(value: np.ndarray) -> np.ndarray:
 # What a panel is asked for, besides the functions of gram.eigen_features.
 
 
-def leverages_of(features: Array, gains: Array) -> Array:
-    """As :func:`~ntk_labelqa.gram.eigen_features.leverages`."""
-    return leverages(None, features, gains)
+def unexplained_of(features: Array, gains: Array) -> Array:
+    """As :func:`~ntk_labelqa.gram.eigen_features.unexplained`."""
+    return unexplained(None, features, gains)
 
 
 def rows_of_panel(features: Array, rows: Array) -> Array:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 TOGETHER = 8
 """Results added up by one task: few enough for one worker's memory."""
+ADDED_HERE = 2**22
+"""Bytes of results up to which they are sent here to be added up."""
 RETRIES = 2
 """Of a task that failed, since a shared file system may."""
 SOON = 10
@@ -69,6 +71,14 @@ class PanelWork:
                 ]
                 if len(parts) == 1:
                     return parts[0]
+
+    def summed(self, parts: Sequence[Future], size: int) -> np.ndarray:
+        """The sum itself, of *parts* of *size* bytes each: added up here where they are small, which saves a task that
+        waits for all others.
+        """
+        if size * len(parts) <= ADDED_HERE:
+            return total(*self.gathered(parts))
+        return self.gathered([self.sum(parts)])[0]
 
     def gathered(self, futures: Sequence[Future]) -> list[np.ndarray]:
         """Results, in order."""

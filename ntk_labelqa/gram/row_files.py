@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ntk_labelqa.gram.panel_store import ZarrRows
+from ntk_labelqa.gram.panel_store import PanelStore, ZarrRows
+from ntk_labelqa.gram.panel_tasks import INPUTS
 from ntk_labelqa.row_store import DerivedRows, Rows
 
 
@@ -91,6 +93,17 @@ def in_a_file(rows: Rows) -> Rows | None:
     if isinstance(rows, DerivedRows):
         return rows.moved(in_a_file)
     return _mapped(rows) if isinstance(rows, np.ndarray) else None
+
+
+def for_workers(inputs: Rows, store: PanelStore, slices: Sequence[slice]) -> Rows:
+    """*inputs* where workers read them: what is sent to a worker is lost with it."""
+    if (there := in_a_file(inputs)) is not None:
+        return there
+    store.create(INPUTS, inputs.shape, inputs.dtype, slices[0].stop)
+    if store.count(INPUTS) < len(slices):
+        for rows in slices:
+            store.write(INPUTS, rows, inputs[rows])
+    return store.rows(INPUTS)
 
 
 def _mapped(array: np.ndarray) -> MappedRows | None:

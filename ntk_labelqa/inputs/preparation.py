@@ -69,7 +69,7 @@ class Preparation:
         return prepared
 
 
-def plain_numbers(features: np.ndarray) -> np.ndarray:
+def plain_numbers(features: Rows) -> np.ndarray:
     """bool[D]: which columns hold more than the zeros and ones of a truth value or a category."""
     found = np.zeros(features.shape[1], bool)
     for start in range(0, len(features), PANEL):
@@ -78,7 +78,7 @@ def plain_numbers(features: np.ndarray) -> np.ndarray:
     return found
 
 
-def fit_preparation(name: Name, features: np.ndarray, *, numbers: np.ndarray | None = None) -> Preparation:
+def fit_preparation(name: Name, features: Rows, *, numbers: np.ndarray | None = None) -> Preparation:
     """The preparation called *name*, fitted to *features*.
 
     Args:
@@ -101,7 +101,7 @@ def fit_preparation(name: Name, features: np.ndarray, *, numbers: np.ndarray | N
     """
     if name == "none":
         return Preparation()
-    if features.ndim != 2:
+    if len(features.shape) != 2:
         raise InvalidInputError(
             f"Features of shape {list(features.shape)} are no rows of numbers: they cannot be prepared by column.",
             remedy="Leave the preparation to 'auto', or pass 'none'.",
@@ -121,8 +121,17 @@ def fit_preparation(name: Name, features: np.ndarray, *, numbers: np.ndarray | N
     else:
         spreads[chosen] = _common(spreads[chosen])
     spreads[spreads == 0.0] = 1.0
-    has_constant = any((features[:, index] == 1).all() for index in np.flatnonzero(~chosen))
-    return Preparation(name, lowest, highest, means, spreads, ones=0 if has_constant else 1)
+    return Preparation(name, lowest, highest, means, spreads, ones=0 if _constant(features)[~chosen].any() else 1)
+
+
+def _constant(features: Rows) -> np.ndarray:
+    """bool[D]: which columns are ones."""
+    found = np.ones(features.shape[1], bool)
+    for start in range(0, len(features), PANEL):
+        found &= (features[start : start + PANEL] == 1).all(axis=0)
+        if not found.any():
+            break
+    return found
 
 
 def _common(spreads: np.ndarray) -> float:

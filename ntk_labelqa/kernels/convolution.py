@@ -27,7 +27,11 @@ from ntk_labelqa.row_store import Rows
 
 ARRAYS = 6
 """Arrays of one number a pixel and pair (or pixel pair and pair) that are alive at once."""
+COPIES = 3
+"""Of the result, where it is put together from parts."""
 DIAGONAL_AT_ONCE = 64
+OLDEST_FUSED = 8
+"""The first generation of NVIDIA's GPUs (compute capability) that XLA's Triton compiles for."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,11 @@ class ConvolutionalNetwork:
 
     def values(self, rows: jax.Array, columns: jax.Array) -> jax.Array:
         """As :meth:`block`, within a program in 64-bit mode."""
-        return _values(rows, columns, self)
+        if not _fused():
+            return _values(rows, columns, self)
+        from ntk_labelqa.kernels.fused_convolution import fused_values
+
+        return fused_values(rows, columns, self)
 
     def diagonal(self, inputs: np.ndarray) -> np.ndarray:
         """Θ of each image with itself, [N]."""
@@ -74,7 +82,12 @@ class ConvolutionalNetwork:
             return np.concatenate([_diagonal(inputs[start : start + DIAGONAL_AT_ONCE], self) for start in parts])
 
     def bytes_per_pair(self, inputs: Rows) -> int:
-        """Covariances of the first, largest layer."""
+        """Covariances of the first, largest layer; where they stay on the chip, the result and copies of it alone.
+
+        Besides, the fused form has the maps and the scratch of 1,024 by 1,024 pairs, however many there are.
+        """
+        if _fused():
+            return COPIES * inputs.dtype.itemsize
         pixels = outputs(inputs.shape[1], self.strides[0]) * outputs(inputs.shape[2], self.strides[0])
         return ARRAYS * inputs.dtype.itemsize * (pixels**2 if self.pooled else pixels)
 
@@ -107,7 +120,22 @@ class Layer(NamedTuple):
 
 @compiled(static_argnums=2)
 def _block(rows: jax.Array, columns: jax.Array, network: ConvolutionalNetwork) -> jax.Array:
-    return _values(rows, columns, network)
+    return network.values(rows, columns)
+
+
+def _fused() -> bool:
+    """Whether values are computed by :mod:`ntk_labelqa.kernels.fused_convolution`: on the GPUs that it is compiled for.
+
+    Everything else takes the form below, as the diagonal does everywhere.
+    """
+    if jax.default_backend() != "gpu":
+        return False
+    from jax.experimental.pallas import triton
+
+    # Releases of jax before 0.7 have its parameters by another name, and were not tried.
+    if "cuda" not in jax.devices()[0].client.platform_version or not hasattr(triton, "CompilerParams"):
+        return False
+    return float(jax.devices()[0].compute_capability) >= OLDEST_FUSED
 
 
 def _values(rows: jax.Array, columns: jax.Array, network: ConvolutionalNetwork) -> jax.Array:

@@ -134,16 +134,20 @@ def _from_products(
 def _from_differences(
     block: jax.Array, is_near: jax.Array, rows: jax.Array, columns: jax.Array, theta: Theta
 ) -> jax.Array:
-    """*block* with what is near or opposite computed from |a ∓ b|²/2, which does not cancel, some pairs at a time."""
+    """*block* with what is near or opposite computed from |a ∓ b|²/2, which does not cancel, a pair of each row a time.
+
+    There are as many rounds as a row has of them: one, where an item meets itself.
+    """
+    own = jnp.arange(len(rows))
 
     def step(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         values, left = state
-        # Where fewer are left, the rest are pairs beyond the last, which are dropped.
-        a, b = jnp.nonzero(left, size=min(PAIRS_AT_ONCE, left.size), fill_value=left.shape)
-        gap = jnp.square(rows[a] - columns[b]).sum(axis=1) / 2
-        rest = jnp.square(rows[a] + columns[b]).sum(axis=1) / 2
-        mended = values.at[a, b].set(theta(gap, rest), mode="drop")
-        return mended, left.at[a, b].set(False, mode="drop")
+        first = jax.lax.argmax(left, 1, np.int32)
+        others = columns[first]
+        gap = jnp.square(rows - others).sum(axis=1) / 2
+        rest = jnp.square(rows + others).sum(axis=1) / 2
+        mended = jnp.where(left[own, first], theta(gap, rest), values[own, first])
+        return values.at[own, first].set(mended), left.at[own, first].set(False)
 
     return jax.lax.while_loop(lambda state: state[1].any(), step, (block, is_near))[0]
 

@@ -15,12 +15,21 @@ def outputs(size: int, stride: int) -> int:
     return -(-size // stride)
 
 
+def padding_before(size: int, stride: int) -> int:
+    """Zeros before an axis of *size*; the rest of what is missing comes after it."""
+    return _missing(size, stride) // 2
+
+
+def _missing(size: int, stride: int) -> int:
+    return max((outputs(size, stride) - 1) * stride + SIDE - size, 0)
+
+
 def shifts(values: jax.Array, axes: Sequence[int], stride: int) -> list[jax.Array]:
     """*values* at each of a patch's three offsets, all *axes* shifted alike; zero beyond the border."""
     padding = [(0, 0)] * values.ndim
     for axis in axes:
-        missing = max((outputs(values.shape[axis], stride) - 1) * stride + SIDE - values.shape[axis], 0)
-        padding[axis] = (missing // 2, missing - missing // 2)
+        before = padding_before(values.shape[axis], stride)
+        padding[axis] = (before, _missing(values.shape[axis], stride) - before)
     padded = jnp.pad(values, padding)
     shifted = []
     for offset in range(SIDE):

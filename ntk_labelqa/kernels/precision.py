@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from ntk_labelqa.errors import LabelQAError
+from ntk_labelqa.runtime import device_in_use
 
 FIRST_ALGORITHM = {"xla_gpu_autotune_level": "0"}
 MOST_PROGRAMS = {"cpu": 16, "gpu": 64}
@@ -50,6 +51,8 @@ def _refuse_fork() -> None:
 def compiled(*, quickly: bool = False, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """``jax.jit`` with *options* that keeps the programs of the last shapes alone.
 
+    As of ``jax.jit``'s, ``lower`` of its arguments is the program, before it is compiled.
+
     jax keeps a program for each shape that it has ever met, 2 MB of memory each on a CPU: a process that audits a
     growing project again and again would grow without end. On an accelerator, where a program takes a second to
     compile and memory is plenty, more are kept.
@@ -69,9 +72,12 @@ def compiled(*, quickly: bool = False, **options: Any) -> Callable[[Callable[...
             how = FIRST_ALGORITHM if quickly and backend == "gpu" else None
             return jax.jit(function, compiler_options=how, **options)
 
+        def lower(*args: Any) -> Any:
+            return of_backend(jax.default_backend()).lower(*args)
+
         @wraps(function)
         def called(*args: Any) -> Any:
-            backend = jax.default_backend()
+            backend = device_in_use().platform
             program = of_backend(backend)
             leaves, structure = jax.tree.flatten(args)
             form = structure, *((leaf.shape, str(leaf.dtype)) if hasattr(leaf, "dtype") else leaf for leaf in leaves)
@@ -83,6 +89,12 @@ def compiled(*, quickly: bool = False, **options: Any) -> Callable[[Callable[...
                 met.add(form)
             return program(*args)
 
-        return called
+        return with_lower(called, lower)
 
     return decorated
+
+
+def with_lower(function: Callable[..., Any], lower: Callable[..., Any]) -> Any:
+    """*function* with *lower*, as jax's own have it: of arguments, the program before it is compiled."""
+    function.lower = lower  # type: ignore[attr-defined]
+    return function

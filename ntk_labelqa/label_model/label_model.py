@@ -225,7 +225,7 @@ def label_posterior(
     rates = error_rates(*best_classes(made.values), annotations, agree, parameters)
     of_sample = rates.by_class, rates.clearness[sample.rows], made.values[sample.rows]
     channel = NoiseChannel.start(*of_sample, sample.annotations)
-    rounds = [_fitted(made, annotations, sample, rates, channel, None)]
+    rounds = [_first_round(made, annotations, sample, rates, channel)]
     # Of two classes, a second round would only rescale the one contrast there is.
     while annotations.class_count > 2 and len(rounds) <= parameters.most_rounds:
         following = _next_round(rounds[-1], parameters.round_gain)
@@ -244,25 +244,11 @@ def label_posterior(
     return LabelPosterior(tuple(rounds), answer, rates, why, accuracy)
 
 
-def _fitted(
-    made: Predictions,
-    annotations: Annotations,
-    sample: Sample,
-    rates: ErrorRates,
-    channel: NoiseChannel,
-    start: Link | None,
+def _first_round(
+    made: Predictions, annotations: Annotations, sample: Sample, rates: ErrorRates, channel: NoiseChannel
 ) -> Round:
-    """Channel and link for the predictions *made*, from those of the round before."""
-    to = _Observed(made.values[sample.rows], sample.annotations.there(), sample.for_link)
-    fit = _linked(to, channel, start and start.without_confusions())
-    for _ in range(PASSES):
-        fit = _linked_again(to, fit)
-    for _ in range(MOST_RISES):
-        higher, figures = _linked_higher(to, fit)
-        gain, rate = to_host(figures)
-        if gain <= RISE * (NATS_A_RISE + NATS_AN_ERROR * rate * len(sample.annotations)):
-            break
-        fit = higher
+    to = _Observed.of(made, sample)
+    fit, _ = _fitted(to, channel, None, None)
     found = Round(made, annotations, sample, rates, fit.channel, fit.link, fit.log_evidence)
     return _with_confusions(found, to, fit)
 
@@ -275,6 +261,11 @@ class _Observed:
     predictions: Array
     annotations: Annotations
     for_link: Array | None
+
+    @classmethod
+    def of(cls, made: Predictions, sample: Sample) -> Self:
+        """By the predictions *made*."""
+        return cls(made.values[sample.rows], sample.annotations.there(), sample.for_link)
 
 
 @of_arrays("channel", "link", "log_likelihood", "log_evidence")
@@ -289,6 +280,24 @@ class _Fit:
 
 
 @fused()
+def _fitted(to: _Observed, channel: NoiseChannel, near: Link | None, before: Array | None) -> tuple[_Fit, Array | None]:
+    """Channel and link, from those of the round *before*, with the log-evidence of which it is compared, if any: see
+    :func:`_mean_and_error`.
+    """
+    fit = repeated(lambda fit: _linked_again(to, fit), PASSES, _linked(to, channel, near))
+    errors_of = len(to.annotations)
+
+    def risen(state: tuple[_Fit, _Fit, Array]) -> tuple[_Fit, _Fit, Array]:
+        _, fit, _ = state
+        higher = _linked(to, fit.channel.raised(RISE), fit.link)
+        gain, errors = higher.log_evidence.sum() - fit.log_evidence.sum(), fit.channel.rates.mean() * errors_of
+        return fit, higher, gain > RISE * (NATS_A_RISE + NATS_AN_ERROR * errors)
+
+    start = fit, fit, namespace(to.predictions).ones((), bool)
+    fit, _, _ = repeated(risen, MOST_RISES + 1, start, lambda state: state[-1])
+    return fit, None if before is None else _mean_and_error(fit.log_evidence, before)
+
+
 def _linked(to: _Observed, channel: NoiseChannel, near: Link | None) -> _Fit:
     labels, rows = channel.log_likelihood(to.annotations), to.for_link
     chosen = (to.predictions, labels) if rows is None else (to.predictions[rows], labels[rows])
@@ -296,7 +305,6 @@ def _linked(to: _Observed, channel: NoiseChannel, near: Link | None) -> _Fit:
     return _Fit(channel, link, labels, logsumexp(link.log_prior(to.predictions) + labels)[:, 0])
 
 
-@fused()
 def _linked_again(to: _Observed, fit: _Fit) -> _Fit:
     """After some steps of expectation maximisation of the channel."""
     xp, log_prior = namespace(to.predictions), fit.link.log_prior(to.predictions)
@@ -308,14 +316,6 @@ def _linked_again(to: _Observed, fit: _Fit) -> _Fit:
     return _linked(to, repeated(step, STEPS, fit.channel), fit.link)
 
 
-@fused()
-def _linked_higher(to: _Observed, fit: _Fit) -> tuple[_Fit, Array]:
-    """With higher rates of error; and how much likelier that makes the labels, in nats, and the mean rate before."""
-    higher = _linked(to, fit.channel.raised(RISE), fit.link)
-    gain = higher.log_evidence.sum() - fit.log_evidence.sum()
-    return higher, namespace(to.predictions).stack([gain, fit.channel.rates.mean()])
-
-
 def _with_confusions(of: Round, to: _Observed, fit: _Fit) -> Round:
     folds = of.predictions.folds[of.sample.rows]
     confusions = fit_confusions(fit.link, to.predictions, fit.log_likelihood, folds, of.sample.for_confusions)
@@ -324,7 +324,7 @@ def _with_confusions(of: Round, to: _Observed, fit: _Fit) -> Round:
 
 def _with_lookalikes(last: Round, least: float) -> Round:
     """*last* with a channel by which people also take items for what they look like, so far as it gains *least*."""
-    to = _Observed(last.predictions.values[last.sample.rows], last.sample.annotations.there(), last.sample.for_link)
+    to = _Observed.of(last.predictions, last.sample)
     link, channel = last.link.without_confusions(), last.channel
     for _ in range(PASSES):
         looks = link
@@ -359,9 +359,14 @@ def _next_round(current: Round, least: float) -> Round | None:
 
     def fed_back(inverse: RegularizedInverse) -> Round | None:
         following = predicted(inverse, posteriors, apart, made.folds)
-        found = _fitted(following, current.annotations, current.sample, current.rates, current.channel, current.link)
-        gain = to_host(_mean_and_error(found.log_evidence, current.log_evidence))
-        return found if is_gain(gain, least) else None
+        to = _Observed.of(following, current.sample)
+        fit, gain = _fitted(to, current.channel, current.link.without_confusions(), current.log_evidence)
+        if not is_gain(to_host(gain), least):
+            return None
+        found = replace(
+            current, predictions=following, channel=fit.channel, link=fit.link, log_evidence=fit.log_evidence
+        )
+        return _with_confusions(found, to, fit)
 
     same = fed_back(made.inverse)
     if same is not None:
@@ -370,7 +375,6 @@ def _next_round(current: Round, least: float) -> Round | None:
     return None if refitted.ridge == made.inverse.ridge else fed_back(refitted)
 
 
-@fused()
 def _mean_and_error(after: Array, before: Array) -> Array:
     """The mean of the gain, float64[N], and the standard error of it."""
     gain = after - before

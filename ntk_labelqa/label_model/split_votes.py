@@ -38,23 +38,15 @@ def votes_agree(inverse: RegularizedInverse, annotations: Annotations) -> np.nda
     labels, folds, ranks = annotations.means_there(), annotations.folds(), annotations.ranks()
     members = [np.flatnonzero(folds == fold) for fold in range(FOLDS)]
     drawn = [rows[np.argsort(ranks[rows])[:MOST_A_FOLD]] for rows in members]
-    of_items, given = annotations.folds_there()[:], labels[:] if annotations.class_count == 2 else None
-    votes = None
+    given = labels[:] if annotations.class_count == 2 else None
+    votes = []
     for first in range(FOLDS):
         pair = np.sort(np.concatenate([drawn[first], drawn[(first + 1) % FOLDS]]))
-        # The fold before the pair and the one two after it are each predicted by this pair and by one other.
-        asked = np.array([(first - 1) % FOLDS, (first + 2) % FOLDS])
-        votes = _voted(votes, inverse.predicted_from(pair, labels), of_items, asked, given)
-    return to_host(_alike(votes))
+        votes.append(_votes(inverse.predicted_from(pair, labels), given))
+    return to_host(_agree(votes, annotations.folds_there()[:]))
 
 
 @fused()
-def _voted(votes: Array | None, predicted: Array, folds: Array, asked: Array, given: Array | None) -> Array:
-    """*votes*, int64[2, N, 2], with those on the folds *asked* for, one each."""
-    xp, said = namespace(predicted), _votes(predicted, given)
-    return xp.where((folds == asked[:, None])[:, :, None], said, 0 if votes is None else votes)
-
-
 def _votes(predicted: Array, given: Array | None) -> Array:
     """The class predicted; and, of two, the one whose labels, *given*, are predicted so on average. int64[N, 2]."""
     xp, first = namespace(predicted), predicted.argmax(axis=1)
@@ -66,8 +58,14 @@ def _votes(predicted: Array, given: Array | None) -> Array:
 
 
 @fused()
-def _alike(votes: Array) -> Array:
-    return (votes[0] == votes[1]).all(axis=1)
+def _agree(votes: list[Array], folds: Array) -> Array:
+    """Whether those two of *votes*, int64[N, 2], are for the same class that are by pairs of other folds, bool[N].
+
+    The fold before a pair, which is one fold and the next, and the one two after it are each predicted by this pair and
+    by one other.
+    """
+    xp, agree = namespace(folds), [(votes[fold - 4] == votes[fold - 2]).all(axis=1) for fold in range(FOLDS)]
+    return xp.select([folds == fold for fold in range(FOLDS)], agree, False)
 
 
 def accuracy_of_agreeing(agreement: np.ndarray, class_count: int) -> np.ndarray:

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from ntk_labelqa import bde, rank_schemes
-from ntk_labelqa.diagnostics.panels import predicted_classes
 from ntk_labelqa.diagnostics.scheme_ranking import block_diagonalization_errors, rank
 from ntk_labelqa.diagnostics.schemes import MAJORITY, ONE_CLASS, SHUFFLED, Scheme, schemes_of
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.dense import DenseInverse
+from ntk_labelqa.gram.inverse import predicted_classes
 from tests import naive
 from tests.fixtures import digits_dataset, noisy_digits
 

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+import zarr
 
+from ntk_labelqa import row_store
+from ntk_labelqa.dataset import from_arrays
+from ntk_labelqa.encoders import features_files
+from ntk_labelqa.encoders.choose import encode
 from ntk_labelqa.encoders.precomputed import read_features
 from ntk_labelqa.errors import InvalidInputError
 
@@ -107,3 +116,63 @@ def test_a_damaged_archive_is_refused_in_words_wherever_it_is_damaged(tmp_path, 
         else:  # a time stamp, for example, is looked at by nobody
             np.testing.assert_array_equal(read, right)
     assert refused
+
+
+def large(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Tasks and their features, which *path* holds in another order."""
+    tasks, features = np.arange(1, 20_001), np.random.default_rng(0).normal(size=(20_000, 64)).astype(np.float32)
+    rows = np.random.default_rng(1).permutation(len(tasks))
+    ids, mixed = tasks[rows], features[rows]
+    if path.suffix == ".zarr":
+        group = zarr.open_group(path, mode="w")
+        group.create_array("ids", data=ids)
+        group.create_array("features", data=mixed, chunks=(1000, 64))
+    elif path.suffix == ".parquet":
+        pd.DataFrame({"task_id": ids, **{f"f{at}": mixed[:, at] for at in range(64)}}).to_parquet(path)
+    else:
+        save = np.savez_compressed if path.stem == "compressed" else np.savez
+        save(path, ids=ids, features=mixed)
+    return tasks, features
+
+
+@pytest.mark.parametrize("name", ["stored.npz", "compressed.npz", "table.parquet", "folder.zarr"])
+def test_a_large_file_is_never_held_as_a_whole(tmp_path, monkeypatch, name) -> None:
+    tasks, features = large(tmp_path / name)
+    monkeypatch.setattr(row_store, "STORED", 2**16)
+    monkeypatch.setattr(row_store, "PANEL_NUMBERS", 2**14)
+    monkeypatch.setattr(features_files, "TABLE", 2**14)
+    dataset = replace(from_arrays(tasks % 2), items=pd.DataFrame({"task_id": tasks, "value": ""}))
+    tracemalloc.start()
+    try:
+        found = encode(dataset, features_file=tmp_path / name).features
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found[:], features)
+    assert peak < features.nbytes / 2
+
+
+def test_blank_rows_of_a_large_file_are_left_out(tmp_path, monkeypatch) -> None:
+    features = np.random.default_rng(0).normal(size=(300, 4))
+    features[[7, 200]] = 0
+    file = write(tmp_path / "f.npz", np.arange(300), features)
+    monkeypatch.setattr(row_store, "STORED", 1)
+    encoded = encode(from_arrays(np.arange(300) % 2), features_file=file)
+    np.testing.assert_array_equal(encoded.features[:], np.delete(features, [7, 200], axis=0))
+    assert len(encoded.dataset) == 298
+
+
+def test_lists_and_text_in_parquet_are_told_apart(tmp_path) -> None:
+    pd.DataFrame({"task_id": TASKS, "v": ["a", "b", "c"]}).to_parquet(tmp_path / "text.parquet")
+    with pytest.raises(InvalidInputError, match="features"):
+        read_features(tmp_path / "text.parquet", TASKS)
+    pd.DataFrame({"task_id": TASKS, "v": [[1.0], [2.0, 3.0], [4.0]]}).to_parquet(tmp_path / "ragged.parquet")
+    with pytest.raises(InvalidInputError, match="cannot be read as a features file"):
+        read_features(tmp_path / "ragged.parquet", TASKS)
+    assert read_features(whole_numbers(tmp_path), TASKS).dtype == np.float32
+
+
+def whole_numbers(folder: Path) -> Path:
+    pd.DataFrame({"task_id": TASKS, "a": [1, 2, 3], "b": [4, 5, 6]}).to_parquet(folder / "whole.parquet")
+    return folder / "whole.parquet"

@@ -21,6 +21,7 @@ from ntk_labelqa.gram.low_rank import LowRankInverse
 from ntk_labelqa.gram.matrix import gram_of, prepare
 from ntk_labelqa.gram.nystrom import nystrom_inverse
 from ntk_labelqa.gram.ridge import RIDGES
+from ntk_labelqa.runtime import using_device
 from tests.label_model.test_accelerator import judged, labelled
 
 FLAGS = (
@@ -90,6 +91,8 @@ def main(out: Path) -> None:
             found["applied after pickling"] = pickle.loads(pickle.dumps(inverse)).apply(annotations.means())
         with jax.default_device(jax.devices()[2]):
             found["devices of choice"] = np.array([one.id for one in sharded(features).devices()])
+        with using_device("cpu"):
+            found["devices of a kind"] = np.array(sorted(one.id for one in sharded(features).parts.devices()))
     np.savez(out, **found)
 
 

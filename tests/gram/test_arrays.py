@@ -91,6 +91,22 @@ def test_the_gram_matrix_is_exactly_symmetric_and_has_duplicates_right(architect
     assert abs(gram[3, 7] - gram[3, 3]) <= 1e-6 * gram[3, 3]
 
 
+@pytest.mark.parametrize(("architecture", "shape"), [("2-L", (90, 12)), ("CNN-1", (13, 6, 5))])
+def test_the_gram_matrix_in_several_tiles_is_that_in_one(
+    architecture: str, shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel, inputs = prepare(np.random.default_rng(4).normal(size=shape), architecture, "float64")
+    exact = kernel.block(inputs, inputs)
+    pairs = (len(inputs) // 3) ** 2
+    for tile in ("PROCESSOR_TILE", "ACCELERATOR_TILE"):
+        monkeypatch.setattr(f"ntk_labelqa.gram.tiles.{tile}", pairs * kernel.bytes_per_pair(inputs))
+    ticks: list[tuple[int, int]] = []
+    gram = gram_of(kernel, inputs, progress=lambda done, total: ticks.append((done, total)))
+    np.testing.assert_array_equal(gram, gram.T)
+    np.testing.assert_allclose(gram, exact, rtol=1e-12)
+    assert ticks[-1][0] == ticks[-1][1] >= 6
+
+
 @pytest.mark.parametrize("_device", [True], indirect=True, ids=["accelerator"])
 def test_arrays_cross_to_the_device_and_back_where_it_is_said_alone() -> None:
     features, labels = _sample()

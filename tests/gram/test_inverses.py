@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
 from ntk_labelqa.errors import InvalidInputError, MemoryBudgetError, SingularKernelError
-from ntk_labelqa.gram import choose, inverse_plan
+from ntk_labelqa.gram import arrays, choose, inverse_plan, nystrom
+from ntk_labelqa.gram import landmarks as landmarks_module
+from ntk_labelqa.gram.arrays import to_host
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.dense import DenseInverse
 from ntk_labelqa.gram.distributed import DistributedInverse, distributed_nystrom
@@ -89,7 +92,7 @@ class TestConformance:
         name, inverse = named_inverse
         labels = np.eye(3)[np.random.default_rng(1).integers(3, size=len(gram))]
         rows = np.random.default_rng(2).permutation(len(gram))[:count]
-        assert_near(inverse.predicted_from(rows, labels), naive.refitted_on(gram, rows, labels, RIDGE), name)
+        assert_near(to_host(inverse.predicted_from(rows, labels)), naive.refitted_on(gram, rows, labels, RIDGE), name)
 
     def test_size_scale_and_ridge_describe_the_gram(self, named_inverse, gram) -> None:
         name, inverse = named_inverse
@@ -111,7 +114,7 @@ def test_more_items_than_landmarks_learn_by_conjugate_gradients(ridge: float) ->
     labels, rows = np.eye(3)[np.arange(600) % 3], np.arange(0, 600, 3)
     own = features[rows].T @ features[rows] + ridge * scale * np.eye(features.shape[1])
     expected = features @ np.linalg.solve(own, features[rows].T @ labels[rows])
-    assert np.abs(inverse.predicted_from(rows, labels) - expected).max() <= 1e-3 * np.abs(expected).max()
+    assert np.abs(to_host(inverse.predicted_from(rows, labels)) - expected).max() <= 1e-3 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("ridge", [1e-3, 1e-2, 1.0])
@@ -306,3 +309,30 @@ class TestPlan:
         inputs = np.ones((10_000, 3), np.float32)
         plan = inverse_plan.plan_inverse(inputs, 2000, memory_limit=10**9)
         assert plan.peak_bytes == 10_000 * 2000 * 4 + 4 * 8 * 2000**2
+
+    def test_an_accelerator_needs_what_its_programs_say(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """By XLA's own account of those that take the most: features, before and after they are turned."""
+        monkeypatch.setattr(arrays, "on_accelerator", lambda: True)
+        items, landmarks, width = 4000, 500, 30
+        inputs = np.ones((items, width), np.float32)
+        plan = inverse_plan.plan_inverse(inputs, landmarks, memory_limit=10**9)
+        features, square = (jax.ShapeDtypeStruct((rows, landmarks), np.float32) for rows in (items, landmarks))
+        program = arrays._filled.lower(nystrom.rotated, None, landmarks_module.PANEL, features, square)
+        taken = program.compile().memory_analysis()
+        assert taken is not None
+        peak = taken.argument_size_in_bytes + taken.output_size_in_bytes + taken.temp_size_in_bytes
+        assert peak + inputs.nbytes <= plan.accelerator_bytes <= 2 * peak
+
+    def test_what_an_accelerator_has_no_room_for_is_refused_or_made_smaller(self, monkeypatch) -> None:
+        monkeypatch.setattr(arrays, "on_accelerator", lambda: True)
+        inputs = np.ones((40_000, 3), np.float32)
+        needed = inverse_plan.accelerator_bytes(inputs, 2000)
+        monkeypatch.setattr(arrays, "device_memory", lambda: needed)
+        with pytest.raises(MemoryBudgetError, match=r"on cpu needs .* \(--device cpu\)"):
+            inverse_plan.plan_inverse(inputs, 2250, memory_limit=10**12)
+        plan = inverse_plan.plan_inverse(inputs, memory_limit=10**12)
+        assert (plan.landmarks, plan.accelerator_bytes) == (2000, needed)
+        assert "of that of cpu" in str(plan)
+        assert plan.doubled(inputs, 10**12) is None
+        elsewhere = inverse_plan.plan_inverse(inputs, memory_limit=10**12, held=1000)
+        assert (elsewhere.landmarks, elsewhere.accelerator_bytes) == (3000, None)

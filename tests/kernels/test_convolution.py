@@ -9,7 +9,9 @@ from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram.matrix import gram_matrix
 from ntk_labelqa.kernels.architectures import CONVOLUTIONAL
 from ntk_labelqa.kernels.convolution import ConvolutionalNetwork
+from ntk_labelqa.kernels.fused_convolution import fused_values
 from ntk_labelqa.kernels.neural_tangents_compat import stax
+from ntk_labelqa.kernels.precision import precision
 from tests import naive
 
 
@@ -53,6 +55,15 @@ class TestAgainstTheEquations:
         single = gram_matrix(images, architecture=architecture, dtype="float32")
         assert single.dtype == np.float32
         assert np.abs(single - exact).max() < 2e-6 * exact.max()
+
+    def test_the_form_for_gpus_keeps_them_too(self, with_exact_gram, images) -> None:
+        architecture, exact = with_exact_gram
+        network = ConvolutionalNetwork(*CONVOLUTIONAL[architecture])
+        with precision(np.dtype(np.float64)):
+            inputs = network.prepare(images, np.dtype(np.float32))
+            fused = np.asarray(fused_values(inputs, inputs, network, tile=(2, 2), interpret=True))
+        assert np.abs(fused - exact).max() < 2e-6 * exact.max()
+        assert (fused[-1] == 0).all()
 
     def test_a_blank_image_has_no_covariance_with_any(self, with_exact_gram, images) -> None:
         gram = gram_matrix(images, architecture=with_exact_gram[0], dtype="float32")

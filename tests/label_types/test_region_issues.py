@@ -138,7 +138,7 @@ def test_each_region_is_asked_about_once_and_what_is_accepted_is_made(made) -> N
     by_kind = {kind: next(one["data"] for one in asked if one["data"]["kind"] == kind) for kind in set(kinds)}
     assert "add the region" in by_kind["missing"]["question"]
     assert "duplicate" in by_kind["rule"]["question"]
-    assert still_standing(asked, tasks, parse(BOXES).control) == asked
+    assert list(still_standing(asked, tasks, parse(BOXES).control)) == list(asked)
     table = table_of(answered(asked))
     plan = plan_corrections(table, tasks, BOXES, project=7, control=parse(BOXES).control, journal={}, authors=OURS)
     assert [str(one) for one in plan.conflicts if "does not know when" not in one.why] == []
@@ -184,7 +184,7 @@ def test_what_changed_since_the_audit_is_not_asked_about(made) -> None:
             drawn = {**drawn, "result": result}
         changed.append({**one, "annotations": [] if one["id"] == new["data"]["source_task"] else [drawn]})
     left = still_standing([rule, new], changed, parse(BOXES).control)
-    assert left == []
+    assert list(left) == []
 
 
 def test_a_missing_region_that_moved_a_little_is_the_same_question(made) -> None:
@@ -199,7 +199,7 @@ def test_a_missing_region_that_moved_a_little_is_the_same_question(made) -> None
     again = with_known_places(moved, there)
     assert [one["data"]["review_key"] for one in again] == [task.key for task in there]
     far = [{"data": {**one["data"], "source_annotation": 999}} for one in moved]
-    assert with_known_places(far, there) == far
+    assert list(with_known_places(far, there)) == far
 
 
 SPANS = """<View><Text name="t" value="$text"/><Labels name="w" toName="t"><Label value="person"/><Label value="town"/>

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import time
 import tracemalloc
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,10 +16,15 @@ from ntk_labelqa import findings
 from ntk_labelqa.audit_folder import Audit
 from ntk_labelqa.auditing import describe
 from ntk_labelqa.dataset import Provenance
+from ntk_labelqa.labelstudio.reading import task_store
 from ntk_labelqa.labelstudio.reading.task_store import TaskStore
 from ntk_labelqa.labelstudio.reading.tasks import build_dataset
 from ntk_labelqa.labelstudio.review import project as review_project
+from ntk_labelqa.labelstudio.review.delivery import BATCH, deliver
+from ntk_labelqa.labelstudio.review.places import with_known_places
+from ntk_labelqa.labelstudio.review.queue import plan_queue
 from ntk_labelqa.labelstudio.review.tasks import raised_by, review_tasks
+from ntk_labelqa.labelstudio.review.trust import is_ours
 from tests.gate.audits import audit_of
 from tests.labelstudio.reviews import SAVED
 from tests.labelstudio.samples import TOPIC, annotation, choice, task
@@ -63,7 +70,7 @@ def test_pages_are_made_at_the_same_rate_however_many_there_are() -> None:
     """A table for each finding took a millisecond and 10 KiB."""
     audit = doubting(COUNT)
     began = time.process_time()
-    made = review_tasks(audit, project_id=PROJECT)
+    made = list(review_tasks(audit, project_id=PROJECT))
     assert time.process_time() - began < 0.8e-3 * COUNT
     assert len(made) == COUNT
 
@@ -92,3 +99,44 @@ def test_what_is_only_looked_at_is_not_kept_of_tasks_read_back(monkeypatch) -> N
     kept = {finding["data"]["review_key"]: finding["data"] for finding in raised}
     assert {task.key: task.data for task in there} == kept
     assert peak < 7 * KIB * COUNT
+
+
+class Taking:
+    """A server that takes tasks for import, and lists them on disk."""
+
+    def __init__(self) -> None:
+        self.tasks = TaskStore()
+        self.projects = self
+
+    def import_tasks(self, *, request: list[dict[str, Any]], **_: Any) -> SimpleNamespace:
+        """As the SDK."""
+        for one in request:
+            self.tasks.append({"id": len(self.tasks) + 1, **one, "annotations": []})
+        return SimpleNamespace(task_count=len(request))
+
+
+def test_a_push_holds_a_batch_of_pages_at_a_time(monkeypatch) -> None:
+    audit, progress = doubting(COUNT), []
+    monkeypatch.setattr(task_store, "IN_MEMORY", 1)
+    server: Any = Taking()
+    monkeypatch.setattr(review_project, "take_snapshot", lambda *_args, **_options: server.tasks)
+    monkeypatch.setattr(review_project, "task_count", lambda *_: len(server.tasks))
+    tracemalloc.start()
+    wanted = with_known_places(review_tasks(audit, project_id=PROJECT), [])
+    plan = plan_queue([], wanted, audited_at=audit.manifest["created_at"], control="topic")
+    created = deliver(
+        server,
+        1,
+        plan.wanted,
+        set(),
+        lambda *done: progress.append(done),
+        ours=partial(is_ours, source_project=PROJECT),
+    )
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert created == COUNT
+    assert progress == [(done, COUNT) for done in range(BATCH, COUNT + 1, BATCH)]
+    sure = audit.findings.sort_values("error_probability", ascending=False)
+    assert [one["data"]["source_annotation"] for one in server.tasks] == sure["annotation_id"].tolist()
+    assert all(WORDS in one["data"]["item_html"] for one in server.tasks[:: COUNT // 10])
+    assert peak < 4 * KIB * COUNT

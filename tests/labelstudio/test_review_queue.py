@@ -76,7 +76,7 @@ def test_a_kept_label_is_doubted_again_only_on_new_evidence(decision, change, ag
 def test_the_second_round_is_measured_against_itself() -> None:
     first = review_task(103, said(1, 4, answer("keep")), error_probability=0.6)
     second = review_task(103, said(2, 4, answer("keep")), error_probability=0.85, round=2, number=50)
-    assert queue([first, second], [finding(103, error_probability=0.9)]).wanted == []
+    assert queue([first, second], [finding(103, error_probability=0.9)]).wanted[:] == []
     asked = review_task(103, error_probability=0.85, round=2, number=50)
     assert keys(queue([first, asked], [finding(103, error_probability=0.85)])) == [asked.key]
 

@@ -74,7 +74,7 @@ def test_an_odd_suggestion_of_a_missing_region_is_at_no_place(suggested: str) ->
     wanted = [{"data": review_task(103, source_region="", kind="missing", suggested_result=place).data}]
     odd = review_task(103, source_region="", kind="missing", suggested_result=suggested)
     assert is_ours(odd, PROJECT)
-    assert with_known_places(wanted, [odd]) == wanted
+    assert list(with_known_places(wanted, [odd])) == wanted
 
 
 def warning_task(*annotations: Any, **data: Any) -> ReviewTask:

@@ -141,7 +141,10 @@ def raised_findings(audit: Audit, source_project: int, tasks: Sequence[ReviewTas
     """
     ours = [task for task in tasks if is_ours(task, source_project)]
     found = with_known_places(raised_by(audit, source_project), ours)
-    return {finding["data"][REVIEW_KEY]: finding["data"] for finding in reversed(found)}
+    raised: dict[str, Mapping[str, Any]] = {}
+    for data in found.outlines():
+        raised.setdefault(data[REVIEW_KEY], data)
+    return raised
 
 
 def save_decisions(table: pd.DataFrame, audit_folder: Path, name: str = DECISIONS_FILE) -> Path:

@@ -21,6 +21,7 @@ from ntk_labelqa.labelstudio.connect import ONCE, server_url, translating_errors
 from ntk_labelqa.labelstudio.review import project as review_project
 from ntk_labelqa.labelstudio.review.project import ReviewTask
 from ntk_labelqa.labelstudio.review.tasks import REVIEW_KEY
+from ntk_labelqa.labelstudio.review.wanted import Wanted
 
 if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio
@@ -42,7 +43,7 @@ Ours = Callable[[ReviewTask], bool]
 def deliver(
     client: LabelStudio,
     review: int,
-    wanted: list[dict[str, Any]],
+    wanted: Sequence[dict[str, Any]],
     before: set[str],
     progress: Tick | None,
     *,
@@ -62,16 +63,17 @@ def deliver(
 
     Raises PartialDeliveryError where the server keeps failing.
     """
-    keys = {task["data"][REVIEW_KEY] for task in wanted}
-    there = before
+    wanted = Wanted.of(wanted)
+    names = [data[REVIEW_KEY] for data in wanted.outlines()]
+    keys, there = set(names), before
     for _ in range(ATTEMPTS):
-        missing = [task for task in wanted if task["data"][REVIEW_KEY] not in there]
+        missing = [row for row, name in enumerate(names) if name not in there]
         if not missing:
             break
-        if not _imported(client, review, missing, len(wanted), progress):
+        if not _imported(client, review, wanted.chosen(missing), len(wanted), progress):
             # Refused or broken off: what the server took of it shows when the keys are listed again.
             settle(client, review)
-        there = {task.key for task in without_duplicates(client, review, ours)}
+        there = {task.key for task in without_duplicates(client, review, ours, in_full=False)}
     lost = keys - there
     if lost:
         raise PartialDeliveryError(
@@ -82,9 +84,7 @@ def deliver(
     return len(keys - before)
 
 
-def _imported(
-    client: LabelStudio, review: int, missing: list[dict[str, Any]], wanted: int, progress: Tick | None
-) -> bool:
+def _imported(client: LabelStudio, review: int, missing: Wanted, wanted: int, progress: Tick | None) -> bool:
     """Import the tasks; whether the project then has as many more as were sent."""
     count = review_project.task_count(client, review)
     try:
@@ -94,9 +94,7 @@ def _imported(
     return review_project.task_count(client, review) == count + len(missing)
 
 
-def _import(
-    client: LabelStudio, review: int, missing: list[dict[str, Any]], wanted: int, progress: Tick | None
-) -> None:
+def _import(client: LabelStudio, review: int, missing: Wanted, wanted: int, progress: Tick | None) -> None:
     for start in range(0, len(missing), BATCH):
         batch: Any = missing[start : start + BATCH]
         with translating_errors("Importing review tasks"):
@@ -107,9 +105,13 @@ def _import(
             progress(wanted - len(missing) + start + len(batch), wanted)
 
 
-def without_duplicates(client: LabelStudio, review: int, ours: Ours) -> list[ReviewTask]:
-    """The review tasks of *ours* that are there, once duplicates of a broken-off import are gone."""
-    tasks = [task for task in review_project.tasks_of(client, review) if ours(task)]
+def without_duplicates(client: LabelStudio, review: int, ours: Ours, *, in_full: bool = True) -> list[ReviewTask]:
+    """The review tasks of *ours* that are there, once duplicates of a broken-off import are gone.
+
+    Without what they hold and what was said of them, unless they are asked for *in_full*.
+    """
+    mine = (task for task in review_project.each_task(client, review) if ours(task))
+    tasks = sorted(mine if in_full else map(ReviewTask.outline, mine), key=lambda task: task.id)
     spare = set(review_project.spare_duplicates(tasks))
     withdraw(client, review, sorted(spare))
     return [task for task in tasks if task.id not in spare]
@@ -120,7 +122,9 @@ def withdraw(client: LabelStudio, review: int, ids: Sequence[int]) -> None:
     if not ids:
         return
     review_project.delete_untouched(client, review, ids)
-    stay = {task.id for task in review_project.tasks_of(client, review) if not task.annotations} & set(ids)
+    gone = set(ids)
+    left = (task for task in review_project.each_task(client, review) if not task.annotations)
+    stay = {task.id for task in left if task.id in gone}
     if stay:
         raise LabelStudioError(
             f"The server did not withdraw {len(stay)} of {len(ids)} review tasks.",

@@ -11,12 +11,13 @@ from ntk_labelqa.label_types.box import Box
 from ntk_labelqa.label_types.place import SAME, overlap_of_ranges
 from ntk_labelqa.labelstudio.review.project import ReviewTask
 from ntk_labelqa.labelstudio.review.tasks import REVIEW_KEY, finding_key
+from ntk_labelqa.labelstudio.review.wanted import Wanted
 
 MISSING = "missing"
 """Kind of the findings of regions that nobody drew."""
 
 
-def with_known_places(wanted: Sequence[dict[str, Any]], there: Sequence[ReviewTask]) -> list[dict[str, Any]]:
+def with_known_places(wanted: Sequence[dict[str, Any]], there: Sequence[ReviewTask]) -> Wanted:
     """*wanted*, missing regions under the key of a task of *there* that asks about the same place: another audit finds
     it a little beside.
     """
@@ -24,16 +25,13 @@ def with_known_places(wanted: Sequence[dict[str, Any]], there: Sequence[ReviewTa
     for task in there:
         if task.data.get("kind") == MISSING:
             known.setdefault(task.data["source_annotation"], []).append(task)
-    found = []
-    for finding in wanted:
-        data = finding["data"]
+    wanted, changed = Wanted.of(wanted), {}
+    for row, data in enumerate(wanted.outlines() if known else ()):
         asked = known.get(data["source_annotation"], ()) if data["kind"] == MISSING else ()
         same = next((task for task in asked if same_place(task.data, data)), None)
         if same is not None:
-            about = {"source_region": same.data.get("source_region", ""), REVIEW_KEY: finding_key(same.key)}
-            finding = {**finding, "data": {**data, **about}}
-        found.append(finding)
-    return found
+            changed[row] = {"source_region": same.data.get("source_region", ""), REVIEW_KEY: finding_key(same.key)}
+    return wanted.chosen(range(len(wanted)), changed)
 
 
 def same_place(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -60,6 +60,10 @@ class ReviewTask:
     touched: bool
     data: Mapping[str, Any] = field(default_factory=dict)
     annotations: Sequence[Mapping[str, Any]] = ()
+
+    def outline(self) -> ReviewTask:
+        """The same without what it holds, and without what was said of it."""
+        return ReviewTask(self.id, self.key, self.touched)
 
 
 def mark(source_project: int, control: Control | None = None) -> str:
@@ -270,21 +274,21 @@ def create(client: LabelStudio, *, title: str, description: str, label_config: s
 
 def tasks_of(client: LabelStudio, review_project: int) -> list[ReviewTask]:
     """The review tasks that the project holds, oldest first; tasks without a review key are not ours."""
+    return sorted(each_task(client, review_project), key=lambda task: task.id)
+
+
+def each_task(client: LabelStudio, review_project: int) -> Iterator[ReviewTask]:
+    """The same one by one, in whatever order; they are all of one moment."""
     tasks = take_snapshot(client, review_project, predictions=False) if task_count(client, review_project) else []
-    return sorted(
-        (
-            ReviewTask(
+    for task in tasks:
+        if is_review_task(task):
+            yield ReviewTask(
                 task["id"],
                 task["data"][REVIEW_KEY],
                 bool(task["annotations"] or task.get("drafts")),
                 {name: value for name, value in task["data"].items() if not _is_for_the_eye(name)},
                 task["annotations"],
             )
-            for task in tasks
-            if is_review_task(task)
-        ),
-        key=lambda task: task.id,
-    )
 
 
 def _is_for_the_eye(name: str) -> bool:

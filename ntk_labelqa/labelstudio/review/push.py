@@ -7,7 +7,7 @@ A push lists the tasks that are there, removes unanswered ones that no longer ho
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ from ntk_labelqa.labelstudio.review.push_warnings import WarningsPushed, push_wa
 from ntk_labelqa.labelstudio.review.queue import plan_queue
 from ntk_labelqa.labelstudio.review.tasks import LABEL, review_tasks
 from ntk_labelqa.labelstudio.review.trust import is_ours
+from ntk_labelqa.labelstudio.review.wanted import Wanted
 
 if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio
@@ -151,12 +152,10 @@ def labels_in(tasks: Iterable[Mapping[str, Any]], control: Control) -> dict[tupl
     }
 
 
-def still_standing(
-    wanted: list[dict[str, Any]], tasks: Iterable[Mapping[str, Any]], control: Control
-) -> list[dict[str, Any]]:
+def still_standing(wanted: Sequence[dict[str, Any]], tasks: Iterable[Mapping[str, Any]], control: Control) -> Wanted:
     """Those of the findings *wanted* whose annotation still says what was audited."""
-    labels = labels_in(tasks, control)
-    of_regions = {one["data"]["source_annotation"] for one in wanted if one["data"]["kind"] != LABEL}
+    labels, wanted = labels_in(tasks, control), Wanted.of(wanted)
+    of_regions = {data["source_annotation"] for data in wanted.outlines() if data["kind"] != LABEL}
     annotations = {
         int(one["id"]): (one, task["data"])
         for task in (tasks if of_regions else ())
@@ -173,4 +172,4 @@ def still_standing(
         change = Change("", given, data["suggested_label"], region, result=data["suggested_result"])
         return stands(annotations[annotation][0], control, annotations[annotation][1], change) == given
 
-    return [task for task in wanted if stands_still(task["data"])]
+    return wanted.chosen([row for row, data in enumerate(wanted.outlines()) if stands_still(data)])

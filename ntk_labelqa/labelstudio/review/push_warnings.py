@@ -142,7 +142,7 @@ def plan_warnings(
             queue.append(with_key(warning, last.key))
             removed += [last.id] if _is_stale(last.data, warning["data"]) else []
         elif _raised_again(last.data, warning["data"]):
-            queue.append(next_round(warning, last.key))
+            queue.append(with_key(warning, next_round(last.key)))
         else:
             answered += 1
     keys = {warning["data"][REVIEW_KEY] for warning in wanted}

@@ -6,14 +6,15 @@ are shown anew, and the worst stand first again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ntk_labelqa.labelstudio.corrections.results import same_moment
 from ntk_labelqa.labelstudio.review.decisions import CORRECTING, agree, votes_of
 from ntk_labelqa.labelstudio.review.project import ReviewTask
-from ntk_labelqa.labelstudio.review.tasks import REVIEW_KEY, finding_key, next_round, round_of, with_key
+from ntk_labelqa.labelstudio.review.tasks import REVIEW_KEY, finding_key, next_round, round_of
+from ntk_labelqa.labelstudio.review.wanted import Wanted
 
 MOVED = 0.1
 """An unanswered task is shown anew if its error probability, as the page tells it, is off by so much."""
@@ -40,7 +41,7 @@ class QueuePlan:
         behind: unanswered tasks that stand before a more probable finding, for too many would have had to move.
     """
 
-    wanted: list[dict[str, Any]]
+    wanted: Wanted
     removed: list[int]
     withdrawn: int
     renewed: int
@@ -65,31 +66,36 @@ def plan_queue(
         key = finding_key(task.key)
         if key not in newest or round_of(task.key) >= round_of(newest[key].key):
             newest[key] = task
+    wanted = Wanted.of(wanted)
     standing: list[ReviewTask] = []
-    queue: list[dict[str, Any]] = []
     stale: list[ReviewTask] = []
-    again = answered = 0
-    for finding in wanted:
-        last = newest.get(finding["data"][REVIEW_KEY])
-        if last is None:
-            queue.append(finding)
-        elif last.touched:
-            raised = evidence_changed(last, finding["data"])
-            again, answered = again + raised, answered + (not raised)
-            queue += [next_round(finding, last.key)] if raised else []
-        else:
-            finding = with_key(finding, last.key)
-            queue.append(finding)
-            if _is_stale(last, finding["data"]):
-                stale.append(last)
+    queue: list[int] = []
+    renamed: dict[int, dict[str, Any]] = {}
+    still_raised: set[str] = set()
+    worst, again, answered = 0.0, 0, 0
+    for row, data in enumerate(wanted.outlines()):
+        key, stands = data[REVIEW_KEY], False
+        last = newest.get(key)
+        if last is not None:
+            still_raised.add(key)
+            if not last.touched:
+                key, stands = last.key, not _is_stale(last, data)
+                (standing if stands else stale).append(last)
+            elif evidence_changed(last, data):
+                key, again = next_round(last.key), again + 1
             else:
-                standing.append(last)
-    withdrawn = _withdrawn(there, wanted, audited_at, control)
-    kept = {task.key for task in standing}
-    moved = _out_of_place(standing, [finding for finding in queue if finding["data"][REVIEW_KEY] not in kept])
+                answered += 1
+                continue
+        queue.append(row)
+        if key != data[REVIEW_KEY]:
+            renamed[row] = {REVIEW_KEY: key}
+        if not stands:
+            worst = max(worst, float(data["error_probability"]))
+    withdrawn = _withdrawn(there, still_raised, audited_at, control)
+    moved = _out_of_place(standing, worst)
     moved, behind = (moved, 0) if len(moved) <= MOST_REORDERED else ([], len(moved))
     return QueuePlan(
-        queue,
+        wanted.chosen(queue, renamed),
         [task.id for task in (*withdrawn, *stale, *moved)],
         len(withdrawn),
         len(stale) + len(moved),
@@ -127,25 +133,23 @@ def _saved_again(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
 
 
 def _withdrawn(
-    there: Sequence[ReviewTask], wanted: Sequence[Mapping[str, Any]], audited_at: str, control: str
+    there: Sequence[ReviewTask], still_raised: Collection[str], audited_at: str, control: str
 ) -> list[ReviewTask]:
-    """Unanswered tasks of earlier audits of the same control whose finding is not among those *wanted*."""
-    keys = {finding["data"][REVIEW_KEY] for finding in wanted}
+    """Unanswered tasks of earlier audits of the same control whose finding is not among those *still_raised*."""
     return [
         task
         for task in there
         if not task.touched
-        and finding_key(task.key) not in keys
+        and finding_key(task.key) not in still_raised
         and task.data.get("source_control", control) == control
         and task.data.get("audited_at", "") <= audited_at
     ]
 
 
-def _out_of_place(standing: Sequence[ReviewTask], imported: Sequence[Mapping[str, Any]]) -> list[ReviewTask]:
+def _out_of_place(standing: Sequence[ReviewTask], worst: float) -> list[ReviewTask]:
     """Standing tasks that have to be made again so that the queue, which goes by task id, is worst first again.
 
-    What is imported comes last, so everything less probable than the worst of it has to move; by the probabilities that
-    the pages tell, lest every small change move hundreds.
+    What is imported comes last, so everything less probable than the *worst* of it has to move; by the probabilities
+    that the pages tell, lest every small change move hundreds.
     """
-    worst = max((float(finding["data"]["error_probability"]) for finding in imported), default=0.0)
     return [task for task in standing if float(task.data["error_probability"]) < worst]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ntk_labelqa.audit_folder import Audit
@@ -14,6 +14,7 @@ from ntk_labelqa.findings import item_keys, keys
 from ntk_labelqa.labelstudio.reading.label_values import control_of
 from ntk_labelqa.labelstudio.review.html import bold, link, quoted
 from ntk_labelqa.labelstudio.review.items import ItemPages
+from ntk_labelqa.labelstudio.review.wanted import Wanted
 
 REVIEW_KEY = "review_key"
 LABEL = "label"
@@ -47,9 +48,9 @@ def round_of(key: str) -> int:
     return int(number) if number.isdigit() else 1
 
 
-def next_round(task: dict[str, Any], key: str) -> dict[str, Any]:
-    """*task* as it is raised another time after the one with review key *key*."""
-    return with_key(task, f"{finding_key(key)}~{round_of(key) + 1}")
+def next_round(key: str) -> str:
+    """The review key of the finding that is raised another time after the one with review key *key*."""
+    return f"{finding_key(key)}~{round_of(key) + 1}"
 
 
 def with_key(task: dict[str, Any], key: str) -> dict[str, Any]:
@@ -57,7 +58,7 @@ def with_key(task: dict[str, Any], key: str) -> dict[str, Any]:
     return {**task, "data": {**task["data"], REVIEW_KEY: key}}
 
 
-def review_tasks(audit: Audit, *, project_id: int | None = None, base_path: str = "") -> list[dict[str, Any]]:
+def review_tasks(audit: Audit, *, project_id: int | None = None, base_path: str = "") -> Wanted:
     """The review tasks of the findings, the most probable ones first, rules last; nothing in them is preselected.
 
     They are of flagged labels, of spurious and missing regions, and of regions that break a rule. A region is asked
@@ -69,8 +70,9 @@ def review_tasks(audit: Audit, *, project_id: int | None = None, base_path: str 
         base_path: path below which the server is reached, for addresses of items; usually empty.
 
     Returns:
-        tasks as Label Studio imports them: under ``data`` the review key, the finding's columns, and what the page of
-        :func:`~ntk_labelqa.labelstudio.review.config.review_config` shows. Text and class names are escaped.
+        tasks as Label Studio imports them, each made when it is asked for: under ``data`` the review key, the finding's
+        columns, and what the page of :func:`~ntk_labelqa.labelstudio.review.config.review_config` shows. Text and class
+        names are escaped.
 
     Raises:
         InvalidInputError: the audit names no project, and none is given.
@@ -80,21 +82,22 @@ def review_tasks(audit: Audit, *, project_id: int | None = None, base_path: str 
         raise InvalidInputError(
             "The audit does not say which Label Studio project its labels are from.", remedy="Name it with --project."
         )
-    return _Writer(audit, int(source), base_path).tasks()
+    writer = _Writer(audit, int(source), base_path)
+    return Wanted(writer.data, writer.order[writer.asked_first()])
 
 
 def raised_by(audit: Audit, project_id: int) -> list[dict[str, Any]]:
     """Every finding of the audit as :func:`review_tasks` would write it, also those of a region asked about already;
     without the words and pages that are there to be looked at.
     """
-    return [{"data": data} for data in _Writer(audit, project_id, "", with_pages=False).found()]
+    writer = _Writer(audit, project_id, "")
+    return [{"data": data} for data in Wanted(writer.data, writer.order).outlines()]
 
 
 class _Writer:
     """Looks up what the tasks show of other items."""
 
-    def __init__(self, audit: Audit, project_id: int, base_path: str, *, with_pages: bool = True) -> None:
-        self.with_pages = with_pages
+    def __init__(self, audit: Audit, project_id: int, base_path: str) -> None:
         self.project_id, self.base_path, self.audit = project_id, base_path, audit
         self.flagged = worst_first(audit.findings)
         self.audited_at = audit.manifest["created_at"]
@@ -111,77 +114,86 @@ class _Writer:
         )
         self.saved = dict(zip(audit.annotations["annotation_id"], audit.annotations["updated_at"], strict=True))
         labels = audit.findings[audit.findings["task_id"].isin(shown)]
-        self.labels: dict[tuple[int, str], dict[str, None]] = {}
+        self.labels: dict[tuple[int, str], tuple[str, ...]] = {}
         for item, label in zip(item_keys(labels, audit.annotations), labels["given_label"], strict=True):
-            self.labels.setdefault(item, {})[label] = None
+            known = self.labels.get(item, ())
+            self.labels[item] = known if label in known else (*known, label)
         pulls = audit.influences.sort_values("weight", ascending=False)
         # Rows by number and not as tables of their own: there are as many as findings.
         self.pulls = pulls.groupby(["annotation_id", "region_id"]).indices
         self.toward = pulls["toward"].to_numpy(object)
         self.pulling = pulls["other_task_id"].to_numpy(), pulls["other_region_id"].to_numpy(object)
 
-    def tasks(self) -> list[dict[str, Any]]:
-        """One a label, and one a region, the most probable first."""
-        asked: dict[tuple[int, str], dict[str, Any]] = {}
-        for data in self.found():
-            asked.setdefault((data["source_annotation"], data["source_region"]), data)
-        return [{"data": data} for data in asked.values()]
+        issues, faults = audit.region_issues, audit.region_faults
+        self.issues, self.faults = issues[issues["is_region_issue"]], faults[faults["suggestion"] != ""]
+        # Rows of what rules each region breaks, regions in the order of the table.
+        broken = self.faults.groupby(["annotation_id", "region_id"], sort=False).indices
+        self.broken = sorted(broken.values(), key=lambda rows: rows[0])
+        self.order = self._order()
 
-    def found(self) -> list[dict[str, Any]]:
-        """All findings, the most probable first, rules last."""
-        found = [
-            *(self._of_label(finding) for finding in self.flagged.to_dict("records")),
-            *(self._of_region(issue) for issue in self._region_issues()),
-        ]
-        found.sort(key=lambda data: -data["error_probability"])
-        return found + [self._of_rule(faults) for faults in self._faults()]
+    def _order(self) -> np.ndarray:
+        """All findings, int64, the most probable first, rules last: labels are counted before regions, then rules."""
+        sure = [*self.flagged["error_probability"], *self.issues["probability"]]
+        by_probability = np.argsort([-_rounded(one) for one in sure], kind="stable")
+        return np.concatenate([by_probability, len(sure) + np.arange(len(self.broken))]).astype(np.int64)
 
-    def _region_issues(self) -> list[dict[str, Any]]:
-        issues = self.audit.region_issues
-        return [_named(issue) for issue in issues[issues["is_region_issue"]].to_dict("records")]
+    def asked_first(self) -> np.ndarray:
+        """bool, of :attr:`order`: one a label, and one a region, the most probable."""
+        first = self.faults.iloc[[rows[0] for rows in self.broken]]
+        tables = [table for table in (self.flagged, self.issues, first) if len(table)]
+        places = [place for table in tables for place in keys(table, "annotation_id")]
+        return ~pd.Series(places, dtype=object).iloc[self.order].duplicated().to_numpy()
 
-    def _faults(self) -> list[list[dict[str, Any]]]:
-        """What rules each region breaks."""
-        faults = self.audit.region_faults
-        known = faults[faults["suggestion"] != ""]
-        groups = known.groupby(["annotation_id", "region_id"], sort=False)
-        return [[_named(fault) for fault in group.to_dict("records")] for _, group in groups]
+    def data(self, places: np.ndarray, *, with_pages: bool) -> list[dict[str, Any]]:
+        """What the review tasks of the findings at *places* hold; see :meth:`_order`."""
+        found: dict[int, dict[str, Any]] = {}
+        labels, regions = len(self.flagged), len(self.flagged) + len(self.issues)
+        for table, write, start, stop in (
+            (self.flagged, self._of_label, 0, labels),
+            (self.issues, self._of_region, labels, regions),
+        ):
+            some = places[(places >= start) & (places < stop)]
+            rows = table.iloc[some - start].to_dict("records")
+            found |= {place: write(row, with_pages) for place, row in zip(some.tolist(), rows, strict=True)}
+        for place in places[places >= regions].tolist():
+            rows = self.faults.iloc[self.broken[place - regions]].to_dict("records")
+            found[place] = self._of_rule([_named(row) for row in rows], with_pages)
+        return [found[place] for place in places.tolist()]
 
-    def _of_label(self, finding: dict[Any, Any]) -> dict[str, Any]:
+    def _of_label(self, finding: dict[Any, Any], with_pages: bool) -> dict[str, Any]:
         annotation, region = int(finding["annotation_id"]), finding.get("region_id", "")
+        pages: dict[str, Any] = {}
+        if with_pages:
+            pages = {
+                "question": question(finding),
+                **self.pages.whole(self.item_of[annotation, region]),
+                "evidence": self._evidence(finding),
+            }
         return {
             **self._about(finding, LABEL, finding["given_label"], region),
-            **self._for_the_eye(
-                lambda: {
-                    "question": question(finding),
-                    **self.pages.whole(self.item_of[annotation, region]),
-                    "evidence": self._evidence(finding),
-                }
-            ),
+            **pages,
             "given_label": finding["given_label"],
             "suggested_label": finding["suggested_label"],
-            "error_probability": round(float(finding["error_probability"]), 6),
-            "model_probability": round(_model_probability(finding), 6),
-            "label_score": round(float(finding["label_score"]), 6),
-            "margin": round(float(finding["margin"]), 6),
-            "bde_gain": round(float(finding["bde_gain"]), 6),
+            "error_probability": _rounded(finding["error_probability"]),
+            "model_probability": _rounded(_model_probability(finding)),
+            "label_score": _rounded(finding["label_score"]),
+            "margin": _rounded(finding["margin"]),
+            "bde_gain": _rounded(finding["bde_gain"]),
         }
 
-    def _for_the_eye(self, pages: Callable[[], dict[str, str]]) -> dict[str, str]:
-        return pages() if self.with_pages else {}
-
-    def _of_region(self, issue: dict[str, Any]) -> dict[str, Any]:
-        probability, label = round(float(issue["probability"]), 6), issue["label"]
+    def _of_region(self, issue: dict[Any, Any], with_pages: bool) -> dict[str, Any]:
+        probability, label = _rounded(issue["probability"]), issue["label"]
         given, suggested = {"spurious": (label, ""), "missing": ("", label), "shifted": (label, label)}[issue["issue"]]
+        pages: dict[str, Any] = {}
+        if with_pages:
+            pages = {
+                "question": region_question(issue),
+                **self.pages.of_value(int(issue["task_id"]), issue["value"], issue["picture"]),
+                "evidence": self._link(int(issue["task_id"])),
+            }
         return {
             **self._about(issue, issue["issue"], given, issue["region_id"]),
-            **self._for_the_eye(
-                lambda: {
-                    "question": region_question(issue),
-                    **self.pages.of_value(int(issue["task_id"]), issue["value"], issue["picture"]),
-                    "evidence": self._link(int(issue["task_id"])),
-                }
-            ),
+            **pages,
             "given_label": given,
             "suggested_label": suggested,
             "suggested_result": issue["suggested_result"],
@@ -189,21 +201,22 @@ class _Writer:
             "model_probability": probability,
         }
 
-    def _of_rule(self, faults: list[dict[str, Any]]) -> dict[str, Any]:
+    def _of_rule(self, faults: list[dict[str, Any]], with_pages: bool) -> dict[str, Any]:
         """One task of all rules that a region breaks; the suggestion is that of the first which knows a better place or
         label, else that the region should go.
         """
         fault = next((one for one in faults if one["suggestion"] != "remove"), faults[0])
         suggested = {"remove": "", "move": fault["label"], "label": fault["suggested_label"]}[fault["suggestion"]]
+        pages: dict[str, Any] = {}
+        if with_pages:
+            pages = {
+                "question": rule_question(faults, fault),
+                **self.pages.of_value(int(fault["task_id"]), fault["value"]),
+                "evidence": self._link(int(fault["task_id"])),
+            }
         return {
             **self._about(fault, "rule", fault["label"], fault["region_id"]),
-            **self._for_the_eye(
-                lambda: {
-                    "question": rule_question(faults, fault),
-                    **self.pages.of_value(int(fault["task_id"]), fault["value"]),
-                    "evidence": self._link(int(fault["task_id"])),
-                }
-            ),
+            **pages,
             "given_label": fault["label"],
             "suggested_label": suggested,
             "suggested_result": fault["suggested_result"],
@@ -247,6 +260,10 @@ def _model_probability(finding: dict[str, Any]) -> float:
     """What the kernel alone says: later verdicts are held against that, whatever earlier ones made of it."""
     stated = finding.get("model_probability")
     return float(finding["error_probability"] if stated is None or pd.isna(stated) else stated)
+
+
+def _rounded(probability: Any) -> float:
+    return round(float(probability), 6)
 
 
 def worst_first(findings: pd.DataFrame) -> pd.DataFrame:
