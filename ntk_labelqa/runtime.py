@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -41,7 +41,7 @@ def versions() -> dict[str, str]:
 
 
 def device() -> str:
-    """The device jax computes on, in words."""
+    """The device jax computes on, or the first of several, in words."""
     used = device_in_use()
     return used.platform if used.device_kind == used.platform else f"{used.platform} ({used.device_kind})"
 
@@ -53,20 +53,6 @@ def device_in_use() -> Any:
     config: Any = jax.config
     chosen = config.jax_default_device  # a device, the name of a kind of them, or None
     return jax.local_devices(backend=chosen)[0] if chosen is None or isinstance(chosen, str) else chosen
-
-
-def devices_in_use() -> tuple[Any, ...]:
-    """Of jax's devices in this process, all that are computed on: :func:`device_in_use` and, unless its user chose it,
-    the others of its kind.
-    """
-    import jax
-
-    config: Any = jax.config
-    used = device_in_use()
-    if config.jax_default_device is not None:
-        return (used,)
-    # A card for the screen would hold up the others.
-    return tuple(one for one in jax.local_devices() if one.device_kind == used.device_kind)
 
 
 @contextmanager
@@ -81,10 +67,8 @@ def using_device(name: str) -> Iterator[None]:
     import jax
 
     first = first_device(name)
-    if first in devices_in_use():  # with the others of its kind
-        yield
-        return
-    with jax.default_device(first):
+    # Where jax takes such a device anyway, it takes all there are.
+    with nullcontext() if device_in_use().platform == name else jax.default_device(first):
         yield
 
 

@@ -12,6 +12,7 @@ from ntk_labelqa.gram.inverse_plan import LANDMARKS
 from ntk_labelqa.gram.matrix import prepare
 from ntk_labelqa.gram.ridge import leave_one_out_error
 from ntk_labelqa.kernels.architectures import NAMES
+from ntk_labelqa.kernels.convolution import ConvolutionalNetwork
 from ntk_labelqa.kernels.dense import DenseNetwork
 from ntk_labelqa.row_store import Rows
 
@@ -75,7 +76,11 @@ def _reason_against(name: str, features: Rows) -> str:
         kernel, inputs = prepare(features[:1], name, "float32")
     except InvalidInputError as error:
         return error.what
+    if isinstance(kernel, DenseNetwork):
+        return ""
     items = len(features)
-    if isinstance(kernel, DenseNetwork) or items * min(items, LANDMARKS) * kernel.bytes_per_pair(inputs) <= MOST_WORK:
+    # The same on every device.
+    of_pair = kernel.covariance_bytes if isinstance(kernel, ConvolutionalNetwork) else kernel.bytes_per_pair
+    if items * min(items, LANDMARKS) * of_pair(inputs) <= MOST_WORK:
         return ""
     return f"too slow for {items:,} items unless asked for by name"

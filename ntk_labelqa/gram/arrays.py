@@ -21,10 +21,10 @@ import scipy.special
 from scipy.linalg import eigh, get_blas_funcs, solve, solve_triangular
 from scipy.sparse import csr_array
 
-from ntk_labelqa.gram.devices import ShardedRows, mesh, replicated
+from ntk_labelqa.gram.devices import ShardedRows, in_use, mesh, replicated
 from ntk_labelqa.kernels.precision import compiled, precision, with_lower
 from ntk_labelqa.memory import SPARED, usable_memory
-from ntk_labelqa.runtime import device_in_use, devices_in_use
+from ntk_labelqa.runtime import device_in_use
 
 Array = Any
 """NumPy's or jax's; where that is said, ShardedRows."""
@@ -45,9 +45,9 @@ def on_accelerator() -> bool:
 def device_memory() -> int:
     """Bytes that arrays on an accelerator may take, less the share that is spared; a processor's are those free.
 
-    Of several accelerators, what the fullest has left: of each array all have as much.
+    Of several accelerators that have the same arrays, what the fullest has left.
     """
-    known = [one.memory_stats() or {} for one in devices_in_use()] if on_accelerator() else [{}]
+    known = [one.memory_stats() or {} for one in in_use()] if on_accelerator() else [{}]
     if not all("bytes_limit" in of_one for of_one in known):
         return usable_memory()
     return int(min(of_one["bytes_limit"] - of_one.get("bytes_in_use", 0) for of_one in known) * (1 - SPARED))
@@ -387,8 +387,7 @@ def moment(rows: Array, length: int) -> Array:
 
 
 @fused(static=(0,))
-def _summed(length: int, rows: Array, most: Array | None = None) -> Array:
-    """The moment of rows, of the first *most* alone if that is given."""
+def _summed(length: int, rows: Array) -> Array:
     if isinstance(rows, ShardedRows):
         return rows.summed(partial(_summed, length))
     count, length = len(rows), min(length, len(rows))
@@ -397,8 +396,7 @@ def _summed(length: int, rows: Array, most: Array | None = None) -> Array:
     def added(number: Array, total: Array) -> Array:
         start = jax.numpy.minimum(number * length, count - length)
         part = jax.lax.dynamic_slice_in_dim(rows, start, length)
-        counts = start + numbers >= number * length
-        counts = counts if most is None else counts & (start + numbers < most)
-        return total + second_moment(jax.numpy.where(counts[:, None], part, 0)).astype(total.dtype)
+        fresh = (start + numbers >= number * length)[:, None]
+        return total + second_moment(jax.numpy.where(fresh, part, 0)).astype(total.dtype)
 
     return jax.lax.fori_loop(0, -(-count // length), added, jax.numpy.zeros((rows.shape[1],) * 2))

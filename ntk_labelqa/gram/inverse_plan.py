@@ -10,13 +10,14 @@ import numpy as np
 
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram import arrays
+from ntk_labelqa.gram.devices import in_use
 from ntk_labelqa.gram.landmarks import PANEL
 from ntk_labelqa.gram.plan import plan_gram, timed
 from ntk_labelqa.gram.tiles import tile_side
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.memory import in_units, require_memory, usable_memory
 from ntk_labelqa.row_store import Rows
-from ntk_labelqa.runtime import device, devices_in_use
+from ntk_labelqa.runtime import device
 
 LANDMARKS = 3000
 """Items up to which ``auto`` inverts exactly, and landmarks beyond."""
@@ -41,7 +42,7 @@ class InversePlan:
         items: N.
         landmarks: m of Nyström's approximation; None for the exact inverse.
         peak_bytes: of memory, at the least favourable moment.
-        accelerator_bytes: of an accelerator's memory likewise, of several that of each; None where none is used.
+        accelerator_bytes: of an accelerator's memory likewise; None where none is used.
         kernel_seconds: of all kernel values, extrapolated from one tile; None until :func:`timed_inverse_plan`.
     """
 
@@ -56,8 +57,7 @@ class InversePlan:
         duration = "" if self.kernel_seconds is None else f", its values in about {max(self.kernel_seconds, 1):.0f} s"
         there = f"{in_units(self.peak_bytes)} of memory"
         if self.accelerator_bytes is not None:
-            each = "each " if len(devices_in_use()) > 1 else ""
-            there += f" and {in_units(self.accelerator_bytes)} of that of {each}{device()}"
+            there += f" and {in_units(self.accelerator_bytes)} of that of {device()}"
         return f"Kernel of {self.items:,} items, inverted {how}: {there}{duration}."
 
     def doubled(self, inputs: Rows, memory_limit: int) -> InversePlan | None:
@@ -148,15 +148,14 @@ def exact_bytes(items: int, itemsize: int) -> int:
 
 def accelerator_bytes(inputs: Rows, landmarks: int | None) -> int:
     """Peak memory of an accelerator beside that of its panels: the inputs, F before and after it is turned into
-    eigen-features, and six float64 arrays of the landmarks' size; or H and three float64 arrays of its size.
-
-    Of several accelerators each has its share of the inputs and of F, and all else.
+    eigen-features, of several accelerators its share of these, and six float64 arrays of the landmarks' size; or H and
+    three float64 arrays of its size.
     """
     items, itemsize = len(inputs), inputs.dtype.itemsize
     if landmarks is None:
         return items**2 * (itemsize + 24)
-    share = -(-items // len(devices_in_use()))
-    return share * (int(np.prod(inputs.shape[1:])) + 2 * landmarks) * itemsize + 6 * 8 * landmarks**2
+    own = -(-items // len(in_use()))
+    return own * itemsize * (int(np.prod(inputs.shape[1:])) + 2 * landmarks) + 6 * 8 * landmarks**2
 
 
 def _fits(inputs: Rows, there: int, landmarks: int, limit: int) -> bool:

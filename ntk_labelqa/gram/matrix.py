@@ -21,6 +21,7 @@ from ntk_labelqa.gram.arrays import (
     to_device,
     to_host,
 )
+from ntk_labelqa.gram.devices import in_use
 from ntk_labelqa.gram.plan import plan_gram
 from ntk_labelqa.gram.tiles import tile_side, upper_tiles
 from ntk_labelqa.inputs.features import read_features
@@ -28,7 +29,6 @@ from ntk_labelqa.inputs.held import FeaturesLike
 from ntk_labelqa.kernels.architectures import kernel_of
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.row_store import Rows
-from ntk_labelqa.runtime import devices_in_use
 
 Tick = Callable[[int, int], None]
 MIRRORED = 512
@@ -94,7 +94,7 @@ def gram_of(
     """:func:`gram_matrix` of inputs that *kernel* has prepared."""
     plan = plan_gram(kernel, inputs, memory_limit=memory_limit)
     inputs = inputs[:]  # each row is needed with all others
-    if arrays.on_accelerator() and len(devices_in_use()) > 1:
+    if arrays.on_accelerator() and len(in_use()) > 1:
         return _gram_by_several(kernel, inputs, plan.working_bytes, progress)
     if arrays.on_accelerator() and symmetric_bytes(len(inputs), inputs.dtype.itemsize) <= arrays.device_memory():
         return _gram_there(kernel, inputs, progress)
@@ -128,34 +128,33 @@ def upper(kernel: Kernel, side: int, inputs: Array, corners: Array) -> Array:
     """H of an accelerator's *inputs* where tiles of *side* from *corners*, int[t, 2], cover it; zeros elsewhere."""
 
     def filled(number: Array, gram: Array) -> Array:
-        return jax.lax.dynamic_update_slice(gram, _tile(kernel, side, inputs, corners[number]), corners[number])
+        top, left = corners[number]
+        rows, columns = (jax.lax.dynamic_slice_in_dim(inputs, start, side) for start in (top, left))
+        return jax.lax.dynamic_update_slice(gram, kernel.values(rows, columns), (top, left))
 
     return jax.lax.fori_loop(0, len(corners), filled, jax.numpy.zeros((len(inputs),) * 2, inputs.dtype))
 
 
 def _gram_by_several(kernel: Kernel, inputs: np.ndarray, memory: int, progress: Tick | None) -> np.ndarray:
     """H by several accelerators, each of which computes a tile at a time; *memory* is what all tiles may take."""
-    devices, there = len(devices_in_use()), to_device(inputs)
+    devices, there = len(in_use()), to_device(inputs)
     side = min(tile_side(kernel, inputs, memory // devices), -(-len(inputs) // (2 * devices)))
     tiles, gram = list(upper_tiles(len(inputs), side)), np.empty((len(inputs), len(inputs)), inputs.dtype)
     for done in range(0, len(tiles), devices):
         some = tiles[done : done + devices]
         corners = sharded(np.array([(rows.start, columns.start) for rows, columns in some]))
-        for place, block in zip(some, to_host(panelwise(_one_tile, (kernel, side), 1, corners, there)), strict=True):
+        for place, block in zip(some, to_host(panelwise(_tile, (kernel, side), 1, corners, there)), strict=True):
             _put(gram, *place, block)
         if progress:
             progress(done + len(some), len(tiles))
     return gram
 
 
-def _one_tile(how: tuple[Kernel, int], corners: Array, inputs: Array) -> Array:
-    return _tile(*how, inputs, corners[0])[None]
-
-
-def _tile(kernel: Kernel, side: int, inputs: Array, corner: Array) -> Array:
-    """The tile of H, [side, side], that begins at *corner*, int[2]."""
-    rows, columns = (jax.lax.dynamic_slice_in_dim(inputs, start, side) for start in corner)
-    return kernel.values(rows, columns)
+def _tile(how: tuple[Kernel, int], corners: Array, inputs: Array) -> Array:
+    """A tile of H of all *inputs*, [1, side, side], that begins at the one of *corners*, int[1, 2]."""
+    kernel, side = how
+    rows, columns = (jax.lax.dynamic_slice_in_dim(inputs, start, side) for start in corners[0])
+    return kernel.values(rows, columns)[None]
 
 
 @fused()

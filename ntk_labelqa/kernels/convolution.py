@@ -24,6 +24,7 @@ from ntk_labelqa.kernels.patches import SIDE, outputs, patch_sums, patch_vectors
 from ntk_labelqa.kernels.precision import compiled, precision
 from ntk_labelqa.kernels.relu import relu
 from ntk_labelqa.row_store import Rows
+from ntk_labelqa.runtime import device_in_use
 
 ARRAYS = 6
 """Arrays of one number a pixel and pair (or pixel pair and pair) that are alive at once."""
@@ -84,10 +85,12 @@ class ConvolutionalNetwork:
     def bytes_per_pair(self, inputs: Rows) -> int:
         """Covariances of the first, largest layer; where they stay on the chip, the result and copies of it alone.
 
-        Besides, the fused form has the maps and the scratch of 1,024 by 1,024 pairs, however many there are.
+        Besides, the fused form has the maps and the scratch of up to 1,024 by 1,024 pairs, however many there are.
         """
-        if _fused():
-            return COPIES * inputs.dtype.itemsize
+        return COPIES * inputs.dtype.itemsize if _fused() else self.covariance_bytes(inputs)
+
+    def covariance_bytes(self, inputs: Rows) -> int:
+        """Of a pair's covariances, whether or not they are written to memory: by these goes the time that it takes."""
         pixels = outputs(inputs.shape[1], self.strides[0]) * outputs(inputs.shape[2], self.strides[0])
         return ARRAYS * inputs.dtype.itemsize * (pixels**2 if self.pooled else pixels)
 
@@ -128,14 +131,15 @@ def _fused() -> bool:
 
     Everything else takes the form below, as the diagonal does everywhere.
     """
-    if jax.default_backend() != "gpu":
+    used = device_in_use()
+    if used.platform != "gpu":
         return False
     from jax.experimental.pallas import triton
 
     # Releases of jax before 0.7 have its parameters by another name, and were not tried.
-    if "cuda" not in jax.devices()[0].client.platform_version or not hasattr(triton, "CompilerParams"):
+    if "cuda" not in used.client.platform_version or not hasattr(triton, "CompilerParams"):
         return False
-    return float(jax.devices()[0].compute_capability) >= OLDEST_FUSED
+    return float(used.compute_capability) >= OLDEST_FUSED
 
 
 def _values(rows: jax.Array, columns: jax.Array, network: ConvolutionalNetwork) -> jax.Array:

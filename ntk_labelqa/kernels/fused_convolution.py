@@ -1,6 +1,6 @@
 r"""Convolutional NTKs on GPUs: the whole recursion of :mod:`ntk_labelqa.kernels.convolution` as one Triton kernel.
 
-A program takes a tile of 32 by 32 pairs through all pixels and layers, in the order of
+A program takes a tile of 32 by 32 pairs (half as many in float64) through all pixels and layers, in the order of
 :mod:`ntk_labelqa.kernels.fused_layout`. A thread has eight pairs in its registers: the pixel at hand, the last two
 columns or fewer of each layer, the sum. What goes to the GPU's memory:
 
@@ -8,12 +8,12 @@ columns or fewer of each layer, the sum. What goes to the GPU's memory:
 - written: Θ, once;
 - scratch: the last two rows or fewer of each layer but the last, which a patch sum needs again a row later. Its size
   goes by program: 148 bytes for each of its pairs with CNN-2 on images of 28 by 28, 172 with CNN-3, though that has
-  38,416 pixel pairs in its first layer. It is written over and over, so it lives in the second-level cache: the
-  programs that an H200 runs at once have 60 and 46 MB of it, and the card 50.
+  38,416 pixel pairs in its first layer. Each program writes its own over and over, so most of it stays in the
+  second-level cache: the programs that an H200 has registers for at once have 60 and 46 MB of it, and the cache 50.
 
-So no array of the size pairs × pixels, or pairs × pixel pairs, crosses the memory's bus or is ever allocated. For an
-H200 it compiles to 168 registers (CNN-2) and 255 (CNN-3), none of which is spilled, and to about 110 instructions a
-layer, pair of images and pixel.
+So no array of the size pairs × pixels, or pairs × pixel pairs, is ever allocated. In float32 it compiles, for an H200,
+to 168 registers (CNN-2) and 255 (CNN-3), none of which is spilled, and to about 110 instructions a layer, pair of
+images and pixel.
 
 Gaps come from differences. With norms n, n' of two patches v, v' and r = n/n',
 
@@ -48,11 +48,13 @@ from ntk_labelqa.kernels.relu import ARCSINE, relu
 if TYPE_CHECKING:
     from ntk_labelqa.kernels.convolution import ConvolutionalNetwork
 
-TILE = (32, 32)
-"""Pairs of a program."""
+TILES = {np.dtype(np.float32): (32, 32), np.dtype(np.float64): (16, 32)}
+"""Pairs of a program: as many as a GPU's registers take."""
 WARPS = 4
 AT_ONCE = 1024
 """Images of one side whose maps exist at once, with the scratch of their pairs."""
+MOST_MAPS = 2**29
+"""Bytes of the maps of one side; large images are fewer at once."""
 
 Tile = jax.Array
 """Numbers of the pairs of a program."""
@@ -66,7 +68,7 @@ def fused_values(
     columns: jax.Array,
     network: ConvolutionalNetwork,
     *,
-    tile: tuple[int, int] = TILE,
+    tile: tuple[int, int] | None = None,
     at_once: int = AT_ONCE,
     longest: int = STRIP,
     interpret: bool = False,
@@ -77,12 +79,13 @@ def fused_values(
         rows: images.
         columns: images.
         network: the architecture.
-        tile: pairs of a program; powers of 2.
-        at_once: images of one side at a time.
+        tile: pairs of a program, powers of 2; None goes by the dtype.
+        at_once: images of one side at a time, at most.
         longest: columns of the last layer that are done at once.
         interpret: on any device, as a program of XLA that does the same; slow, for tests.
     """
-    layout = layout_of(rows.shape[1:], network, longest)
+    layout, tile = layout_of(rows.shape[1:], network, longest), tile or TILES[np.dtype(rows.dtype)]
+    at_once = min(at_once, max(1, MOST_MAPS // (layout.map_rows * rows.dtype.itemsize)))
     left, right = (_in_parts(images, side, at_once) for images, side in zip((rows, columns), tile, strict=True))
 
     def strip(images: jax.Array) -> jax.Array:

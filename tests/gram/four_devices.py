@@ -21,7 +21,6 @@ from ntk_labelqa.gram.low_rank import LowRankInverse
 from ntk_labelqa.gram.matrix import gram_of, prepare
 from ntk_labelqa.gram.nystrom import nystrom_inverse
 from ntk_labelqa.gram.ridge import RIDGES
-from ntk_labelqa.runtime import using_device
 from tests.label_model.test_accelerator import judged, labelled
 
 FLAGS = (
@@ -41,13 +40,10 @@ def calculated() -> dict[str, np.ndarray]:
     labels, (kernel, inputs) = annotations.means(), prepare(features, "2-L", "float64")
     gram = gram_of(kernel, inputs)
     inverse = nystrom_inverse(kernel, inputs, landmarks=100, ridge=RIDGE)
-    few = nystrom_inverse(kernel, inputs[:3], landmarks=2, ridge=RIDGE)
     some = np.array([402, 0, 7, 399])
     issues = judged(features, annotations)
     return {
         "gram": gram,
-        "gram of few": gram_of(kernel, inputs[:5]),
-        "applied to few": few.apply(labels[:3]),
         "dense": leave_one_out(DenseInverse(gram, ridge=RIDGE), labels),
         "applied": inverse.apply(labels),
         "applied by factors kept": LowRankInverse(*inverse.factors, ridge=RIDGE).apply(labels),
@@ -91,8 +87,6 @@ def main(out: Path) -> None:
             found["applied after pickling"] = pickle.loads(pickle.dumps(inverse)).apply(annotations.means())
         with jax.default_device(jax.devices()[2]):
             found["devices of choice"] = np.array([one.id for one in sharded(features).devices()])
-        with using_device("cpu"):
-            found["devices of a kind"] = np.array(sorted(one.id for one in sharded(features).parts.devices()))
     np.savez(out, **found)
 
 

@@ -154,9 +154,9 @@ def test_gpus_that_it_is_compiled_for(monkeypatch: pytest.MonkeyPatch, version, 
         platform_version = version
 
     class Device:
+        platform = "gpu"
         client = Client()
         compute_capability = capability
 
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    monkeypatch.setattr(jax, "devices", lambda: [Device()])
+    monkeypatch.setattr(convolution, "device_in_use", Device)
     assert convolution._fused() is expected
