@@ -387,7 +387,8 @@ def moment(rows: Array, length: int) -> Array:
 
 
 @fused(static=(0,))
-def _summed(length: int, rows: Array) -> Array:
+def _summed(length: int, rows: Array, most: Array | None = None) -> Array:
+    """The moment of rows, of the first *most* alone if that is given."""
     if isinstance(rows, ShardedRows):
         return rows.summed(partial(_summed, length))
     count, length = len(rows), min(length, len(rows))
@@ -396,7 +397,8 @@ def _summed(length: int, rows: Array) -> Array:
     def added(number: Array, total: Array) -> Array:
         start = jax.numpy.minimum(number * length, count - length)
         part = jax.lax.dynamic_slice_in_dim(rows, start, length)
-        fresh = (start + numbers >= number * length)[:, None]
-        return total + second_moment(jax.numpy.where(fresh, part, 0)).astype(total.dtype)
+        counts = start + numbers >= number * length
+        counts = counts if most is None else counts & (start + numbers < most)
+        return total + second_moment(jax.numpy.where(counts[:, None], part, 0)).astype(total.dtype)
 
     return jax.lax.fori_loop(0, -(-count // length), added, jax.numpy.zeros((rows.shape[1],) * 2))

@@ -18,7 +18,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from ntk_labelqa.runtime import device_in_use
 
 AXIS = "devices"
-REPLICATED, SHARDED = PartitionSpec(), PartitionSpec(None, AXIS)
+REPLICATED, SHARDED = PartitionSpec(), PartitionSpec(AXIS)
 
 
 def in_use() -> tuple[jax.Device, ...]:
@@ -54,10 +54,11 @@ def replicated() -> NamedSharding | None:
 class ShardedRows:
     """float[N, …], row i with device i mod D: a panel of successive rows is shared out as evenly as all are.
 
-    Beyond the last row are zeros, up to a multiple of D; they are of no result.
+    Up to a multiple of D the first row stands behind the last, once more for each that is missing; in no result or sum
+    does it count.
 
     Attributes:
-        parts: [rows a device, D, …], sharded by its second axis.
+        parts: [D, rows a device, …], sharded by its first axis.
         count: N.
         mesh: the D devices.
     """
@@ -71,9 +72,9 @@ class ShardedRows:
         """*rows*, float[N, …], sent to the devices of *on*."""
         length, devices = -(-len(rows) // on.size), list(on.devices)
         shares = [rows[first :: on.size] for first in range(on.size)]
-        padded = [np.pad(one, [(0, length - len(one))] + [(0, 0)] * (rows.ndim - 1)) for one in shares]
-        sent = jax.device_put([one[:, None] for one in padded], devices)
-        shape = length, on.size, *rows.shape[1:]
+        padded = [np.concatenate([one, rows[: length - len(one)]]) for one in shares]
+        sent = jax.device_put([one[None] for one in padded], devices)
+        shape = on.size, length, *rows.shape[1:]
         return cls(jax.make_array_from_single_device_arrays(shape, NamedSharding(on, SHARDED), sent), len(rows), on)
 
     def __reduce__(self) -> tuple[Callable[[np.ndarray], Any], tuple[np.ndarray]]:
@@ -109,23 +110,23 @@ class ShardedRows:
 
     def moment(self, values: jax.Array) -> jax.Array:
         """RᵀV for *values* V, [N, k], on each device."""
-        missing = self.parts.shape[0] * self.mesh.size - self.count
-        padded = jax.numpy.pad(values, [(0, missing), (0, 0)]).reshape(*self.parts.shape[:2], -1)
-        return self._by_each(lambda rows, own: _sum(rows.T @ own[:, 0]), REPLICATED, SHARDED, padded)
+        devices, length = self.parts.shape[:2]
+        padded = jax.numpy.pad(values, [(0, length * devices - self.count), (0, 0)])
+        shares = padded.reshape(length, devices, -1).swapaxes(0, 1)
+        return self._by_each(lambda rows, own: _sum(rows.T @ own[0]), REPLICATED, SHARDED, shares)
 
     def mapped(self, function: Callable[..., jax.Array], *others: Any) -> ShardedRows:
         """*function* of each device's own rows and of *others*, which gives as many rows."""
+        found = self._by_each(lambda rows, *others: function(rows, *others)[None], SHARDED, REPLICATED, *others)
+        return ShardedRows(found, self.count, self.mesh)
 
-        def own(rows: jax.Array, *others: Any) -> jax.Array:
-            result = function(rows, *others)
-            is_one = (len(rows) - 1) * self.mesh.size + jax.lax.axis_index(AXIS) < self.count
-            return result.at[-1].set(jax.numpy.where(is_one, result[-1], 0))[:, None]
+    def summed(self, function: Callable[[jax.Array, jax.Array], jax.Array]) -> jax.Array:
+        """The sum, on each device, of *function* of each one's own rows and of how many of them count."""
 
-        return ShardedRows(self._by_each(own, SHARDED, REPLICATED, *others), self.count, self.mesh)
+        def of_own(rows: jax.Array) -> jax.Array:
+            return _sum(function(rows, (self.count - 1 - jax.lax.axis_index(AXIS)) // self.mesh.size + 1))
 
-    def summed(self, function: Callable[[jax.Array], jax.Array]) -> jax.Array:
-        """The sum of *function* of each device's own rows, on each device; rows of zeros are to add nothing to it."""
-        return self._by_each(lambda rows: _sum(function(rows)), REPLICATED)
+        return self._by_each(of_own, REPLICATED)
 
     def _by_each(
         self,
@@ -136,7 +137,7 @@ class ShardedRows:
     ) -> jax.Array:
         """*function* by each device of its own rows, and of *others*, which are *given* so."""
         specs = SHARDED, *[given] * len(others)
-        return _shard_map(lambda parts, *others: function(parts[:, 0], *others), self.mesh, specs, result)(
+        return _shard_map(lambda parts, *others: function(parts[0], *others), self.mesh, specs, result)(
             self.parts, *others
         )
 
@@ -146,12 +147,12 @@ class ShardedRows:
 
     def panel(self, start: jax.Array, length: int) -> ShardedRows:
         """*length* rows from *start*, a multiple of D."""
-        part = jax.lax.dynamic_slice_in_dim(self.parts, start // self.mesh.size, -(-length // self.mesh.size))
+        part = jax.lax.dynamic_slice_in_dim(self.parts, start // self.mesh.size, -(-length // self.mesh.size), 1)
         return ShardedRows(self._lying(part, SHARDED), length, self.mesh)
 
     def whole(self) -> jax.Array:
         """All rows on each device."""
-        return self._lying(self.parts, REPLICATED).reshape(-1, *self.shape[1:])[: self.count]
+        return self._lying(self.parts, REPLICATED).swapaxes(0, 1).reshape(-1, *self.shape[1:])[: self.count]
 
     def _lying(self, parts: jax.Array, how: PartitionSpec) -> jax.Array:
         return jax.lax.with_sharding_constraint(parts, NamedSharding(self.mesh, how))
@@ -160,8 +161,8 @@ class ShardedRows:
         """A copy by NumPy, one device's rows at a time."""
         result = np.empty(self.shape, self.dtype)
         for shard in self.parts.addressable_shards:
-            share = result[shard.index[1].start :: self.mesh.size]
-            share[:] = jax.device_get(shard.data)[: len(share), 0]
+            share = result[shard.index[0].start :: self.mesh.size]
+            share[:] = jax.device_get(shard.data)[0, : len(share)]
         return result
 
 

@@ -16,11 +16,13 @@ import pytest
 from ntk_labelqa.gram import arrays, matrix, nystrom
 from ntk_labelqa.gram.arrays import Array, sharded, to_device, to_host
 from ntk_labelqa.gram.dense import DenseInverse
+from ntk_labelqa.gram.devices import ShardedRows
 from ntk_labelqa.gram.inverse import leave_one_out
 from ntk_labelqa.gram.low_rank import LowRankInverse
 from ntk_labelqa.gram.matrix import gram_of, prepare
 from ntk_labelqa.gram.nystrom import nystrom_inverse
 from ntk_labelqa.gram.ridge import RIDGES
+from ntk_labelqa.runtime import using_device
 from tests.label_model.test_accelerator import judged, labelled
 
 FLAGS = (
@@ -40,10 +42,13 @@ def calculated() -> dict[str, np.ndarray]:
     labels, (kernel, inputs) = annotations.means(), prepare(features, "2-L", "float64")
     gram = gram_of(kernel, inputs)
     inverse = nystrom_inverse(kernel, inputs, landmarks=100, ridge=RIDGE)
+    few = nystrom_inverse(kernel, inputs[:3], landmarks=2, ridge=RIDGE)
     some = np.array([402, 0, 7, 399])
     issues = judged(features, annotations)
     return {
         "gram": gram,
+        "gram of few": gram_of(kernel, inputs[:5]),
+        "applied to few": few.apply(labels[:3]),
         "dense": leave_one_out(DenseInverse(gram, ridge=RIDGE), labels),
         "applied": inverse.apply(labels),
         "applied by factors kept": LowRankInverse(*inverse.factors, ridge=RIDGE).apply(labels),
@@ -87,7 +92,17 @@ def main(out: Path) -> None:
             found["applied after pickling"] = pickle.loads(pickle.dumps(inverse)).apply(annotations.means())
         with jax.default_device(jax.devices()[2]):
             found["devices of choice"] = np.array([one.id for one in sharded(features).devices()])
+        with using_device("cpu"):
+            found["devices of a kind"] = np.array([one.device.id for one in sharded(features).parts.addressable_shards])
+        found["bytes beside features"] = np.array(_bytes_beside_rotated(sharded(features)))
     np.savez(out, **found)
+
+
+def _bytes_beside_rotated(rows: ShardedRows) -> int:
+    """What each device needs to turn its *rows*, float[N, m], besides them and the result."""
+    rotation = to_device(np.eye(rows.shape[1]))
+    program = arrays._filled.lower(nystrom.rotated, None, 10, rows, rotation).compile()
+    return program.memory_analysis().temp_size_in_bytes
 
 
 def _devices_that_share(patch: pytest.MonkeyPatch) -> list[int]:

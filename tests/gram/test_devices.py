@@ -27,9 +27,11 @@ def test_four_devices_share_the_rows_and_find_what_a_processor_does(tmp_path: Pa
 
     assert found.pop("devices of features").tolist() == [0, 1, 2, 3]
     # 101 rows each, the last of which is no item's on the fourth.
-    assert found.pop("shapes of features").tolist() == [[101, 1, 100]] * 4
+    assert found.pop("shapes of features").tolist() == [[1, 101, 100]] * 4
     assert set(found.pop("devices that share tiles")) == {4}
     assert found.pop("devices of choice").tolist() == [2]
+    assert found.pop("devices of a kind").tolist() == [0, 1, 2, 3]
+    assert found.pop("bytes beside features") < 101 * 64 * 8 / 2  # no second copy of a device's share
 
     np.testing.assert_array_equal(found["gram"], found["gram"].T)
     clear = abs(expected["error_probability"] - 0.5) > 1e-5
