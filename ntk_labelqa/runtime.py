@@ -41,18 +41,28 @@ def versions() -> dict[str, str]:
 
 
 def device() -> str:
-    """The device jax computes on, or the first of several, in words."""
-    used = device_in_use()
-    return used.platform if used.device_kind == used.platform else f"{used.platform} ({used.device_kind})"
+    """What jax computes on, in words."""
+    used, *others = devices_in_use()
+    name = used.platform if used.device_kind == used.platform else f"{used.platform} ({used.device_kind})"
+    return f"{name}, {1 + len(others)} of them" if others else name
 
 
 def device_in_use() -> Any:
-    """The device of jax that is computed on here."""
+    """The device of jax that is computed on here, or the first of several."""
+    return devices_in_use()[0]
+
+
+def devices_in_use() -> tuple[Any, ...]:
+    """All local devices of the first one's kind, or the one that was chosen by ``jax.default_device``."""
     import jax
 
     config: Any = jax.config
     chosen = config.jax_default_device  # a device, the name of a kind of them, or None
-    return jax.local_devices(backend=chosen)[0] if chosen is None or isinstance(chosen, str) else chosen
+    if chosen is not None:
+        return (jax.local_devices(backend=chosen)[0] if isinstance(chosen, str) else chosen,)
+    first, *others = jax.local_devices()
+    # A card for the screen would hold up the others.
+    return first, *(one for one in others if one.device_kind == first.device_kind)
 
 
 @contextmanager

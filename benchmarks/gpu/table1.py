@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.gpu.common import as_an_accelerator, head, judged, options, row, said, seconds
 from ntk_labelqa.gram import arrays
 from ntk_labelqa.gram.arrays import Array, fused, to_device
-from ntk_labelqa.gram.matrix import _symmetric, gram_of, prepare, symmetric_bytes, upper
+from ntk_labelqa.gram.matrix import gram_of, gram_of_tiles, prepare, symmetric_bytes
 from ntk_labelqa.gram.tiles import tile_side, upper_tiles
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.memory import usable_memory
@@ -69,7 +69,7 @@ def held(kernel: Kernel, inputs: np.ndarray, there: Array) -> tuple[float, float
     begin = to_device(corners)
 
     def call() -> Array:
-        return _symmetric(upper(kernel, side, there, begin))
+        return gram_of_tiles(kernel, side, there, begin)
 
     start = time.perf_counter()
     jax.block_until_ready(call())

@@ -245,7 +245,7 @@ def figures_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "versions": {
             name: _matching(r"[\w.+-]{1,40}", (manifest.get("versions") or {}).get(name)) for name in _packages_named()
         },
-        "device": _matching(r"[a-z]{3,8}( \([\w ./-]{1,60}\))?", manifest.get("device")),
+        "device": _matching(r"[a-z]{3,8}( \([\w ./-]{1,60}\))?(, \d{1,3} of them)?", manifest.get("device")),
         "seed": _number(manifest.get("seed")),
         "options": {name: _word(options.get(name)) for name in OPTIONS} | {"ridge": _number(options.get("ridge"))},
         "with_features": bool(options.get("features")),

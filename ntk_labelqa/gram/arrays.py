@@ -21,10 +21,10 @@ import scipy.special
 from scipy.linalg import eigh, get_blas_funcs, solve, solve_triangular
 from scipy.sparse import csr_array
 
-from ntk_labelqa.gram.devices import ShardedRows, in_use, mesh, replicated
+from ntk_labelqa.gram.devices import ShardedRows, mesh, replicated
 from ntk_labelqa.kernels.precision import compiled, precision, with_lower
 from ntk_labelqa.memory import SPARED, usable_memory
-from ntk_labelqa.runtime import device_in_use
+from ntk_labelqa.runtime import device_in_use, devices_in_use
 
 Array = Any
 """NumPy's or jax's; where that is said, ShardedRows."""
@@ -47,7 +47,7 @@ def device_memory() -> int:
 
     Of several accelerators that have the same arrays, what the fullest has left.
     """
-    known = [one.memory_stats() or {} for one in in_use()] if on_accelerator() else [{}]
+    known = [one.memory_stats() or {} for one in devices_in_use()] if on_accelerator() else [{}]
     if not all("bytes_limit" in of_one for of_one in known):
         return usable_memory()
     return int(min(of_one["bytes_limit"] - of_one.get("bytes_in_use", 0) for of_one in known) * (1 - SPARED))

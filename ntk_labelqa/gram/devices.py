@@ -15,26 +15,15 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from ntk_labelqa.runtime import device_in_use
+from ntk_labelqa.runtime import devices_in_use
 
 AXIS = "devices"
 REPLICATED, SHARDED = PartitionSpec(), PartitionSpec(AXIS)
 
 
-def in_use() -> tuple[jax.Device, ...]:
-    """What jax calculates on: all local devices of the first one's kind, or the one that its user chose by
-    ``jax.default_device``.
-    """
-    if jax.config.jax_default_device is not None:  # type: ignore[attr-defined]
-        return (device_in_use(),)
-    first, *others = jax.local_devices()
-    # A card for the screen would hold up the others.
-    return first, *(one for one in others if one.device_kind == first.device_kind)
-
-
 def mesh() -> Mesh | None:
     """The devices in use, where they are several."""
-    devices = in_use()
+    devices = devices_in_use()
     return _mesh_of(devices) if len(devices) > 1 else None
 
 

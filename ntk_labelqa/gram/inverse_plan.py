@@ -10,14 +10,13 @@ import numpy as np
 
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.gram import arrays
-from ntk_labelqa.gram.devices import in_use
 from ntk_labelqa.gram.landmarks import PANEL
 from ntk_labelqa.gram.plan import plan_gram, timed
 from ntk_labelqa.gram.tiles import tile_side
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.memory import in_units, require_memory, usable_memory
 from ntk_labelqa.row_store import Rows
-from ntk_labelqa.runtime import device
+from ntk_labelqa.runtime import device, devices_in_use
 
 LANDMARKS = 3000
 """Items up to which ``auto`` inverts exactly, and landmarks beyond."""
@@ -154,7 +153,7 @@ def accelerator_bytes(inputs: Rows, landmarks: int | None) -> int:
     items, itemsize = len(inputs), inputs.dtype.itemsize
     if landmarks is None:
         return items**2 * (itemsize + 24)
-    own = -(-items // len(in_use()))
+    own = -(-items // len(devices_in_use()))
     return own * itemsize * (int(np.prod(inputs.shape[1:])) + 2 * landmarks) + 6 * 8 * landmarks**2
 
 

@@ -14,14 +14,12 @@ from ntk_labelqa.gram import arrays
 from ntk_labelqa.gram.arrays import (
     Array,
     fused,
-    namespace,
     panels,
     panelwise,
     sharded,
     to_device,
     to_host,
 )
-from ntk_labelqa.gram.devices import in_use
 from ntk_labelqa.gram.plan import plan_gram
 from ntk_labelqa.gram.tiles import tile_side, upper_tiles
 from ntk_labelqa.inputs.features import read_features
@@ -29,6 +27,7 @@ from ntk_labelqa.inputs.held import FeaturesLike
 from ntk_labelqa.kernels.architectures import kernel_of
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.row_store import Rows
+from ntk_labelqa.runtime import devices_in_use
 
 Tick = Callable[[int, int], None]
 MIRRORED = 512
@@ -94,7 +93,7 @@ def gram_of(
     """:func:`gram_matrix` of inputs that *kernel* has prepared."""
     plan = plan_gram(kernel, inputs, memory_limit=memory_limit)
     inputs = inputs[:]  # each row is needed with all others
-    if arrays.on_accelerator() and len(in_use()) > 1:
+    if arrays.on_accelerator() and len(devices_in_use()) > 1:
         return _gram_by_several(kernel, inputs, plan.working_bytes, progress)
     if arrays.on_accelerator() and symmetric_bytes(len(inputs), inputs.dtype.itemsize) <= arrays.device_memory():
         return _gram_there(kernel, inputs, progress)
@@ -117,27 +116,28 @@ def _gram_there(kernel: Kernel, inputs: np.ndarray, progress: Tick | None) -> np
     side = tile_side(kernel, inputs)
     tiles = list(upper_tiles(len(inputs), side))
     corners = to_device(np.array([(rows.start, columns.start) for rows, columns in tiles]))
-    gram = to_host(_symmetric(upper(kernel, side, to_device(inputs), corners)))
+    gram = to_host(gram_of_tiles(kernel, side, to_device(inputs), corners))
     if progress:
         progress(len(tiles), len(tiles))
     return gram
 
 
 @fused(static=(0, 1))
-def upper(kernel: Kernel, side: int, inputs: Array, corners: Array) -> Array:
-    """H of an accelerator's *inputs* where tiles of *side* from *corners*, int[t, 2], cover it; zeros elsewhere."""
+def gram_of_tiles(kernel: Kernel, side: int, inputs: Array, corners: Array) -> Array:
+    """H of an accelerator's *inputs*, from tiles of *side* from *corners*, int[t, 2], that cover its upper triangle."""
 
     def filled(number: Array, gram: Array) -> Array:
         top, left = corners[number]
         rows, columns = (jax.lax.dynamic_slice_in_dim(inputs, start, side) for start in (top, left))
         return jax.lax.dynamic_update_slice(gram, kernel.values(rows, columns), (top, left))
 
-    return jax.lax.fori_loop(0, len(corners), filled, jax.numpy.zeros((len(inputs),) * 2, inputs.dtype))
+    upper = jax.lax.fori_loop(0, len(corners), filled, jax.numpy.zeros((len(inputs),) * 2, inputs.dtype))
+    return jax.numpy.triu(upper) + jax.numpy.triu(upper, k=1).T
 
 
 def _gram_by_several(kernel: Kernel, inputs: np.ndarray, memory: int, progress: Tick | None) -> np.ndarray:
     """H by several accelerators, each of which computes a tile at a time; *memory* is what all tiles may take."""
-    devices, there = len(in_use()), to_device(inputs)
+    devices, there = len(devices_in_use()), to_device(inputs)
     side = min(tile_side(kernel, inputs, memory // devices), -(-len(inputs) // (2 * devices)))
     tiles, gram = list(upper_tiles(len(inputs), side)), np.empty((len(inputs), len(inputs)), inputs.dtype)
     for done in range(0, len(tiles), devices):
@@ -155,13 +155,6 @@ def _tile(how: tuple[Kernel, int], corners: Array, inputs: Array) -> Array:
     kernel, side = how
     rows, columns = (jax.lax.dynamic_slice_in_dim(inputs, start, side) for start in corners[0])
     return kernel.values(rows, columns)[None]
-
-
-@fused()
-def _symmetric(square: Array) -> Array:
-    """*square* with its upper triangle in place of its lower one."""
-    xp = namespace(square)
-    return xp.triu(square) + xp.triu(square, k=1).T
 
 
 def fill(gram: np.ndarray, kernel: Kernel, inputs: np.ndarray, rows: slice, columns: slice) -> None:

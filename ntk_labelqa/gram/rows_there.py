@@ -10,8 +10,8 @@ from numpy.typing import DTypeLike
 
 from ntk_labelqa.gram import arrays
 from ntk_labelqa.gram.arrays import Array, fused, panels, rows_of, taken, to_device, to_host
-from ntk_labelqa.gram.devices import in_use
 from ntk_labelqa.row_store import RowFile, Rows, row_panels, row_store
+from ntk_labelqa.runtime import devices_in_use
 
 SHARE = 8
 """What takes more than one part in so many of an accelerator's free memory stays with the host, and is sent a panel at
@@ -89,7 +89,7 @@ def panels_there(shape: tuple[int, ...]) -> Iterator[slice]:
     """Slices that cover rows of *shape*, [N, …], each of as many as suit what calculates with them."""
     if not arrays.on_accelerator():
         return row_panels(shape)
-    length, devices = ACCELERATOR_PANEL // max(1, int(np.prod(shape[1:]))), len(in_use())
+    length, devices = ACCELERATOR_PANEL // max(1, int(np.prod(shape[1:]))), len(devices_in_use())
     return panels(shape[0], max(devices, length - length % devices))  # as many for each
 
 

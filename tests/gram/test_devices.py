@@ -12,7 +12,8 @@ import jax
 import numpy as np
 import pytest
 
-from ntk_labelqa.gram import arrays, devices
+from ntk_labelqa import runtime
+from ntk_labelqa.gram import arrays
 from tests.gram import four_devices
 
 
@@ -56,7 +57,13 @@ def test_one_device_has_rows_as_they_are(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_devices_of_another_kind_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     here = [SimpleNamespace(device_kind=kind) for kind in ("large", "of the screen", "large")]
     monkeypatch.setattr(jax, "local_devices", lambda: here)
-    assert devices.in_use() == (here[0], here[2])
+    assert runtime.devices_in_use() == (here[0], here[2])
+
+
+def test_several_devices_are_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = [SimpleNamespace(platform="gpu", device_kind="Large") for _ in range(4)]
+    monkeypatch.setattr(jax, "local_devices", lambda: here)
+    assert runtime.device() == "gpu (Large), 4 of them"
 
 
 def test_memory_is_that_of_the_fullest_device(monkeypatch: pytest.MonkeyPatch) -> None:
