@@ -21,7 +21,7 @@ import numpy as np
 
 from ntk_labelqa.kernels.inputs import standardized_images
 from ntk_labelqa.kernels.patches import SIDE, outputs, patch_sums, patch_vectors
-from ntk_labelqa.kernels.precision import compiled, precision
+from ntk_labelqa.kernels.precision import compiled, of_numpy
 from ntk_labelqa.kernels.relu import relu
 from ntk_labelqa.row_store import Rows
 from ntk_labelqa.runtime import device_in_use
@@ -65,7 +65,7 @@ class ConvolutionalNetwork:
     def block(self, rows: np.ndarray, columns: np.ndarray | None = None) -> np.ndarray:
         """Θ, [a, b]. Cost: about 60 flops a convolution, pair, and pixel (all pairs of pixels where pooled)."""
         # 64-bit mode in any case: the first gaps are computed in float64 also where the rest is float32.
-        with precision(np.dtype(np.float64)):
+        with of_numpy(np.dtype(np.float64)):
             return np.asarray(_block(rows, rows if columns is None else columns, self))
 
     def values(self, rows: jax.Array, columns: jax.Array) -> jax.Array:
@@ -78,7 +78,7 @@ class ConvolutionalNetwork:
 
     def diagonal(self, inputs: np.ndarray) -> np.ndarray:
         """Θ of each image with itself, [N]."""
-        with precision(np.dtype(np.float64)):
+        with of_numpy(np.dtype(np.float64)):
             parts = range(0, len(inputs), DIAGONAL_AT_ONCE)
             return np.concatenate([_diagonal(inputs[start : start + DIAGONAL_AT_ONCE], self) for start in parts])
 

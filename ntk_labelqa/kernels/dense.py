@@ -12,7 +12,7 @@ import numpy as np
 
 from ntk_labelqa.kernels.angular_series import evaluated, series_of
 from ntk_labelqa.kernels.inputs import unit_rows
-from ntk_labelqa.kernels.precision import compiled, precision
+from ntk_labelqa.kernels.precision import compiled, of_numpy, precision
 from ntk_labelqa.kernels.relu import angle_of, relu
 from ntk_labelqa.row_store import Rows
 
@@ -48,7 +48,7 @@ class DenseNetwork:
 
     def block(self, rows: np.ndarray, columns: np.ndarray | None = None) -> np.ndarray:
         """Θ, [a, b]. Cost: 2abD flops, and a pair 40 a hidden layer; about 80 for many layers in float32."""
-        with precision(rows.dtype):
+        with of_numpy(rows.dtype):
             same = columns is None
             others = rows if columns is None else columns
             near = NEAR[rows.dtype] if self.weight_layers > 1 else 0.0
@@ -67,7 +67,7 @@ class DenseNetwork:
 
     def diagonal(self, inputs: np.ndarray) -> np.ndarray:
         """Θ at cosine 1, the same for every item, [N]."""
-        with precision(inputs.dtype):
+        with of_numpy(inputs.dtype):
             gap, rest = jax.device_put((np.zeros((), inputs.dtype), np.full((), 2, inputs.dtype)))
             return np.full(len(inputs), _values(gap, rest, _theta_of(self, inputs.dtype)))
 

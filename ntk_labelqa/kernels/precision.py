@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache, wraps
 from typing import Any
 
@@ -31,6 +31,15 @@ def precision(dtype: np.dtype) -> AbstractContextManager[None]:
     # Newer releases have it at the top, older ones under experimental alone.
     home: Any = jax if hasattr(jax, "enable_x64") else jax.experimental
     return home.enable_x64(dtype == np.float64)
+
+
+@contextmanager
+def of_numpy(dtype: np.dtype) -> Iterator[None]:
+    """:func:`precision`, where NumPy's arrays are given to jax as they are, and made of what comes back: whoever has
+    forbidden that (``jax.transfer_guard``) does not mean this.
+    """
+    with precision(dtype), jax.transfer_guard("allow"):
+        yield
 
 
 @cache

@@ -16,7 +16,7 @@ import numpy as np
 from ntk_labelqa.errors import InvalidInputError
 from ntk_labelqa.kernels import neural_tangents_compat
 from ntk_labelqa.kernels.inputs import check_finite
-from ntk_labelqa.kernels.precision import compiled, precision
+from ntk_labelqa.kernels.precision import compiled, of_numpy
 from ntk_labelqa.row_store import Rows, derived
 
 DIAGONAL_AT_ONCE = 16
@@ -48,7 +48,7 @@ class StaxNetwork:
     def block(self, rows: np.ndarray, columns: np.ndarray | None = None) -> np.ndarray:
         """Θ, [a, b]. Raises InvalidInputError where the network does not take inputs of this shape."""
         try:
-            with precision(rows.dtype):
+            with of_numpy(rows.dtype):
                 return np.asarray(self.kernel_fn(rows, rows if columns is None else columns, "ntk"), rows.dtype)
         except (TypeError, ValueError, IndexError) as error:
             raise InvalidInputError(

@@ -7,9 +7,11 @@ from contextlib import contextmanager
 
 import jax
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
 
+from ntk_labelqa import Audit, LabelAudit
 from ntk_labelqa.diagnostics.label_issues import LabelIssues, find_issues
 from ntk_labelqa.gram import arrays, rows_there
 from ntk_labelqa.gram.choose import invert
@@ -92,3 +94,20 @@ def test_panels_change_no_finding_wherever_they_lie(share: int, monkeypatch: pyt
     monkeypatch.setattr(rows_there, "ACCELERATOR_PANEL", 10_000)
     monkeypatch.setattr(rows_there, "SHARE", share)
     assert_alike(judged(*labelled(700)), expected)
+
+
+@pytest.mark.slow
+def test_a_whole_audit_is_that_of_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, annotations = labelled(600)
+
+    def audited() -> tuple[np.ndarray, Audit]:
+        found = LabelAudit(architecture="2-L", landmarks=LANDMARKS, dtype="float64")
+        found.fit(features, annotations.labels[:600])
+        return found.predict_proba(features[:7]), found.audit()
+
+    probabilities, expected = audited()
+    with crossings(600, monkeypatch):
+        by_accelerator, found = audited()
+    np.testing.assert_allclose(by_accelerator, probabilities, atol=1e-5)
+    for name in ("findings", "influences", "classes", "schemes"):
+        pd.testing.assert_frame_equal(getattr(found, name), getattr(expected, name), atol=1e-5)
