@@ -42,7 +42,7 @@ class RowsThere:
     def __getitem__(self, rows: slice | np.ndarray, /) -> Array:
         if self.is_there:
             return rows_of(self._held, rows) if isinstance(rows, slice) else taken(self._held, rows)
-        return to_device(self._held[rows])
+        return to_device(self._held[rows if isinstance(rows, slice) else to_host(rows)])
 
     def __setitem__(self, rows: slice, values: Array) -> None:
         start, stop, _ = rows.indices(len(self))

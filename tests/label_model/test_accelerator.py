@@ -89,11 +89,15 @@ def test_findings_are_those_of_the_processor_and_few_arrays_cross(monkeypatch: p
 @pytest.mark.parametrize("share", [rows_there.SHARE, 2**40], ids=["there", "with the host"])
 def test_panels_change_no_finding_wherever_they_lie(share: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(label_model, "FITTED_TO", 500)
+    monkeypatch.setattr(label_model, "SAMPLED", 6000)
     expected = judged(*labelled(700))
     monkeypatch.setattr(arrays, "on_accelerator", lambda: True)
     monkeypatch.setattr(rows_there, "ACCELERATOR_PANEL", 10_000)
     monkeypatch.setattr(rows_there, "SHARE", share)
-    assert_alike(judged(*labelled(700)), expected)
+    with jax.transfer_guard("disallow"):
+        found = judged(*labelled(700))
+    assert len(found.posterior.answer.log_evidence) == 600
+    assert_alike(found, expected)
 
 
 @pytest.mark.slow
