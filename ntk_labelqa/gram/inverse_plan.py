@@ -111,7 +111,9 @@ def _required(
     if elsewhere or not arrays.on_accelerator():
         return plan
     needed = accelerator_bytes(inputs, plan.landmarks)
-    remedy += " Or compute on the processor (--device cpu)."
+    remedy += " Or compute on the processor (--device cpu)"
+    # Workers send a panel at a time.
+    remedy += "." if plan.landmarks is None else ", or by workers that hold features in panels (--scheduler local)."
     require_memory(needed, f"{what} on {device()}", remedy=remedy, memory_limit=arrays.device_memory())
     return replace(plan, accelerator_bytes=needed)
 

@@ -328,7 +328,7 @@ class TestPlan:
         inputs = np.ones((40_000, 3), np.float32)
         needed = inverse_plan.accelerator_bytes(inputs, 2000)
         monkeypatch.setattr(arrays, "device_memory", lambda: needed)
-        with pytest.raises(MemoryBudgetError, match=r"on cpu needs .* \(--device cpu\)"):
+        with pytest.raises(MemoryBudgetError, match=r"on cpu needs .* \(--device cpu\), or .* \(--scheduler local\)"):
             inverse_plan.plan_inverse(inputs, 2250, memory_limit=10**12)
         plan = inverse_plan.plan_inverse(inputs, memory_limit=10**12)
         assert (plan.landmarks, plan.accelerator_bytes) == (2000, needed)
