@@ -17,7 +17,7 @@ from ntk_labelqa.gram import arrays
 from tests.gram import four_devices
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_four_devices_share_the_rows_and_find_what_a_processor_does(tmp_path: Path) -> None:
     out = tmp_path / "found.npz"
     flags = " ".join([os.environ.get("XLA_FLAGS", ""), *four_devices.FLAGS])

@@ -43,7 +43,7 @@ def fused(network: ConvolutionalNetwork, rows: np.ndarray, columns: np.ndarray, 
 
 
 def case(name: str, strides: tuple[int, ...], pooled: bool, shape: tuple[int, ...], long: bool = True, **options):
-    return pytest.param(strides, pooled, shape, options, id=name, marks=[pytest.mark.long] if long else [])
+    return pytest.param(strides, pooled, shape, options, id=name, marks=[pytest.mark.slow] if long else [])
 
 
 SHAPES = [
