@@ -37,7 +37,7 @@ def audit(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_an_audit_by_workers_finds_the_same(tmp_path: Path) -> None:
     export, features = digits_export(tmp_path, 400)
     for name, more in (("one", ()), ("several", ("--scheduler", "local"))):

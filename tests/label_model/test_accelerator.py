@@ -75,7 +75,7 @@ def assert_alike(found: LabelIssues, expected: LabelIssues) -> None:
     assert found.is_label_issue.any()
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_findings_are_those_of_the_processor_and_few_arrays_cross(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = judged(*labelled(1500))
     assert len(expected.posterior.rounds) > 1
