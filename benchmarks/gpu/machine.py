@@ -20,7 +20,7 @@ def main() -> None:
 
     here, client = jax.devices()[0], jax.devices()[0].client
     head("what", "")
-    row("device", f"{device()}, {len(jax.devices())} of them")
+    row("device", device())
     row("its memory that jax takes", in_units((here.memory_stats() or {}).get("bytes_limit", 0)))
     row("platform", client.platform_version.strip().replace("\n", ", "))
     row("processor", f"{len(os.sched_getaffinity(0))} cores, {in_units(psutil.virtual_memory().total)} of memory")

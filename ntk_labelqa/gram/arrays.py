@@ -109,9 +109,8 @@ def fused(*, static: tuple[int, ...] = ()) -> Callable[[Calculation], Calculatio
         @wraps(function)
         def called(*given: Any) -> Any:
             leaves = jax.tree.leaves(given)
-            if not any(isinstance(one, jax.Array) for one in leaves):
-                return function(*given)
-            if any(isinstance(one, jax.core.Tracer) for one in leaves):  # a part of another program
+            is_part = any(isinstance(one, jax.core.Tracer) for one in leaves)  # of another program
+            if is_part or not any(isinstance(one, jax.Array) for one in leaves):
                 return function(*given)
             fixed = {place: given[place] for place in static}
             sent = iter(to_device([one for place, one in enumerate(given) if place not in fixed]))
