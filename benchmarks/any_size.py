@@ -101,7 +101,7 @@ def one(folder: Path, items: int, landmarks: int | str) -> dict[str, str]:
     """Audit the first *items*."""
     features, given, wrong = made(folder, items)
     options, stages = AuditOptions(landmarks=landmarks), Stages(quiet=True)
-    plan = plan_audit(features, Annotations.of_dataset(from_arrays(given)), landmarks=landmarks)
+    plan = plan_audit(features, given.max() + 1, len(given), landmarks=landmarks).largest()
     start, spent = time.perf_counter(), time.process_time()
     fitted, audit = audited(features, given, options, stages)
     seconds, spent = time.perf_counter() - start, time.process_time() - spent

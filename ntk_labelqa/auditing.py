@@ -111,7 +111,8 @@ def plan_of_audit(
 
 def _plan(features: Rows, annotations: Annotations, options: AuditOptions) -> AuditPlan:
     itemsize = np.dtype(options.dtype).itemsize
-    return plan_audit(features, annotations, landmarks=options.landmarks, itemsize=itemsize)
+    labels = annotations.class_count, len(annotations)
+    return plan_audit(features, *labels, landmarks=options.landmarks, itemsize=itemsize)
 
 
 def _encoded(dataset: LabeledDataset, options: AuditOptions, stages: Stages) -> Encoded:

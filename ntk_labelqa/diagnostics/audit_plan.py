@@ -9,12 +9,19 @@ import numpy as np
 
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.inverse import sample
-from ntk_labelqa.gram.inverse_plan import LANDMARKS, Landmarks, exact_bytes, low_rank_bytes, usual_landmarks
+from ntk_labelqa.gram.inverse_plan import (
+    LANDMARKS,
+    Landmarks,
+    exact_bytes,
+    largest_landmarks,
+    low_rank_bytes,
+    usual_landmarks,
+)
 from ntk_labelqa.kernels.kernel import Kernel
 from ntk_labelqa.label_model.annotations import FOLDS, Annotations
 from ntk_labelqa.label_model.cross_fitting import predicted
 from ntk_labelqa.label_model.label_model import label_posterior, sampled_items
-from ntk_labelqa.memory import in_units, require_memory
+from ntk_labelqa.memory import in_units, require_memory, usable_memory
 from ntk_labelqa.row_store import HELD, PANEL_NUMBERS, STORED, Rows
 
 TRIED = 4000
@@ -54,12 +61,14 @@ class AuditPlan:
         items, classes: N and K.
         landmarks: m; None for the exact inverse.
         stages: in their order.
+        grown: with twice the landmarks, which ``auto`` takes where these change what is found; None where it does not.
     """
 
     items: int
     classes: int
     landmarks: int | None
     stages: tuple[Stage, ...]
+    grown: AuditPlan | None = None
 
     @property
     def memory(self) -> int:
@@ -71,6 +80,11 @@ class AuditPlan:
         """Of all stages that were tried."""
         tried = [stage.seconds for stage in self.stages if stage.seconds is not None]
         return sum(tried) if tried else None
+
+    def largest(self, memory_limit: int | None = None) -> AuditPlan:
+        """With the most landmarks that it may grow to and that fit; itself where no more do."""
+        limit = usable_memory() if memory_limit is None else memory_limit
+        return self if self.grown is None or self.grown.memory > limit else self.grown.largest(limit)
 
     def require(self, memory_limit: int | None = None) -> None:
         """Raise MemoryBudgetError where it does not fit, with what would."""
@@ -87,21 +101,33 @@ class AuditPlan:
 
 
 def plan_audit(
-    inputs: Rows, annotations: Annotations, *, landmarks: Landmarks = "auto", itemsize: int = 4
+    inputs: Rows, class_count: int, label_count: int, *, landmarks: Landmarks = "auto", itemsize: int = 4
 ) -> AuditPlan:
-    """What an audit of *annotations* takes, counted.
+    """What an audit takes, counted.
 
     Args:
         inputs: as the kernel is to see them, [N, …]; only their shape counts.
-        annotations: of the N items.
+        class_count, label_count: K and A.
         landmarks: m, ``all`` or ``auto``.
         itemsize: bytes of a kernel value.
 
     Cost: none.
     """
-    items, k = annotations.item_count, annotations.class_count
-    count = _landmarks(items, landmarks, itemsize)
-    width = int(np.prod(inputs.shape[1:]))
+    items = len(inputs)
+    first = _landmarks(items, landmarks, itemsize)
+    most = largest_landmarks(items, itemsize) if landmarks == "auto" and first == LANDMARKS else 0
+
+    def with_landmarks(count: int | None) -> AuditPlan:
+        stages = _stages(inputs, class_count, label_count, count, itemsize)
+        grown = with_landmarks(2 * count) if count and 2 * count <= most else None
+        return AuditPlan(items, class_count, count, stages, grown)
+
+    return with_landmarks(first)
+
+
+def _stages(inputs: Rows, k: int, labels: int, count: int | None, itemsize: int) -> tuple[Stage, ...]:
+    """With *count* landmarks; None is the exact inverse."""
+    items, width = len(inputs), int(np.prod(inputs.shape[1:]))
     if count is None:
         inverse, columns = exact_bytes(items, itemsize), items
     else:
@@ -117,18 +143,12 @@ def plan_audit(
     panels = 8 * PANEL_ARRAYS * min(PANEL_NUMBERS, items * FOLDS * k)
     # Votes are of all items at once; channels are fitted, and panels judged, when those are counted.
     model = features + held + coefficients + max(values, fitted, panels)
-    disk = sum(kept) - held
-    tables = TABLE_ROW * len(annotations)
-    return AuditPlan(
-        items,
-        k,
-        count,
-        (
-            Stage("Inverting the kernel", prepared + inverse),
-            Stage("Finding label issues", prepared + model, disk),
-            Stage("Measuring itself", prepared + model + held + values + tables, 2 * disk),
-            Stage("Comparing classes and schemes", prepared + features + 2 * values + panels + tables, disk),
-        ),
+    disk, tables = sum(kept) - held, TABLE_ROW * labels
+    return (
+        Stage("Inverting the kernel", prepared + inverse),
+        Stage("Finding label issues", prepared + model, disk),
+        Stage("Measuring itself", prepared + model + held + values + tables, 2 * disk),
+        Stage("Comparing classes and schemes", prepared + features + 2 * values + panels + tables, disk),
     )
 
 
@@ -193,7 +213,13 @@ def as_text(plan: AuditPlan) -> str:
     head = f"{plan.items:,} items in {plan.classes:,} classes, the kernel inverted {how}."
     total = f"At the peak {in_units(plan.memory)} of memory beside the features"
     spent = "" if plan.seconds is None else f", in about {_duration(plan.seconds)}, as tried on a sample"
-    return "\n".join([head, "", *aligned(rows), "", f"{total}{spent}."])
+    lines, most = [head, "", *aligned(rows), "", f"{total}{spent}."], plan.largest()
+    if most is not plan:
+        lines.append(
+            f"Where more landmarks would change what is found, they are doubled, up to {most.landmarks:,}: then at the "
+            f"peak {in_units(most.memory)}."
+        )
+    return "\n".join(lines)
 
 
 def _duration(seconds: float) -> str:

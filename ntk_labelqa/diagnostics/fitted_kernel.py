@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ntk_labelqa.diagnostics.architecture_choice import ArchitectureChoice, choose_architecture
+from ntk_labelqa.diagnostics.audit_plan import plan_audit
 from ntk_labelqa.diagnostics.preparation_choice import PreparationChoice, choose_preparation
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.factor_cache import FactorCache
@@ -140,14 +141,15 @@ def fit_kernel(
     """
     stages = stages or Stages(quiet=True)
     chosen = choose_kernel(features, labels, options, numbers=numbers, stages=stages)
-    landmarks = options.landmarks
+    landmarks, itemsize = options.landmarks, np.dtype(options.dtype).itemsize
     if landmarks == "auto":
-        landmarks = usual_landmarks(len(features), np.dtype(options.dtype).itemsize)
+        landmarks = usual_landmarks(len(features), itemsize)
         if landmarks != "auto":
             stages.note(
                 f"For so many items, {landmarks:,} landmarks instead of {LANDMARKS:,}, to save memory and time: more "
                 f"are nearer to the exact kernel (--landmarks {LANDMARKS})."
             )
+    plan = plan_audit(chosen.features, labels.shape[1], len(labels), landmarks=landmarks, itemsize=itemsize)
     with stages.stage("Inverting the kernel") as tick:
         inverse = invert(
             chosen.features,
@@ -157,6 +159,7 @@ def fit_kernel(
             landmarks=landmarks,
             dtype=options.dtype,
             seed=options.seed,
+            most_landmarks=None if options.scheduler else plan.largest().landmarks,
             cache=cache,
             scheduler=options.scheduler,
             announce=stages.note,

@@ -10,10 +10,17 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ntk_labelqa.gram.dense import DenseInverse
-from ntk_labelqa.gram.distributed import PANEL_ROWS, distributed_nystrom
+from ntk_labelqa.gram.distributed import PANEL_ROWS, DistributedInverse, distributed_nystrom
 from ntk_labelqa.gram.factor_cache import FactorCache
 from ntk_labelqa.gram.inverse import RegularizedInverse, sample
-from ntk_labelqa.gram.inverse_plan import EIGEN_ITEMS, InversePlan, Landmarks, plan_inverse, timed_inverse_plan
+from ntk_labelqa.gram.inverse_plan import (
+    EIGEN_ITEMS,
+    InversePlan,
+    Landmarks,
+    largest_landmarks,
+    plan_inverse,
+    timed_inverse_plan,
+)
 from ntk_labelqa.gram.landmark_error import landmark_error
 from ntk_labelqa.gram.landmarks import Sampling
 from ntk_labelqa.gram.low_rank import LowRankInverse, exact_inverse
@@ -42,6 +49,7 @@ def invert(
     dtype: DTypeLike = "float32",
     seed: int = 0,
     memory_limit: int | None = None,
+    most_landmarks: int | None = None,
     cache: FactorCache | None = None,
     scheduler: str | Client | None = None,
     announce: Callable[[object], None] | None = None,
@@ -61,6 +69,8 @@ def invert(
         dtype: precision of kernel values, and of the features of Nyström's approximation.
         seed: of the landmarks.
         memory_limit: bytes; None takes what is free.
+        most_landmarks: that ``auto`` doubles up to, lest what is done with the inverse needs more memory than there is;
+            None is :func:`~ntk_labelqa.gram.inverse_plan.largest_landmarks`.
         cache: where factors are kept from call to call; not those of stax networks, which may change under their name,
             nor of :class:`~ntk_labelqa.gram.dense.DenseInverse`, which are good for one ridge.
         scheduler: of Dask, whose workers share the inverse from landmarks; see
@@ -79,12 +89,11 @@ def invert(
     kernel, inputs = prepare(features, architecture, dtype)
     limit = usable_memory() if memory_limit is None else memory_limit
     plan = plan_inverse(inputs, landmarks, memory_limit=limit, held=PANEL_ROWS if scheduler else None)
-    of = _Inversion(kernel, inputs, labels, ridge, sampling, seed, limit, cache, announce, progress)
+    of = _Inversion(kernel, inputs, labels, ridge, sampling, seed, limit, cache, scheduler, announce, progress)
     if plan.landmarks is None:
         return of.whole(plan) if len(inputs) > EIGEN_ITEMS else of.by_features(plan)
-    if scheduler:
-        return of.distributed(plan, plan.landmarks, scheduler)
-    return of.from_landmarks(plan, grows=landmarks == "auto")
+    most = largest_landmarks(len(inputs), inputs.dtype.itemsize) if most_landmarks is None else most_landmarks
+    return of.from_landmarks(plan, plan.landmarks, grows_to=most if landmarks == "auto" else 0)
 
 
 @dataclass(frozen=True)
@@ -99,11 +108,42 @@ class _Inversion:
     seed: int
     limit: int
     cache: FactorCache | None
+    scheduler: str | Client | None
     announce: Callable[[object], None] | None
     progress: Tick | None
 
-    def distributed(self, plan: InversePlan, landmarks: int, scheduler: str | Client) -> RegularizedInverse:
-        """By the workers of *scheduler*."""
+    def whole(self, plan: InversePlan) -> DenseInverse:
+        """Of the whole Gram matrix, factorised for one ridge: the best one of a sample."""
+        self._announce(plan)
+        ridge = self.ridge
+        if ridge == "auto":
+            rows = sample(len(self.inputs), EIGEN_ITEMS)
+            some = exact_inverse(gram_of(self.kernel, self.inputs[rows]), ridge=1.0)
+            ridge = with_best_ridge(some, self.labels[rows]).ridge
+        return DenseInverse(self._gram(), ridge=ridge)
+
+    def from_landmarks(self, plan: InversePlan, landmarks: int, *, grows_to: int) -> RegularizedInverse:
+        """By Nyström's approximation, with twice the *landmarks*, up to *grows_to*, until that would change little."""
+        inverse = self._nystrom(plan, landmarks)
+        while grows_to > landmarks or self.announce:
+            error = landmark_error(self.kernel, self.inputs, self.labels, inverse, landmarks)
+            if self.announce:
+                self.announce(error)
+            larger = None if error.is_settled else plan.doubled(self.inputs, self.limit, grows_to)
+            if larger is None:
+                break
+            del inverse  # before the larger one takes its place
+            plan, landmarks = larger, 2 * landmarks
+            inverse = self._nystrom(plan, landmarks)
+        return inverse
+
+    def _nystrom(self, plan: InversePlan, landmarks: int) -> LowRankInverse | DistributedInverse:
+        if self.scheduler:
+            return self.distributed(plan, landmarks, self.scheduler)
+        return self.by_features(plan)
+
+    def distributed(self, plan: InversePlan, landmarks: int, scheduler: str | Client) -> DistributedInverse:
+        """By the workers of *scheduler*, at the best ridge."""
         if self.announce:
             self.announce(plan)
         inverse = distributed_nystrom(
@@ -118,30 +158,6 @@ class _Inversion:
             progress=self.progress,
         )
         return with_best_ridge(inverse, self.labels) if self.ridge == "auto" else inverse
-
-    def whole(self, plan: InversePlan) -> DenseInverse:
-        """Of the whole Gram matrix, factorised for one ridge: the best one of a sample."""
-        self._announce(plan)
-        ridge = self.ridge
-        if ridge == "auto":
-            rows = sample(len(self.inputs), EIGEN_ITEMS)
-            some = exact_inverse(gram_of(self.kernel, self.inputs[rows]), ridge=1.0)
-            ridge = with_best_ridge(some, self.labels[rows]).ridge
-        return DenseInverse(self._gram(), ridge=ridge)
-
-    def from_landmarks(self, plan: InversePlan, *, grows: bool) -> LowRankInverse:
-        """By Nyström's approximation; where it *grows*, with twice the landmarks until that would change little."""
-        inverse = self.by_features(plan)
-        while plan.landmarks is not None and (grows or self.announce):
-            error = landmark_error(self.kernel, self.inputs, self.labels, inverse, plan.landmarks)
-            if self.announce:
-                self.announce(error)
-            larger = plan.doubled(self.inputs, self.limit) if grows and not error.is_settled else None
-            if larger is None:
-                break
-            del inverse  # before the larger one takes its place
-            plan, inverse = larger, self.by_features(larger)
-        return inverse
 
     def by_features(self, plan: InversePlan) -> LowRankInverse:
         """In eigen-features, from the cache or computed, at the best ridge."""

@@ -26,6 +26,7 @@ from ntk_labelqa.gram.eigen_features import (
     gram_times,
     leave_one_out_squares,
     moment_of,
+    most_of,
     seen,
     weights_of_few,
 )
@@ -214,7 +215,7 @@ class DistributedInverse:
         spectrum: w, float64[m].
         scale: tr(H)/N.
         ridge: relative to *scale*, positive.
-        landmarks: what F was made by.
+        landmarks: what F was made by; None where a part of it is used.
     """
 
     def __init__(
@@ -226,7 +227,7 @@ class DistributedInverse:
         scale: float,
         *,
         ridge: float,
-        landmarks: LandmarkMap,
+        landmarks: LandmarkMap | None,
     ) -> None:
         check_positive(ridge)
         self.work, self.panels, self.dtype = work, panels, dtype
@@ -242,6 +243,22 @@ class DistributedInverse:
             return self
         return type(self)(
             self.work, self.panels, self.dtype, self._spectrum, self.scale, ridge=ridge, landmarks=self.landmarks
+        )
+
+    @property
+    def rank(self) -> int:
+        """Columns of F."""
+        return len(self._spectrum)
+
+    def gram_of(self, rows: np.ndarray) -> np.ndarray:
+        """F Fᵀ of the items *rows*, float64[n, n]. One round of tasks."""
+        some = self._taken(rows).astype(np.float64)
+        return some @ some.T
+
+    def halved(self) -> Self:
+        """The inverse by the half of the features with the largest spectrum; shares the panels."""
+        return type(self)(
+            self.work, self.panels, self.dtype, most_of(self._spectrum), self.scale, ridge=self.ridge, landmarks=None
         )
 
     def apply(self, values: np.ndarray) -> np.ndarray:

@@ -23,6 +23,14 @@ def gains_at(spectrum: np.ndarray, shift: float, dtype: DTypeLike) -> np.ndarray
     return (1.0 / (spectrum + shift)).astype(dtype)
 
 
+def most_of(spectrum: np.ndarray) -> np.ndarray:
+    """*spectrum* with the smaller half of it infinite.
+
+    A feature of infinite norm is as good as one that is not there: it explains nothing.
+    """
+    return np.where(spectrum < np.median(spectrum), np.inf, spectrum)
+
+
 @fused()
 def applied(features: Array, gains: Array, shift: Array, values: Array) -> Array:
     """G V. Cost: 4Nmk flops."""

@@ -42,12 +42,14 @@ class InversePlan:
         landmarks: m of Nyström's approximation; None for the exact inverse.
         peak_bytes: of memory, at the least favourable moment.
         accelerator_bytes: of an accelerator's memory likewise; None where none is used.
+        held: items whose features from landmarks are in memory at once, where others hold the rest; None is all.
         kernel_seconds: of all kernel values, extrapolated from one tile; None until :func:`timed_inverse_plan`.
     """
 
     items: int
     landmarks: int | None
     peak_bytes: int
+    held: int | None = None
     accelerator_bytes: int | None = None
     kernel_seconds: float | None = None
 
@@ -59,14 +61,12 @@ class InversePlan:
             there += f" and {in_units(self.accelerator_bytes)} of that of {device()}"
         return f"Kernel of {self.items:,} items, inverted {how}: {there}{duration}."
 
-    def doubled(self, inputs: Rows, memory_limit: int) -> InversePlan | None:
-        """With twice the landmarks; None where the features would be larger than MOST_FEATURES, or do not fit."""
-        itemsize = inputs.dtype.itemsize
-        most = min(self.items, MOST_FEATURES // (self.items * itemsize))
-        count = 2 * (self.landmarks or self.items)
-        if count > most or not _fits(inputs, self.items, count, memory_limit):
+    def doubled(self, inputs: Rows, memory_limit: int, most: int) -> InversePlan | None:
+        """With twice the landmarks; None where these would be more than *most*, or do not fit."""
+        count, there = 2 * (self.landmarks or self.items), min(self.held or self.items, self.items)
+        if count > min(most, self.items) or not _fits(inputs, there, count, memory_limit):
             return None
-        return plan_inverse(inputs, count, memory_limit=memory_limit)
+        return plan_inverse(inputs, count, memory_limit=memory_limit, held=self.held)
 
 
 def plan_inverse(
@@ -98,7 +98,7 @@ def plan_inverse(
             f"{count:,} landmarks cannot be drawn from {items:,} items.",
             remedy=f"Pass 1 to {items:,}, 'all' for an exact inverse, or 'auto'.",
         )
-    plan = InversePlan(items, count, low_rank_bytes(there, count, itemsize))
+    plan = InversePlan(items, count, low_rank_bytes(there, count, itemsize), held)
     what = f"An approximation of {items:,} items from {count:,} landmarks"
     return _required(plan, inputs, what, "Use fewer landmarks, or float32.", limit, elsewhere=held is not None)
 
@@ -122,6 +122,19 @@ def usual_landmarks(items: int, itemsize: int) -> Landmarks:
     """``auto``, or how many landmarks keep the features within :data:`MOST_FEATURES`, though not below FEWEST."""
     most = MOST_FEATURES // (items * itemsize)
     return "auto" if most >= min(LANDMARKS, items) else max(most, min(FEWEST, items))
+
+
+def largest_landmarks(items: int, itemsize: int) -> int:
+    """What ``auto`` doubles :data:`LANDMARKS` up to, as often as the features stay within :data:`MOST_FEATURES`.
+
+    Example:
+        >>> largest_landmarks(20_000, 4), largest_landmarks(60_000, 4)
+        (12000, 6000)
+    """
+    most, count = min(items, MOST_FEATURES // (items * itemsize)), LANDMARKS
+    while 2 * count <= most:
+        count *= 2
+    return count
 
 
 def timed_inverse_plan(plan: InversePlan, kernel: Kernel, inputs: Rows) -> InversePlan:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ntk_labelqa.gram.arrays import to_host
+from ntk_labelqa.gram.distributed import DistributedInverse
 from ntk_labelqa.gram.inverse import RegularizedInverse, largest_of, leave_one_out, predicted_classes, sample
 from ntk_labelqa.gram.low_rank import LowRankInverse, exact_inverse
 from ntk_labelqa.gram.matrix import gram_of
@@ -58,7 +59,7 @@ class LandmarkError:
 
 
 def landmark_error(
-    kernel: Kernel, inputs: Rows, labels: Rows, inverse: LowRankInverse, landmarks: int
+    kernel: Kernel, inputs: Rows, labels: Rows, inverse: LowRankInverse | DistributedInverse, landmarks: int
 ) -> LandmarkError:
     """How far *inverse* of prepared *inputs* is from the exact one, and what that does to *labels*, Y float[N, K].
 

@@ -139,9 +139,7 @@ class LowRankInverse:
 
     def halved(self) -> Self:
         """The inverse by the half of the features with the largest spectrum; shares F."""
-        # A feature of infinite norm is as good as one that is not there: it explains nothing.
-        spectrum = np.where(self._spectrum < np.median(self._spectrum), np.inf, self._spectrum)
-        return type(self)(self._features, spectrum, self.scale, ridge=self.ridge)
+        return type(self)(self._features, eigen_features.most_of(self._spectrum), self.scale, ridge=self.ridge)
 
     def leave_one_out_errors(self, labels: Rows, ridges: np.ndarray) -> np.ndarray:
         """Mean squared leave-one-out error at each of *ridges*, over at most :data:`JUDGED` items that learn from all.

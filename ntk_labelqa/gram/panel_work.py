@@ -51,7 +51,11 @@ class PanelWork:
 
     def map(self, function: Callable[..., Any], *each: Sequence[Any]) -> list[Future]:
         """*function* of each of *each*."""
-        with in_words(self.client):
+        import dask.config
+
+        # Dask warns of values sent with tasks; these go to one worker each, and would get there no sooner otherwise.
+        unwarned = {"distributed.admin.large-graph-warning-threshold": "1 TiB"}
+        with in_words(self.client), dask.config.set(unwarned):
             return self.client.map(function, *each, **self._how) if len(each[0]) else []
 
     def shared(self, value: np.ndarray) -> Any:

@@ -27,9 +27,7 @@ class Shape:
 
 
 def planned(items: int, classes: int, width: int = 256, landmarks: int | str = "auto") -> AuditPlan:
-    nothing = np.empty(0, np.int64)
-    annotations = Annotations(nothing, nothing, nothing, items, classes)
-    return plan_audit(Shape(items, width), annotations, landmarks=landmarks)
+    return plan_audit(Shape(items, width), classes, items, landmarks=landmarks)
 
 
 def test_a_million_items_fit_into_six_gibibytes_with_their_features() -> None:
@@ -67,12 +65,25 @@ def test_what_does_not_fit_is_refused_with_what_would(plan: AuditPlan, remedy: s
     plan.require(10**13)
 
 
+def test_what_landmarks_may_grow_to_is_planned_and_said() -> None:
+    plan = planned(20_000, 300)
+    assert [plan.landmarks, plan.grown.landmarks, plan.grown.grown.landmarks] == [3000, 6000, 12_000]
+    assert plan.grown.grown.grown is None
+    assert plan.grown.memory > plan.memory
+    assert plan.largest(10**13).landmarks == 12_000
+    assert plan.largest(plan.grown.memory).landmarks == 6000
+    assert plan.largest(1) is plan
+    assert "up to 12,000" in as_text(plan)
+    assert planned(20_000, 300, landmarks=3000).grown is None
+    assert planned(1000, 3).grown is None
+
+
 def test_time_is_that_of_a_sample_extrapolated() -> None:
     random = np.random.default_rng(0)
     codes = random.integers(0, 3, 9000)
     features = np.eye(3)[codes] + random.normal(0, 0.2, (9000, 3))
     annotations = Annotations.of_codes(codes, 3)
-    plan = tried_plan(plan_audit(features, annotations, landmarks=100), features, annotations, "2-L")
+    plan = tried_plan(plan_audit(features, 3, 9000, landmarks=100), features, annotations, "2-L")
     tried = {stage.name: stage.seconds for stage in plan.stages}
     assert tried["Inverting the kernel"] > 0
     assert tried["Finding label issues"] == tried["Measuring itself"] > 0
@@ -92,7 +103,6 @@ import numpy as np
 from ntk_labelqa.auditing import audit_features
 from ntk_labelqa.dataset import from_arrays
 from ntk_labelqa.diagnostics.audit_plan import plan_audit
-from ntk_labelqa.label_model.annotations import Annotations
 from ntk_labelqa.options import AuditOptions
 from ntk_labelqa.progress import Stages
 
@@ -102,7 +112,7 @@ def audit(items, classes, width, landmarks):
     features = (random.normal(size=(classes, width))[codes] + random.normal(size=(items, width))).astype(np.float32)
     dataset = from_arrays(np.where(random.random(items) < 0.05, random.integers(0, classes, items), codes))
     options = AuditOptions(architecture="2-L", landmarks=landmarks)
-    plan = plan_audit(features, Annotations.of_dataset(dataset), landmarks=landmarks)
+    plan = plan_audit(features, classes, items, landmarks=landmarks)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     audit_features(features, dataset, options, encoder="precomputed", stages=Stages(quiet=True))
     return plan.memory, 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)

@@ -106,6 +106,13 @@ class TestPanels:
         rows, other = np.array([1100, 3, 3, 250]), np.array([7, 1199])
         assert inverse.columns(other, rows) == pytest.approx(single.columns(other, rows), abs=1e-5 / single.scale)
 
+    @pytest.mark.long
+    @pytest.mark.filterwarnings("error:Sending large graph")
+    def test_nobody_is_warned_of_values_that_have_to_travel(self, cluster, features, single, labels, folder) -> None:
+        inverse = by(cluster, prepare(features, "2-L", "float32")[1], folder)
+        many = np.tile(labels, 1000)
+        assert inverse.apply(many)[:, -3:] == pytest.approx(single.apply(labels), rel=1e-4, abs=1e-4)
+
     @pytest.mark.slow
     def test_values_that_come_in_other_panels_than_the_items(self, cluster, features, single, labels, folder) -> None:
         mine = by(cluster, prepare(features, "2-L", "float32")[1], folder).regression()

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from ntk_labelqa.diagnostics import audit_plan
+from ntk_labelqa.diagnostics.fitted_kernel import fit_kernel
 from ntk_labelqa.gram import inverse_plan
 from ntk_labelqa.gram.choose import invert
 from ntk_labelqa.gram.inverse import leave_one_out
 from ntk_labelqa.gram.landmark_error import SETTLED, LandmarkError, contradicted, landmark_error
 from ntk_labelqa.gram.matrix import gram_matrix, prepare
 from ntk_labelqa.gram.nystrom import nystrom_inverse
+from ntk_labelqa.options import KernelOptions
 from tests import naive
 
 RIDGE = 0.1
@@ -88,6 +94,20 @@ def test_memory_ends_it(labelled, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [one.landmarks for one in said(labelled, landmarks="auto")[0]] == [25, 50]
 
 
+@pytest.mark.usefixtures("starts_at_25")
+def test_so_does_memory_for_the_rest_of_the_audit(labelled, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_plan, "LANDMARKS", 25)
+    plan = audit_plan.plan_audit(labelled[0], 10, 800)
+    assert plan.grown.landmarks == 50
+    monkeypatch.setattr(audit_plan, "usable_memory", lambda: plan.grown.memory - 1)
+    heard: list[object] = []
+    stages = SimpleNamespace(stage=lambda _: nullcontext(), note=heard.append)
+    fit_kernel(*labelled, KernelOptions(architecture="2-L", preparation="none"), stages=stages)
+    errors = [one for one in heard if isinstance(one, LandmarkError)]
+    assert [one.landmarks for one in errors] == [25]
+    assert not errors[-1].is_settled
+
+
 def test_a_number_asked_for_is_kept(labelled) -> None:
     assert [one.landmarks for one in said(labelled, landmarks=25)[0]] == [25]
 
@@ -99,3 +119,15 @@ def test_a_kernel_of_few_dimensions_asks_for_no_more(labelled) -> None:
     invert(few, labelled[1], architecture="linear", landmarks="auto", announce=heard.append)
     errors = [one for one in heard if isinstance(one, LandmarkError)]
     assert [(one.landmarks, one.features <= 5) for one in errors] == [(25, True)]
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("starts_at_25")
+def test_workers_take_as_many_as_one_process(cluster, labelled) -> None:
+    (here, predictions), (there, by_workers) = (
+        said(labelled, landmarks="auto", scheduler=scheduler) for scheduler in (None, cluster)
+    )
+    assert len(here) > 1
+    assert [one.landmarks for one in there] == [one.landmarks for one in here]
+    assert [one.overlap for one in there] == pytest.approx([one.overlap for one in here], abs=0.01)
+    assert np.abs(by_workers - predictions).max() < 1e-4
