@@ -1,11 +1,11 @@
 r"""From leave-one-out predictions to probabilities: the prior of an item's class, given all the other items.
 
-.. math:: s_i = \operatorname{softmax}(a φ(P_i) + b), \qquad φ(p) = p \;\text{ or }\; \log(1 + \max(p, 0) \, K / 3)
+.. math:: s_i = \operatorname{softmax}(a φ(P_i) + b), \qquad φ(p) = p \;\text{ or }\; \log(1 + \max(p, 0) \, K / c)
 
 Kernel regression orders the classes well but its numbers are no probabilities. Where classes overlap they behave like
 shares, whose ratios count, and negative ones like noise; where they do not, their differences count. So both forms of
-φ are tried; the bend lies at three times the share that a class has by chance. The temperature a, the class offsets b
-and φ are fitted to the labels *as given*, seen through the noise channel: they maximise
+φ are tried; the bend lies at c = 3 or 10 times the share that a class has by chance. The temperature a, the class
+offsets b and φ are fitted to the labels *as given*, seen through the noise channel: they maximise
 
 .. math:: \sum_i \log \sum_t s_{it} \prod_{y \in \text{labels of } i} T_{ty}
 
@@ -21,8 +21,9 @@ import numpy as np
 
 from ntk_labelqa.gram.arrays import Array, each, fused, log_softmax, namespace, of_arrays, repeated
 
-SHARES_AT_KNEE = 3.0
-"""Where φ bends, in multiples of 1/K: with many classes even a telling prediction is a small share."""
+SHARES_AT_KNEE = np.array([3.0, 10.0])
+"""Where φ may bend, in multiples of 1/K, the share that a class has by chance: with many classes even a telling
+prediction is a small share, and the steeper φ is below, the less is left to classes that the items do not look like."""
 TEMPERATURES = np.geomspace(1, 40, 10)
 ZOOMS = (np.sqrt(TEMPERATURES[1] / TEMPERATURES[0]),) * 3 + (1.06, 1.05, 1.05)
 """Factors by which the search goes up and down from the best temperature so far, in turn."""
@@ -78,7 +79,7 @@ def fit_link(predictions: Array, log_likelihood: Array, start: Link | None = Non
         log_likelihood: log p(labels of item i | class t), float[N, K].
         start: one nearby, whose φ is kept; None looks everywhere.
 
-    Cost: about 70 exponentials of N rows by K, with *start* 15.
+    Cost: about 105 exponentials of N rows by K, with *start* 15.
     """
     p = predictions.astype(np.float64)
     xp, k = namespace(p), p.shape[1]
@@ -88,13 +89,11 @@ def fit_link(predictions: Array, log_likelihood: Array, start: Link | None = Non
         bent = _bent(p, start.knee)
         temperature, offsets, _ = _fit(bent, likelihood, start.offsets, near, (FINE, np.sqrt(FINE)))
         return Link(temperature, offsets, start.knee)
-    knee = SHARES_AT_KNEE / k
-    straight, curved = (
-        _fit(bent, likelihood, xp.zeros(k), xp.asarray(TEMPERATURES), ZOOMS) for bent in (p, _bent(p, knee))
-    )
-    better = curved[2] > straight[2]
-    temperature, offsets = (xp.where(better, b, a) for a, b in zip(straight[:2], curved[:2], strict=True))
-    return Link(temperature, offsets, xp.where(better, knee, np.inf))
+    knees = np.append(np.inf, SHARES_AT_KNEE / k)
+    fits = [_fit(_bent(p, knee), likelihood, xp.zeros(k), xp.asarray(TEMPERATURES), ZOOMS) for knee in knees]
+    temperatures, offsets, fitness = (xp.stack(each) for each in zip(*fits, strict=True))
+    best = xp.argmax(fitness)
+    return Link(temperatures[best], offsets[best], xp.asarray(knees)[best])
 
 
 def _bent(predictions: Array, knee: Array | float) -> Array:

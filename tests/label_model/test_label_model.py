@@ -130,6 +130,21 @@ def test_hardly_a_right_label_is_flagged_where_classes_overlap(seed: int) -> Non
     assert issues.is_label_issue.mean() <= 0.06
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("seed", [21, 22])
+def test_of_many_classes_as_many_flags_are_right_as_is_said(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    right = random.integers(0, 100, 5000)
+    features = 0.6 * random.normal(size=(100, 32))[right] + random.normal(size=(5000, 32))
+    wrong = random.random(5000) < 0.05
+    given = np.where(wrong, (right + random.integers(1, 100, 5000)) % 100, right)
+    inverse = invert(features, np.eye(100)[given], architecture="2-L", landmarks=500)
+    issues = find_issues(inverse, Annotations.of_codes(given, 100))
+    flagged = issues.is_label_issue
+    assert flagged.sum() > 130
+    assert wrong[flagged].mean() == pytest.approx(issues.error_probability[flagged].mean(), abs=0.07)
+
+
 def as_people_err(features: np.ndarray, right: np.ndarray, share: float, seed: int) -> np.ndarray:
     """Labels of which *share* are wrong, most where a model of an eighth of the pixels doubts, and as it would."""
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
