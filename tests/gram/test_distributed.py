@@ -17,14 +17,17 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet
 import pytest
+from sklearn.datasets import load_digits
 
 from ntk_labelqa import LabelAudit
 from ntk_labelqa.auditing import audit_features
 from ntk_labelqa.dataset import from_labels
 from ntk_labelqa.errors import InvalidInputError, LabelQAError, MemoryBudgetError
-from ntk_labelqa.gram import choose, distributed, panel_store
+from ntk_labelqa.gram import choose, distributed, inverse_plan, panel_store
 from ntk_labelqa.gram.cluster import client_of, resources_of
 from ntk_labelqa.gram.distributed import DistributedInverse, distributed_nystrom
+from ntk_labelqa.gram.inverse import leave_one_out
+from ntk_labelqa.gram.landmark_error import LandmarkError
 from ntk_labelqa.gram.low_rank import LowRankInverse
 from ntk_labelqa.gram.matrix import prepare
 from ntk_labelqa.gram.nystrom import nystrom_inverse
@@ -264,6 +267,28 @@ def test_a_run_whose_scheduler_was_lost_goes_on_from_its_panels(features, single
 
 
 @pytest.mark.slow
+@pytest.mark.long
+def test_workers_take_as_many_landmarks_as_one_process(cluster, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("NTK_LABELQA_CACHE", str(tmp_path))
+    monkeypatch.setattr(inverse_plan, "LANDMARKS", 25)
+    monkeypatch.setattr(inverse_plan, "FEWEST", 24)
+    random = np.random.default_rng(0)
+    features, right = load_digits(return_X_y=True)
+    given = np.where(random.random(len(right)) < 0.2, random.integers(0, 10, len(right)), right)
+    features, labels = features[:800], np.eye(10)[given[:800]]
+    errors, predictions = [], []
+    for scheduler in (None, cluster):
+        heard: list[object] = []
+        how = {"architecture": "2-L", "scheduler": scheduler, "announce": heard.append}
+        predictions.append(leave_one_out(choose.invert(features, labels, **how), labels))
+        errors.append([one for one in heard if isinstance(one, LandmarkError)])
+    here, there = errors
+    assert len(here) > 1
+    assert [one.landmarks for one in there] == [one.landmarks for one in here]
+    assert [one.overlap for one in there] == pytest.approx([one.overlap for one in here], abs=0.01)
+    assert np.abs(predictions[1] - predictions[0]).max() < 1e-4
+
+
 def test_workers_that_do_not_see_the_folder_are_said(cluster, tmp_path) -> None:
     unseen = panel_store.ZarrRows(tmp_path / "of another machine")
     with pytest.raises(LabelQAError, match=r"not to be seen by a worker.*NTK_LABELQA_CACHE"):

@@ -333,6 +333,6 @@ class TestPlan:
         plan = inverse_plan.plan_inverse(inputs, memory_limit=10**12)
         assert (plan.landmarks, plan.accelerator_bytes) == (2000, needed)
         assert "of that of cpu" in str(plan)
-        assert plan.doubled(inputs, 10**12) is None
+        assert plan.doubled(inputs, 10**12, 6000) is None
         elsewhere = inverse_plan.plan_inverse(inputs, memory_limit=10**12, held=1000)
         assert (elsewhere.landmarks, elsewhere.accelerator_bytes) == (3000, None)

@@ -119,15 +119,3 @@ def test_a_kernel_of_few_dimensions_asks_for_no_more(labelled) -> None:
     invert(few, labelled[1], architecture="linear", landmarks="auto", announce=heard.append)
     errors = [one for one in heard if isinstance(one, LandmarkError)]
     assert [(one.landmarks, one.features <= 5) for one in errors] == [(25, True)]
-
-
-@pytest.mark.long
-@pytest.mark.usefixtures("starts_at_25")
-def test_workers_take_as_many_as_one_process(cluster, labelled) -> None:
-    (here, predictions), (there, by_workers) = (
-        said(labelled, landmarks="auto", scheduler=scheduler) for scheduler in (None, cluster)
-    )
-    assert len(here) > 1
-    assert [one.landmarks for one in there] == [one.landmarks for one in here]
-    assert [one.overlap for one in there] == pytest.approx([one.overlap for one in here], abs=0.01)
-    assert np.abs(by_workers - predictions).max() < 1e-4

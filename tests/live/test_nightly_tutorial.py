@@ -19,7 +19,7 @@ from tests.live.topics import answer
 if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(1200)]
 PAGE = transcript.ROOT / "docs" / "tutorials" / "nightly-gate.md"
 MISLABELLED = 90
 
