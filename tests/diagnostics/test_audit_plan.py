@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -24,6 +25,18 @@ class Shape:
 
     def __len__(self) -> int:
         return self.shape[0]
+
+
+class Sampled(Shape):
+    """Features of *items* items, of which only a sample is ever asked for, and gets *rows*."""
+
+    def __init__(self, rows: np.ndarray, items: int) -> None:
+        super().__init__(items, *rows.shape[1:])
+        self.rows = rows
+
+    def __getitem__(self, chosen: np.ndarray) -> np.ndarray:
+        assert len(chosen) == len(self.rows)
+        return self.rows
 
 
 def planned(items: int, classes: int, width: int = 256, landmarks: int | str = "auto") -> AuditPlan:
@@ -89,6 +102,19 @@ def test_time_is_that_of_a_sample_extrapolated() -> None:
     assert tried["Finding label issues"] == tried["Measuring itself"] > 0
     assert plan.seconds == pytest.approx(sum(seconds for seconds in tried.values() if seconds))
     assert "tried on a sample" in as_text(plan)
+
+
+def test_what_does_not_grow_with_the_items_is_not_extrapolated() -> None:
+    """Of a thousand times as many items the landmarks are chosen, and all is compiled, but once."""
+    random = np.random.default_rng(0)
+    codes = random.integers(0, 3, 4_000_000)
+    features = Sampled(random.normal(size=(4000, 20)).astype(np.float32), 4_000_000)
+    began = time.perf_counter()
+    plan = plan_audit(features, 3, len(codes), landmarks=100)
+    plan = tried_plan(plan, features, Annotations.of_codes(codes, 3), "2-L")
+    trial = time.perf_counter() - began
+    inverting = plan.stages[0].seconds
+    assert 0 < inverting < 100 * trial
 
 
 def test_the_table_says_units() -> None:
