@@ -129,17 +129,21 @@ def drawn(found: dict[str, dict[str, Any]], path: Path) -> None:
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(2, len(VARIED), figsize=(13, 5.2), sharey="row", layout="constrained")
-    kinds = (("seconds", "planned_seconds", 1, "s"), ("peak", "planned_peak", GIB, "GiB at the peak"))
+    kinds = (
+        ("seconds", "planned_seconds", 1, "s", (10, 20, 50, 100, 200)),
+        ("peak", "planned_peak", GIB, "GiB at the peak", (0.5, 1, 2)),
+    )
     for column, (name, values) in enumerate(VARIED.items()):
         points = [found[json.dumps(BASE | {name: value})] for value in values]
-        for (took, planned, unit, label), ax in zip(kinds, axes[:, column], strict=True):
+        for (took, planned, unit, label, ticks), ax in zip(kinds, axes[:, column], strict=True):
             ax.plot(values, [point[took] / unit for point in points], "o-", color="#1f5fa8", label="taken")
             if name != "workers":
                 said = [point[planned] / unit for point in points]
                 ax.plot(values, said, "s--", color="#c2571a", label="planned", fillstyle="none")
                 ax.set_xscale("log")
             ax.set_yscale("log")
-            ax.set_xticks(values, [f"{value:,}" for value in values])
+            ax.set_xticks(values, [f"{value // 1000}k" if value >= 10_000 else f"{value:,}" for value in values])
+            ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
             ax.minorticks_off()
             ax.grid(alpha=0.3)
             if not column:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,19 +52,24 @@ class PanelWork:
 
     def map(self, function: Callable[..., Any], *each: Sequence[Any]) -> list[Future]:
         """*function* of each of *each*."""
-        import dask.config
-
-        # Dask warns of values sent with tasks; these go to one worker each, and would get there no sooner otherwise.
-        unwarned = {"distributed.admin.large-graph-warning-threshold": "1 TiB"}
-        with in_words(self.client), dask.config.set(unwarned):
+        with self._asking():
             return self.client.map(function, *each, **self._how) if len(each[0]) else []
 
     def shared(self, value: np.ndarray) -> Any:
         """*value* as an argument of many tasks. Unlike what is scattered, it is not lost with a worker."""
         if value.nbytes <= SHARED:
             return value
-        with in_words(self.client):
+        with self._asking():
             return self.client.submit(itself, value, pure=False)
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Of tasks with whatever values: of large ones Dask would warn, which get to a worker no sooner otherwise."""
+        import dask.config
+
+        unwarned = {"distributed.admin.large-graph-warning-threshold": "1 TiB"}
+        with in_words(self.client), dask.config.set(unwarned):
+            yield
 
     def sum(self, parts: Sequence[Future]) -> Future:
         """The sum of *parts*, which there are some of, in float64, added up by few at a time."""

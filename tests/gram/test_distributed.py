@@ -115,6 +115,7 @@ class TestPanels:
         inverse = by(cluster, prepare(features, "2-L", "float32")[1], folder)
         many = np.tile(labels, 1000)
         assert inverse.apply(many)[:, -3:] == pytest.approx(single.apply(labels), rel=1e-4, abs=1e-4)
+        assert inverse.work.shared(np.ones(2_000_000)).result().sum() == 2_000_000
 
     @pytest.mark.slow
     def test_values_that_come_in_other_panels_than_the_items(self, cluster, features, single, labels, folder) -> None:
