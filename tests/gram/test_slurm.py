@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -19,7 +20,6 @@ import pytest
 from ntk_labelqa import LabelAudit
 from ntk_labelqa.demo.server import free_port
 
-jobqueue = pytest.importorskip("dask_jobqueue")
 NEEDED = ("munged", "mungekey", "slurmctld", "slurmd", "sbatch")
 pytestmark = [
     pytest.mark.slow,
@@ -80,6 +80,14 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture
+def jobqueue() -> Any:
+    before = signal.getsignal(signal.SIGINT)
+    module = pytest.importorskip("dask_jobqueue")
+    signal.signal(signal.SIGINT, before)  # which it takes for itself as soon as it is imported
+    return module
+
+
 @contextmanager
 def daemon(command: list[str], log: Path) -> Iterator[None]:
     with log.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out) as process:
@@ -102,7 +110,7 @@ def cancel_one() -> None:
 
 
 def test_jobs_say_the_same_and_one_that_is_cancelled_is_replaced(
-    slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    slurm: Path, jobqueue: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from distributed import Client
 
