@@ -124,13 +124,14 @@ def test_the_table_says_units() -> None:
 
 
 MEASURED = """
-import json, resource, sys
+import json, sys
 import numpy as np
 from ntk_labelqa.auditing import audit_features
 from ntk_labelqa.dataset import from_arrays
 from ntk_labelqa.diagnostics.audit_plan import plan_audit
 from ntk_labelqa.options import AuditOptions
 from ntk_labelqa.progress import Stages
+from tests.peak_memory import peak_memory
 
 def audit(items, classes, width, landmarks):
     random = np.random.default_rng(0)
@@ -139,9 +140,9 @@ def audit(items, classes, width, landmarks):
     dataset = from_arrays(np.where(random.random(items) < 0.05, random.integers(0, classes, items), codes))
     options = AuditOptions(architecture="2-L", landmarks=landmarks)
     plan = plan_audit(features, classes, items, landmarks=landmarks)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_memory()
     audit_features(features, dataset, options, encoder="precomputed", stages=Stages(quiet=True))
-    return plan.memory, 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    return plan.memory, peak_memory() - before
 
 audit(300, 3, 8, 50)  # what is imported and compiled is no part of a plan
 print(json.dumps(audit(*map(int, sys.argv[1:]))))

@@ -18,21 +18,21 @@ from tests.labelstudio.samples import annotation, choice, task
 MIB = 2**20
 TASKS = [task(number, annotation(10 + number, choice("cars")), data={"text": "é" * 2000}) for number in range(1, 9_001)]
 MEASURED = """
-import sys, resource
+import sys
 from pathlib import Path
 from ntk_labelqa.labelstudio.reading.export_file import read_export
 from ntk_labelqa.labelstudio.reading.task_files import parse_tasks
 from ntk_labelqa.unpacking import chunks_of
-def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+from tests.peak_memory import peak_memory
 small, large, config = map(Path, sys.argv[1:])
 read_export(small, label_config=config)
-before = peak()
+before = peak_memory()
 with large.open("rb") as file:
     tasks, _ = parse_tasks(chunks_of(file), "it")
     assert len(tasks) == 60_000 and sum(1 for _ in tasks) == 60_000
-parsed = peak()
+parsed = peak_memory()
 read_export(large, label_config=config)
-print(parsed - before, peak() - before)
+print(parsed - before, peak_memory() - before)
 """
 
 
