@@ -150,7 +150,7 @@ def drawn(found: dict[str, dict[str, Any]], path: Path) -> None:
                 ax.set_ylabel(label)
         axes[1, column].set_xlabel(NAMES.get(name, name))
     axes[0, 0].legend(frameon=False)
-    figure.savefig(path)
+    figure.savefig(path, metadata={"Date": None})
 
 
 if __name__ == "__main__":
